@@ -1,0 +1,171 @@
+"""HTTP as values, and a conversation as a generator.
+
+An ``Exchange[T]`` yields requests, is sent the responses, and returns a ``T``. It holds no
+session and does no IO, so a test drives it with ``next()`` and ``.send()``, and nothing written
+as one can pay, block or leak: ``Upstream`` decides what may leave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Generator
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, TypeVar
+from urllib.parse import urlsplit
+
+from sidecar.errors import RemoteProtocolError
+
+Header: TypeAlias = tuple[str, str]
+Headers: TypeAlias = tuple[Header, ...]
+
+# RFC 9110 7.6.1, and what older peers treat so.
+HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme, host and port: what a credential belongs to."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: str) -> Origin:
+        """The origin of an absolute http or https URL; ValueError when it has none."""
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError(f"not an absolute http(s) URL: {url!r}")
+        return cls(parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS[parts.scheme])
+
+    @property
+    def host_header(self) -> str:
+        """The Host header for this origin: the port only where it is not the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.host_header}"
+
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request that fits in memory. Host and framing are not in ``headers``: the port adds them."""
+
+    method: str
+    url: str
+    headers: Headers = ()
+    body: bytes = b""
+
+    def with_headers(self, *added: Header) -> HttpRequest:
+        """The same request, with these headers in place of any that have their names."""
+        names = {name.lower() for name, _ in added}
+        kept = tuple(header for header in self.headers if header[0].lower() not in names)
+        return HttpRequest(self.method, self.url, kept + added, self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """A response that was read whole."""
+
+    status: int
+    headers: Headers = ()
+    body: bytes = b""
+
+
+def header_values(headers: Headers, name: str) -> tuple[str, ...]:
+    """Every value that goes by this name, in order; the case of names does not matter."""
+    lowered = name.lower()
+    return tuple(value for key, value in headers if key.lower() == lowered)
+
+
+def end_to_end(headers: Headers, also_drop: frozenset[str] = frozenset()) -> Headers:
+    """The headers that outlive a hop: without hop-by-hop ones and those that Connection names."""
+    listed = {
+        token.strip().lower()
+        for value in header_values(headers, "connection")
+        for token in value.split(",")
+    }
+    dropped = HOP_BY_HOP | also_drop | listed
+    return tuple(header for header in headers if header[0].lower() not in dropped)
+
+
+T = TypeVar("T")
+Exchange: TypeAlias = Generator[HttpRequest, HttpResponse, T]
+
+
+class Reply(Protocol):
+    """A response whose body is still on its way. Whoever holds it closes it."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Headers: ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives, undecoded. UpstreamError when it is cut short."""
+        ...
+
+    def close(self) -> None:
+        """Stop reading. A body that was not read to its end costs the connection."""
+        ...
+
+
+class Upstream(Protocol):
+    """The port that sends: to its own origins only, never following a redirect."""
+
+    async def send(
+        self, request: HttpRequest, *, wait_s: float, body: AsyncIterator[bytes] | None = None
+    ) -> Reply:
+        """Send, and return when the response's head is here, within ``wait_s`` seconds.
+
+        ``body`` replaces ``request.body`` by a stream; its length is the request's
+        Content-Length header if there is one, and it goes chunked if there is none.
+        Raises UpstreamError, UpstreamTimeoutError, RemoteProtocolError; LocalProtocolError
+        when the request is for a foreign origin.
+        """
+        ...
+
+
+async def run_exchange(
+    upstream: Upstream, exchange: Exchange[T], *, wait_s: float, body_bytes_max: int
+) -> T:
+    """Hold the conversation, each step bounded in time and size, and return what it returns."""
+    try:
+        request = next(exchange)
+        while True:
+            reply = await upstream.send(request, wait_s=wait_s)
+            request = exchange.send(await read_whole(reply, body_bytes_max))
+    except StopIteration as done:
+        result: T = done.value
+        return result
+
+
+async def read_whole(reply: Reply, body_bytes_max: int) -> HttpResponse:
+    """Read a bounded body, and close. RemoteProtocolError when it is larger."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for chunk in reply.chunks():
+            size += len(chunk)
+            if size > body_bytes_max:
+                raise RemoteProtocolError(f"a body of over {body_bytes_max} bytes")
+            parts.append(chunk)
+    finally:
+        reply.close()
+    return HttpResponse(reply.status, reply.headers, b"".join(parts))

@@ -1,0 +1,104 @@
+"""The ledger: what left the wallet, or may leave it.
+
+Every method has committed, durably, before it returns; LedgerError means that nothing was
+written. The contract is the same for every store, and one conformance suite holds them to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from sidecar.ledger.model import Budget, Intent, Payment, Proof, Purchase
+from sidecar.refusal import BudgetUse, Denied
+from sidecar.x402.types import Authorization
+
+
+class Ledger(Protocol):
+    """The port of the money path to its books.
+
+    A payment is *held* by the request that it serves. Holding dies with the process. *Open* is
+    a payment that its purchase still hopes for: reserved, authorized, or posted, and neither
+    delivered nor closed.
+    """
+
+    async def reserve(self, intent: Intent, at: datetime) -> Payment | Denied:
+        """Set the amount aside in every window of every budget, and write the row, in one go.
+
+        Returns the new payment, RESERVED and held. Where an open payment of the same purchase
+        became free to claim meanwhile, returns that one, held, instead of a second.
+        Denied: ``budget`` (with its use), ``breaker``, or ``in_progress`` (an explicit purchase
+        that is being served right now).
+        """
+        ...
+
+    async def authorize(self, payment_id: str, authorization: Authorization, at: datetime) -> None:
+        """RESERVED -> AUTHORIZED: durable before anything signed may leave."""
+        ...
+
+    async def post(self, payment_id: str, proof: Proof, at: datetime) -> Payment:
+        """AUTHORIZED -> POSTED. A payment that is terminal already is returned as it is,
+
+        except that a proof which confirms marks a posted, unconfirmed payment confirmed.
+        """
+        ...
+
+    async def void(self, payment_id: str, proof: Proof, at: datetime) -> Payment:
+        """RESERVED or AUTHORIZED -> VOIDED, its amount free again. Terminal: returned as it is."""
+        ...
+
+    async def claim(
+        self, purchase: Purchase, at: datetime, undelivered_since: datetime
+    ) -> Payment | None:
+        """The authorized or posted payment that a repeated request binds to, now held; or None.
+
+        It is open and nobody holds it (its holder released it, or died). Posted ones count
+        only if they were posted at ``undelivered_since`` or later. For an explicit purchase a
+        delivered one counts too. The oldest, if there are several.
+        """
+        ...
+
+    async def release(self, payment_id: str) -> None:
+        """Nobody is connected for this payment any more. Harmless when it is not held."""
+        ...
+
+    async def deliver(self, payment_id: str, at: datetime) -> None:
+        """The app has its last byte: the purchase is complete; also releases."""
+        ...
+
+    async def give_up(self, payment_id: str, at: datetime) -> None:
+        """POSTED and undelivered -> closed; counted against the route's breaker; also releases."""
+        ...
+
+    async def in_doubt(self) -> tuple[Payment, ...]:
+        """Every AUTHORIZED payment, oldest first."""
+        ...
+
+    async def unconfirmed(self) -> tuple[Payment, ...]:
+        """Every POSTED payment that nobody has vouched for yet, oldest first."""
+        ...
+
+    async def orphaned(self) -> tuple[Payment, ...]:
+        """Every RESERVED payment whose owner, the process that made it, is gone."""
+        ...
+
+    async def undelivered(self, posted_before: datetime) -> tuple[Payment, ...]:
+        """Open POSTED payments that nobody holds, posted before this moment: too old to bind."""
+        ...
+
+    async def budgets(self, budgets: Sequence[Budget], at: datetime) -> tuple[BudgetUse, ...]:
+        """Each budget's use in the window that ``at`` falls in."""
+        ...
+
+    async def payments(self, since: datetime | None, limit: int) -> tuple[Payment, ...]:
+        """The newest payments first."""
+        ...
+
+    async def check_writable(self) -> None:
+        """LedgerError unless a write can be committed now."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is queued, and let go."""
+        ...

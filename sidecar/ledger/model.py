@@ -1,0 +1,158 @@
+"""The life of a payment.
+
+    RESERVED --> AUTHORIZED --> POSTED      RESERVED    nothing signed: dropping it is free
+       |             |                      AUTHORIZED  may be spent by whoever holds it
+       +-------------+--------> VOIDED      POSTED, VOIDED   on proof only; terminal
+
+There is no SENT: a crash between writing down and sending looks the same from outside.
+Everything but VOIDED counts against budgets. ``delivered_at`` is the moment when the app's last
+byte was flushed; until then a repeated request is the same purchase (money-safety.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sidecar.money import Usdc
+from sidecar.x402.types import Authorization
+
+
+class PaymentState(StrEnum):
+    """Where a payment is in its life."""
+
+    RESERVED = "reserved"
+    AUTHORIZED = "authorized"
+    POSTED = "posted"
+    VOIDED = "voided"
+
+
+TRANSITIONS: Mapping[PaymentState, frozenset[PaymentState]] = {
+    PaymentState.RESERVED: frozenset({PaymentState.AUTHORIZED, PaymentState.VOIDED}),
+    PaymentState.AUTHORIZED: frozenset({PaymentState.POSTED, PaymentState.VOIDED}),
+    PaymentState.POSTED: frozenset(),
+    PaymentState.VOIDED: frozenset(),
+}
+
+
+class Window(StrEnum):
+    """How long a budget lasts before it starts again. Windows are fixed, in UTC, from the epoch."""
+
+    HOUR = "1h"
+    DAY = "1d"
+    MONTH = "30d"
+    TOTAL = "total"
+
+
+_LENGTHS_S = {Window.HOUR: 3_600, Window.DAY: 86_400, Window.MONTH: 30 * 86_400}
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A pot that payments draw from. Routes and callers that name the same one share it."""
+
+    name: str
+    limit: Usdc
+    window: Window
+
+    def starts_at(self, at: datetime) -> int:
+        """The start of the window that ``at`` falls in, in epoch seconds; 0 for all time."""
+        length_s = _LENGTHS_S.get(self.window)
+        if length_s is None:
+            return 0
+        return int(at.timestamp()) // length_s * length_s
+
+    def resets_at(self, at: datetime) -> datetime | None:
+        """When the next window starts; None for a budget that never starts again."""
+        length_s = _LENGTHS_S.get(self.window)
+        if length_s is None:
+            return None
+        return datetime.fromtimestamp(self.starts_at(at) + length_s, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """What the app believes is one call.
+
+    ``key`` is the app's Idempotency-Key namespaced by caller (``explicit``), else the hash of
+    route, caller, method, target and body. Two live requests with one hashed key are two
+    purchases; two with one explicit key are one.
+    """
+
+    key: str
+    explicit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """Refuse new payments once this many were paid for nothing on the route in the window."""
+
+    undelivered_max: int
+    window: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A payment that is about to be made: all that must be known before money is set aside."""
+
+    id: str
+    purchase: Purchase
+    route: str
+    caller: str
+    purpose: str  # "request"; "top_up" is a provider's credit
+    scheme: str
+    network: str
+    asset: str
+    pay_to: str
+    amount: Usdc
+    envelope: Mapping[str, Any]  # the payment header without its payload: what to echo
+    budgets: tuple[Budget, ...]
+    breaker: Breaker
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Why a payment was posted or voided.
+
+    ``kind``: receipt (the seller's, with 2xx), served (2xx without a receipt: unconfirmed),
+    upfront (a receipt with an error answer), chain (the transfer was seen), expired (finalized
+    chain time is past validBefore and a finalized read says unused), canceled (finalized),
+    unsigned (nothing was ever signed).
+    """
+
+    kind: str
+    transaction: str = ""
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether somebody vouched for the transfer: ``served`` is only our reading of a 2xx."""
+        return self.kind != "served"
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """One row of the ledger, as of now."""
+
+    id: str
+    purchase: Purchase
+    state: PaymentState
+    route: str
+    caller: str
+    purpose: str
+    scheme: str
+    network: str
+    asset: str
+    pay_to: str
+    amount: Usdc
+    envelope: Mapping[str, Any]
+    authorization: Authorization | None
+    proof: Proof | None
+    reserved_at: datetime
+    authorized_at: datetime | None
+    settled_at: datetime | None  # posted or voided
+    delivered_at: datetime | None
+    closed_at: datetime | None  # given up as paid and undelivered
+    confirmed: bool

@@ -1,0 +1,114 @@
+"""What happened, as frozen values: the metrics and the log are made from these and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sidecar.ledger.model import Payment
+from sidecar.money import Usdc
+from sidecar.refusal import Denied
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentReserved:
+    """Money was set aside; nothing is signed yet."""
+
+    payment: Payment
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentPosted:
+    """The money moved, as ``payment.proof`` says."""
+
+    payment: Payment
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentVoided:
+    """The money cannot move any more, as ``payment.proof`` says."""
+
+    payment: Payment
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentInDoubt:
+    """An authorization left, and nobody can say whether it was used; ``reason`` is the last word."""
+
+    payment: Payment
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentUndelivered:
+    """Paid, and the seller will not serve: closed, counted, to be looked at."""
+
+    payment: Payment
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentDenied:
+    """A seller asked, and a rule of ours said no; nothing was signed."""
+
+    route: str
+    caller: str
+    denied: Denied
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerWriteFailed:
+    """The ledger could not commit: nothing is signed while this lasts."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSkewMeasured:
+    """How far our clock is ahead of the chain's (behind: negative)."""
+
+    network: str
+    skew_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFailed:
+    """Work that nobody waited for ended in a fault."""
+
+    name: str
+    fault: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class RequestServed:
+    """One app request, start to finish: the canonical log line."""
+
+    request_id: str
+    route: str  # "" when it reached none
+    caller: str  # "" when it was not let in
+    method: str
+    path: str  # without its query, which may hold secrets
+    status: int  # what the app got; 499: it hung up first
+    duration_s: float
+    upstream_s: float  # of which waiting for the upstream's head
+    decision: str  # relayed | paid | denied | in_doubt | undelivered | refused | failed
+    rule: str = ""  # which rule, where one refused
+    amount: Usdc | None = None
+    payment_id: str = ""
+    detail: str = ""  # one sentence, where something went wrong
+
+
+Event: TypeAlias = (
+    PaymentReserved
+    | PaymentPosted
+    | PaymentVoided
+    | PaymentInDoubt
+    | PaymentUndelivered
+    | PaymentDenied
+    | LedgerWriteFailed
+    | ClockSkewMeasured
+    | TaskFailed
+    | RequestServed
+)
+Emit: TypeAlias = Callable[[Event], None]

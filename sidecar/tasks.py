@@ -1,0 +1,47 @@
+"""The only place that makes tasks: each is held, its failure is reported, and shutdown waits.
+
+asyncio keeps only a weak reference to a task, and a payment whose task was collected half way
+is a payment that nobody tracks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Supervisor:
+    """Holds the tasks of one service."""
+
+    def __init__(self, on_failure: Callable[[str, BaseException], None]) -> None:
+        self._on_failure = on_failure
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def spawn(self, name: str, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start this work. If it fails and nobody awaits it, ``on_failure`` hears of it."""
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        fault = task.exception()
+        if fault is not None:
+            self._on_failure(task.get_name(), fault)
+
+    async def drain(self, wait_s: float) -> int:
+        """Wait this long for what runs, cancel the rest, and say how many were cancelled."""
+        if not self._tasks:
+            return 0
+        _, late = await asyncio.wait(self._tasks, timeout=wait_s)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+        return len(late)

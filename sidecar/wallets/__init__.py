@@ -1,0 +1,41 @@
+"""Wallets: what can sign, and nothing that signs raw bytes.
+
+A provider is handed a ``SignIn`` and the money path a ``PaymentSigner``; both take typed values,
+so no text or digest that a server chose is ever signed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Protocol
+
+from sidecar.http import Exchange
+from sidecar.money import Usdc
+from sidecar.x402.types import Authorization, PaymentRequirements
+
+
+class PaymentSigner(Protocol):
+    """Signs transfers from one address."""
+
+    @property
+    def address(self) -> str:
+        """The payer, as its chain writes it (EVM: EIP-55)."""
+        ...
+
+    def authorize(
+        self,
+        requirements: PaymentRequirements,
+        amount: Usdc,
+        nonce: bytes,
+        expires_at: datetime,
+    ) -> Exchange[Authorization]:
+        """The transfer of ``amount`` to the entry's payee: unsigned, complete, ready to record.
+
+        ``nonce`` is 32 unpredictable bytes. An Exchange, because some chains must be asked
+        first (a Solana blockhash); EVM asks nothing. WalletError if the asset has no row.
+        """
+        ...
+
+    def sign(self, authorization: Authorization) -> dict[str, Any]:
+        """The scheme's ``payload``: the same bytes each time for the same authorization."""
+        ...

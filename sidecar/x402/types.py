@@ -1,0 +1,64 @@
+"""The nouns of x402, under the specification's own names.
+
+``original`` and ``resource`` keep what the seller sent, untouched: sellers compare the echo
+type by type, so it is never rebuilt from our reading of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeAlias
+
+Json: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRequirements:
+    """One entry of ``accepts``: a way to pay that the seller offers (v1 and v2 alike)."""
+
+    scheme: str
+    network: str  # CAIP-2 where we know the network, else as the seller wrote it
+    asset: str
+    amount: str  # as written: atomic units of an asset that we may not know
+    pay_to: str
+    max_timeout_seconds: int
+    extra: Json
+    original: Json
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRequired:
+    """A 402 that asks for payment: v1 body, v2 header, or v2 body."""
+
+    x402_version: int
+    accepts: tuple[PaymentRequirements, ...]
+    resource: Any = None
+    extensions: Json = field(default_factory=dict)
+    error: str = ""
+    unreadable: tuple[str, ...] = ()  # why entries of ``accepts`` were left out
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """The transfer that a wallet is about to sign, or has signed.
+
+    ``fields`` hold all that the signature covers, so that signing them again gives the same
+    bytes; the signature itself is a bearer instrument and is kept nowhere.
+    """
+
+    network: str
+    identity: str  # what the chain knows it by: the EIP-3009 nonce
+    expires_at: datetime
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementResponse:
+    """The seller's receipt (PAYMENT-RESPONSE): what it says the facilitator did."""
+
+    success: bool
+    transaction: str
+    network: str
+    error_reason: str
