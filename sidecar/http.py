@@ -64,7 +64,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A request that fits in memory. Host and framing are not in ``headers``: the port adds them."""
+    """A request that fits in memory; the port adds Host and the framing to its headers."""
 
     method: str
     url: str

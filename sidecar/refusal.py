@@ -30,7 +30,7 @@ class Denied:
 
     ``rule`` is one of a closed set (it labels a metric): max_payment, network, asset, pay_to,
     amount, validity, unpayable, budget, breaker, in_progress, clock_skew, body_too_large,
-    draining. ``detail`` is a sentence for a person.
+    draining, abandoned. ``detail`` is a sentence for a person.
     """
 
     rule: str

@@ -26,6 +26,13 @@ class PaymentPosted:
 
 
 @dataclass(frozen=True, slots=True)
+class PaymentConfirmed:
+    """A payment that was posted on a bare 2xx has been seen on its chain."""
+
+    payment: Payment
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentVoided:
     """The money cannot move any more, as ``payment.proof`` says."""
 
@@ -34,7 +41,7 @@ class PaymentVoided:
 
 @dataclass(frozen=True, slots=True)
 class PaymentInDoubt:
-    """An authorization left, and nobody can say whether it was used; ``reason`` is the last word."""
+    """An authorization left, and nobody can say whether it was used."""
 
     payment: Payment
     reason: str
@@ -102,6 +109,7 @@ class RequestServed:
 Event: TypeAlias = (
     PaymentReserved
     | PaymentPosted
+    | PaymentConfirmed
     | PaymentVoided
     | PaymentInDoubt
     | PaymentUndelivered

@@ -1,0 +1,42 @@
+"""What is wrong with a config, collected so that a person sees all of it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+MISTAKES_MAX = 50
+
+
+class Mistakes:
+    """Lines of the shape ``path: what is wrong; the fix (line 12)``, in the file's order."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[int, str]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def add(self, path: str, what: str, fix: str, line: int = 0) -> None:
+        """Note one mistake; ``line`` 0 is for what has no place in the file."""
+        where = f" (line {line})" if line else ""
+        self._found.append((line, f"{path}: {what}; {fix}{where}"))
+
+    def lines(self) -> tuple[str, ...]:
+        """Every mistake, at most ``MISTAKES_MAX`` of them."""
+        lines = [text for _, text in sorted(self._found, key=lambda found: found[0])]
+        left_out = len(lines) - MISTAKES_MAX
+        if left_out > 0:
+            lines[MISTAKES_MAX:] = [f"and {left_out} more mistakes; mend these first"]
+        return tuple(lines)
+
+
+def closest(wrong: str, right: Iterable[str]) -> str:
+    """The fix for a name that is not known: what was probably meant, and what there is."""
+    known = sorted(right)
+    if not known:
+        return "there are none"
+    matches = get_close_matches(wrong, known, n=1)
+    if matches:
+        return f'did you mean "{matches[0]}"?'
+    return f"use one of: {', '.join(known)}"

@@ -1,0 +1,228 @@
+"""The config as values: frozen, complete, and valid once they exist.
+
+    Config -- wallets, chains, budgets, callers, routes, limits, recovery, log
+
+Nothing here has been opened: a secret is a ``SecretRef`` that says where it is kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
+
+from sidecar.ledger.model import Breaker, Budget
+from sidecar.money import Usdc
+
+KIB = 1024
+MIB = 1024 * KIB
+
+_ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})", re.ASCII)
+
+
+class Secret:
+    """A text that nothing prints by accident; opened at the call that uses it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __reduce__(self) -> str:
+        raise TypeError("a secret is not pickled")
+
+
+class SecretKind(StrEnum):
+    """Where a secret may be kept."""
+
+    FILE = "file"
+    ENV = "env"
+    KEYSTORE = "keystore"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """Where a secret is kept; ``secrets.open_secret`` goes and gets it.
+
+    ``where`` is a path (file, keystore) or a variable's name (env). Only a keystore has a
+    ``password``, which is itself kept in a file or a variable. ``path`` is the key in the
+    config that says so, for messages.
+    """
+
+    kind: SecretKind
+    where: str
+    password: SecretRef | None = None
+    path: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        if (self.kind is SecretKind.KEYSTORE) != (self.password is not None):
+            raise ValueError("a keystore has a password, and nothing else has one")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A host and port to listen on. Port 0 lets the system choose."""
+
+    host: str
+    port: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise ValueError(f"not a port: {self.port}; use 0 to 65535")
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Read ``127.0.0.1:8402`` or ``[::1]:8402``. ValueError says what it wants."""
+        match = _ADDRESS.fullmatch(text)
+        if match is None:
+            raise ValueError(f'not an address: {text!r}; write it like "127.0.0.1:8402"')
+        return cls(match[1].strip("[]"), int(match[2]))
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return is_loopback(self.host)
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, as it stands in a URL, can only be this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        # A name may resolve to anything, and to something else tomorrow.
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class WalletConfig:
+    """A key that can pay, and where it is kept."""
+
+    name: str
+    kind: Literal["evm"]
+    key: SecretRef
+
+
+@dataclass(frozen=True, slots=True)
+class ChainConfig:
+    """Where to ask about a network: one URL, or several that must agree."""
+
+    network: str  # CAIP-2
+    rpc: tuple[str, ...]
+    finality: Literal["finalized", "safe"] = "finalized"
+    insecure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallerConfig:
+    """A local app: known by its own token, with budgets of its own beside the route's."""
+
+    name: str
+    token: SecretRef
+    budgets: tuple[Budget, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RouteConfig:
+    """A path prefix, the upstream behind it, and what may be paid there.
+
+    A route that can pay has a wallet, networks, a ``max_payment`` and at least one budget; one
+    with ``wallet`` None pays nothing.
+    """
+
+    name: str
+    provider: str
+    upstream: str  # without a trailing slash: the app's path is appended
+    wallet: str | None = None
+    default: bool = False
+    networks: frozenset[str] = frozenset()
+    max_payment: Usdc | None = None
+    budgets: tuple[Budget, ...] = ()
+    pay_to: frozenset[str] = frozenset()  # lower case; empty: the first payee is pinned
+    api_key: SecretRef | None = None
+    insecure: bool = False
+    response_wait_s: float = 600
+    connect_wait_s: float = 10
+    validity_s: int = 120
+    breaker: Breaker = field(
+        default_factory=lambda: Breaker(undelivered_max=5, window=timedelta(hours=1))
+    )
+    options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one app, one request or one connection may take."""
+
+    replay_bytes_max: int = 16 * MIB
+    replay_memory_max: int = 256 * MIB
+    header_bytes_max: int = 64 * KIB
+    connections_max: int = 2048
+    caller_requests_max: int = 1024
+    header_wait_s: float = 20
+    body_idle_s: float = 60
+    keepalive_s: float = 75
+    drain_wait_s: float = 30
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryConfig:
+    """How often what is in doubt is looked at, and how long an undelivered payment binds."""
+
+    interval_s: float = 15
+    undelivered_ttl_s: float = 600
+
+
+LogFormat: TypeAlias = Literal["auto", "json", "console"]
+LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """``auto`` is console on a terminal and JSON elsewhere."""
+
+    format: LogFormat = "auto"
+    level: LogLevel = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that the service is told. Names are the keys of the mappings."""
+
+    state_dir: Path
+    ledger_path: Path
+    routes: Mapping[str, RouteConfig]
+    listen: Address = Address("127.0.0.1", 8402)
+    admin: Address = Address("127.0.0.1", 9402)
+    hosts: tuple[str, ...] = ()  # Host values allowed beside those of ``listen``
+    auth: Literal["token", "none"] = "token"
+    wallets: Mapping[str, WalletConfig] = field(default_factory=lambda: MappingProxyType({}))
+    chains: Mapping[str, ChainConfig] = field(default_factory=lambda: MappingProxyType({}))
+    budgets: Mapping[str, Budget] = field(default_factory=lambda: MappingProxyType({}))
+    callers: Mapping[str, CallerConfig] = field(default_factory=lambda: MappingProxyType({}))
+    limits: Limits = Limits()
+    recovery: RecoveryConfig = RecoveryConfig()
+    log: LogConfig = LogConfig()

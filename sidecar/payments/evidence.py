@@ -1,0 +1,129 @@
+"""What a chain says about a payment: proof that it moved, proof that it never can, or neither.
+
+    Moved      the token says used, and the transfer itself is in a successful transaction
+    Dead       a finalized block is past validBefore, and at that block the token says unused;
+               or a finalized block holds its cancellation
+    Unknown    anything else: a read that failed, was cut, or is not one of the expected words
+
+The expiry and the state are read at one finalized block. Read at two moments, the state first,
+the authorization could be used between the two looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from sidecar import rpc
+from sidecar.http import HttpRequest, HttpResponse
+from sidecar.ledger.model import Payment, Proof
+from sidecar.x402.types import Authorization
+
+# A token's logs are asked for in spans that public RPC endpoints accept.
+LOG_SPAN_BLOCKS = 2_000
+LOG_SPANS_MAX = 8
+LOG_MARGIN_S = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The transfer is on the chain."""
+
+    proof: Proof
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """The authorization can no longer settle."""
+
+    proof: Proof
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """No proof either way; ``why`` is for people."""
+
+    why: str
+
+
+Finding: TypeAlias = Moved | Dead | Unknown
+
+
+def examine(
+    url: str, payment: Payment, finality: str
+) -> Generator[HttpRequest, HttpResponse, Finding]:
+    """Ask one RPC endpoint about an authorized payment. RemoteProtocolError on any odd read."""
+    authorization = payment.authorization
+    assert authorization is not None
+    asset, payer = payment.asset, authorization.fields["from"]
+    nonce = authorization.fields["nonce"]
+    final = yield from rpc.block(url, finality)
+    expired = final.timestamp >= int(authorization.fields["validBefore"])
+    if expired:
+        at_final = hex(final.number)
+        used = yield from rpc.authorization_state(url, asset, payer, nonce, at_final)
+        if not used:
+            return Dead(Proof("expired"))
+    latest = yield from rpc.block(url, "latest")
+    used = yield from rpc.authorization_state(url, asset, payer, nonce, hex(latest.number))
+    if not used:
+        return Unknown("not used so far")
+    return (yield from _trace(url, payment, authorization, latest, final))
+
+
+def _trace(
+    url: str,
+    payment: Payment,
+    authorization: Authorization,
+    latest: rpc.Block,
+    final: rpc.Block,
+) -> Generator[HttpRequest, HttpResponse, Finding]:
+    """Used by a transfer, or by its cancellation? The token's own logs tell."""
+    fields = authorization.fields
+    assert payment.authorized_at is not None
+    until = yield from _block_at(url, int(fields["validBefore"]) + LOG_MARGIN_S, latest)
+    since = yield from _block_at(url, _epoch(payment.authorized_at) - LOG_MARGIN_S, latest)
+    for _ in range(LOG_SPANS_MAX):
+        first = max(since, until - LOG_SPAN_BLOCKS + 1)
+        events = yield from rpc.authorization_logs(
+            url, payment.asset, fields["from"], fields["nonce"], first, until
+        )
+        for event in events:
+            if event.canceled:
+                if event.block_number <= final.number:
+                    return Dead(Proof("canceled", event.transaction))
+                return Unknown("canceled, but not finally")
+            moved = yield from rpc.transfer_in(
+                url,
+                event.transaction,
+                payment.asset,
+                fields["from"],
+                fields["to"],
+                int(fields["value"]),
+            )
+            if moved:
+                return Moved(Proof("chain", event.transaction))
+        if first == since:
+            break
+        until = first - 1
+    return Unknown("used, but its transfer was not found")
+
+
+def _block_at(
+    url: str, timestamp: int, latest: rpc.Block
+) -> Generator[HttpRequest, HttpResponse, int]:
+    """About the number of the block at this time: good enough to bound a search for logs."""
+    if timestamp >= latest.timestamp:
+        return latest.number
+    if latest.number < LOG_SPAN_BLOCKS:
+        return 0 if timestamp < latest.timestamp - LOG_MARGIN_S else latest.number
+    earlier = yield from rpc.block(url, hex(latest.number - LOG_SPAN_BLOCKS // 2))
+    elapsed_s = max(1, latest.timestamp - earlier.timestamp)
+    blocks_back = (latest.timestamp - timestamp) * (latest.number - earlier.number) // elapsed_s
+    return max(0, latest.number - blocks_back)
+
+
+def _epoch(moment: datetime) -> int:
+    return int(moment.timestamp())

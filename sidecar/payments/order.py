@@ -1,0 +1,72 @@
+"""What the money path is asked, and what it can answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sidecar.http import HttpRequest, Reply, Upstream
+from sidecar.ledger.model import Breaker, Budget, Payment, Purchase
+from sidecar.policy import Policy
+from sidecar.refusal import Denied
+from sidecar.wallets import PaymentSigner
+
+
+@dataclass(frozen=True, slots=True)
+class PayingRoute:
+    """A route that may pay: with which wallet, under which rules, through which port."""
+
+    name: str
+    policy: Policy
+    signer: PaymentSigner
+    upstream: Upstream
+    breaker: Breaker
+    response_wait_s: float
+
+
+@dataclass(slots=True)
+class Order:
+    """One app request that its seller wants paid. ``deserted``: the app has hung up."""
+
+    request: HttpRequest
+    purchase: Purchase
+    route: PayingRoute
+    caller: str
+    budgets: tuple[Budget, ...]
+    deserted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """Paid, or honestly presented, and here is the app's answer. The payment is still held."""
+
+    payment: Payment
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The seller answered the app's own mistake (a 400, say) to the paid request. Still held."""
+
+    payment: Payment
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    """An authorization is out and nobody knows its fate; the app's retry binds to it."""
+
+    payment: Payment
+    reason: str
+    retry_after_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """Paid, and the seller will not serve. This purchase is closed."""
+
+    payment: Payment
+    reason: str
+
+
+Outcome: TypeAlias = Paid | Rejected | InDoubt | Undelivered | Denied

@@ -1,0 +1,227 @@
+"""The money path. Read ``Payer.pay`` top to bottom: nothing else adds a step to it.
+
+What was signed is written down before it leaves, what left is never signed a second time, and
+what came back decides only what it can prove (money-safety.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+
+from sidecar.clock import Clock, Entropy
+from sidecar.errors import RemoteProtocolError, SidecarError, UpstreamError
+from sidecar.http import Reply, read_whole, run_exchange
+from sidecar.ledger import Ledger
+from sidecar.ledger.model import Intent, Payment, PaymentState, Proof
+from sidecar.payments.events import (
+    Emit,
+    PaymentInDoubt,
+    PaymentPosted,
+    PaymentReserved,
+    PaymentUndelivered,
+    PaymentVoided,
+)
+from sidecar.payments.order import InDoubt, Order, Outcome, Paid, Rejected, Undelivered
+from sidecar.payments.refusals import reason_of
+from sidecar.payments.verdict import Answered, Kept, Refused, Served, judge
+from sidecar.policy import Allowed, choose
+from sidecar.refusal import Denied
+from sidecar.x402.encode import envelope_for, payment_header
+from sidecar.x402.select import candidates
+from sidecar.x402.types import PaymentRequired
+
+ABANDONED = "abandoned"  # the rule when the app left before anything was signed
+# How long to wait before each presentation of one authorization, within one app request.
+PRESENTATION_DELAYS_S = (0.0, 0.25, 1.0)
+RETRY_AFTER_S_MAX = 30.0
+REFUSAL_BYTES_MAX = 256 * 1024
+WALLET_WAIT_S = 3.0
+WALLET_BYTES_MAX = 64 * 1024
+
+
+class Payer:
+    """Pays for app requests, each at most once."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        clock: Clock,
+        entropy: Entropy,
+        prove: Callable[[Payment], Awaitable[Payment]],
+        objection: Callable[[str], Denied | None],
+        emit: Emit,
+        undelivered_ttl: timedelta,
+    ) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._entropy = entropy
+        self._prove = prove
+        self._objection = objection  # why nothing new may be signed for this network now
+        self._emit = emit
+        self._undelivered_ttl = undelivered_ttl
+
+    async def pay(self, order: Order, required: PaymentRequired) -> Outcome:
+        """Pay for this request, or present again what was already signed for it.
+
+        Raises LedgerError when the books cannot be written and WalletError when the key cannot
+        sign; in both cases nothing new has left.
+        """
+        now = self._clock.now()
+        payment = await self._ledger.claim(order.purchase, now, now - self._undelivered_ttl)
+        if payment is None:
+            allowed = choose(candidates(required), order.route.policy)
+            if isinstance(allowed, Denied):
+                return allowed
+            objection = self._objection(allowed.candidate.requirements.network)
+            if objection is not None:
+                return objection
+            reserved = await self._ledger.reserve(self._intent(order, required, allowed), now)
+            if isinstance(reserved, Denied):
+                return reserved
+            payment = reserved
+            if payment.state is PaymentState.RESERVED:
+                self._emit(PaymentReserved(payment))
+                authorized = await self._write_down(order, payment, allowed)
+                if authorized is None:
+                    return Denied(ABANDONED, "the app hung up before anything was signed")
+                payment = authorized
+        return await self._present(order, payment)
+
+    def _intent(self, order: Order, required: PaymentRequired, allowed: Allowed) -> Intent:
+        candidate = allowed.candidate
+        payment_id = f"pay_{self._entropy.token(16).hex()}"
+        return Intent(
+            id=payment_id,
+            purchase=order.purchase,
+            route=order.route.name,
+            caller=order.caller,
+            purpose="request",
+            scheme=candidate.requirements.scheme,
+            network=candidate.asset.network,
+            asset=candidate.asset.address,
+            pay_to=candidate.requirements.pay_to,
+            amount=candidate.amount,
+            envelope=envelope_for(required, candidate.requirements, payment_id),
+            budgets=order.budgets,
+            breaker=order.route.breaker,
+        )
+
+    async def _write_down(self, order: Order, payment: Payment, allowed: Allowed) -> Payment | None:
+        """Make the authorization and its record; None where the app left before either."""
+        try:
+            # Stamped after every wait there was, so that its life starts now.
+            now = self._clock.now()
+            authorization = await run_exchange(
+                order.route.upstream,
+                order.route.signer.authorize(
+                    allowed.candidate.requirements,
+                    payment.amount,
+                    self._entropy.token(32),
+                    now + timedelta(seconds=allowed.validity_s),
+                ),
+                wait_s=WALLET_WAIT_S,
+                body_bytes_max=WALLET_BYTES_MAX,
+            )
+        except SidecarError:
+            await self._drop(payment)
+            raise
+        if order.deserted:
+            await self._drop(payment)
+            return None
+        await self._ledger.authorize(payment.id, authorization, now)
+        return replace(
+            payment,
+            state=PaymentState.AUTHORIZED,
+            authorization=authorization,
+            authorized_at=now,
+        )
+
+    async def _drop(self, payment: Payment) -> None:
+        """Give back what was reserved: nothing was signed."""
+        voided = await self._ledger.void(payment.id, Proof("unsigned"), self._clock.now())
+        self._emit(PaymentVoided(voided))
+
+    async def _present(self, order: Order, payment: Payment) -> Outcome:
+        """Send the authorization until the seller serves, or answers for good, or time is up."""
+        held = False
+        try:
+            outcome = await self._presentations(order, payment)
+            held = isinstance(outcome, Paid | Rejected)
+            return outcome
+        finally:
+            if not held:
+                # Before the app hears: its retry must find this payment free to bind to.
+                await self._ledger.release(payment.id)
+
+    async def _presentations(self, order: Order, payment: Payment) -> Outcome:
+        route = order.route
+        assert payment.authorization is not None
+        header = payment_header(payment.envelope, route.signer.sign(payment.authorization))
+        request = order.request.with_headers(header)
+        ends_at = self._clock.monotonic_s() + 2 * route.response_wait_s
+        delays_s = list(PRESENTATION_DELAYS_S)
+        reason, answered, retry_after_s = "", False, None
+        while delays_s:
+            await self._clock.sleep(max(delays_s.pop(0), retry_after_s or 0.0))
+            remaining_s = ends_at - self._clock.monotonic_s()
+            if reason and (order.deserted or remaining_s <= 0):
+                break
+            try:
+                reply = await route.upstream.send(
+                    request, wait_s=min(route.response_wait_s, remaining_s)
+                )
+            except (UpstreamError, RemoteProtocolError) as fault:
+                reason, answered, retry_after_s = fault.diagnostics(), False, None
+                continue
+            verdict = judge(reply.status, reply.headers)
+            match verdict:
+                case Served(proof):
+                    return Paid(await self._post(payment, proof), reply)
+                case Answered():
+                    return Rejected(payment, reply)
+                case Kept(proof):
+                    payment = await self._post(payment, proof)
+                    retry_after_s = None
+                case Refused():
+                    retry_after_s = verdict.retry_after_s
+            reason, answered = await self._refusal(reply), True
+            if retry_after_s is not None and retry_after_s > RETRY_AFTER_S_MAX:
+                break
+        return await self._unserved(payment, reason, answered, retry_after_s)
+
+    async def _post(self, payment: Payment, proof: Proof | None) -> Payment:
+        if proof is None:
+            return payment
+        posted = await self._ledger.post(payment.id, proof, self._clock.now())
+        if payment.state is PaymentState.AUTHORIZED and posted.state is PaymentState.POSTED:
+            self._emit(PaymentPosted(posted))
+        return posted
+
+    async def _refusal(self, reply: Reply) -> str:
+        try:
+            return reason_of(await read_whole(reply, REFUSAL_BYTES_MAX))
+        except (UpstreamError, RemoteProtocolError) as fault:
+            return f"{reply.status}, and {fault.diagnostics()}"
+
+    async def _unserved(
+        self, payment: Payment, reason: str, answered: bool, retry_after_s: float | None
+    ) -> Outcome:
+        """What to say when the seller did not serve: paid for nothing, or nobody knows."""
+        if answered and payment.state is PaymentState.AUTHORIZED:
+            payment = await self._prove(payment)
+        if answered and payment.state is PaymentState.POSTED:
+            await self._ledger.give_up(payment.id, self._clock.now())
+            self._emit(PaymentUndelivered(payment, reason))
+            return Undelivered(payment, reason)
+        self._emit(PaymentInDoubt(payment, reason))
+        return InDoubt(payment, reason, retry_after_s)
+
+    async def delivered(self, payment: Payment) -> None:
+        """The app has the last byte of what it paid for."""
+        await self._ledger.deliver(payment.id, self._clock.now())
+
+    async def released(self, payment: Payment) -> None:
+        """The app is gone without its last byte: its retry may bind."""
+        await self._ledger.release(payment.id)

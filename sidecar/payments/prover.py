@@ -1,0 +1,126 @@
+"""Posts or voids a payment on what its chain proves, and on nothing else.
+
+Without an RPC endpoint nothing can be proven: what is in doubt stays counted until its budget
+windows have passed. With several endpoints, all must find the same, or nothing was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sidecar.clock import Clock
+from sidecar.errors import SidecarError
+from sidecar.http import Upstream, run_exchange
+from sidecar.ledger import Ledger
+from sidecar.ledger.model import Payment, PaymentState
+from sidecar.payments.events import (
+    ClockSkewMeasured,
+    Emit,
+    PaymentConfirmed,
+    PaymentPosted,
+    PaymentVoided,
+)
+from sidecar.payments.evidence import Dead, Finding, Moved, Unknown, examine
+from sidecar.refusal import Denied
+from sidecar.rpc import block
+
+RPC_WAIT_S = 3.0
+RPC_BYTES_MAX = 64 * 1024
+CLOCK_SKEW_S_MAX = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """How to ask one network: its endpoints, and which of its blocks count as final."""
+
+    network: str
+    rpc_urls: tuple[str, ...]
+    finality: str  # "finalized", or "safe" where the config says so
+
+
+class Prover:
+    """Asks chains, and tells the ledger what they prove."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        rpc_upstream: Upstream,
+        chains: Mapping[str, Chain],
+        clock: Clock,
+        emit: Emit,
+    ) -> None:
+        self._ledger = ledger
+        self._upstream = rpc_upstream
+        self._chains = chains
+        self._clock = clock
+        self._emit = emit
+        self._skew_s: dict[str, float] = {}
+
+    async def prove(self, payment: Payment) -> Payment:
+        """The payment as it stands after a look at its chain: posted, voided, or unchanged."""
+        match await self._look(payment):
+            case Moved(proof):
+                posted = await self._ledger.post(payment.id, proof, self._clock.now())
+                if posted.state is PaymentState.POSTED:
+                    was_posted = payment.state is PaymentState.POSTED
+                    self._emit(PaymentConfirmed(posted) if was_posted else PaymentPosted(posted))
+                return posted
+            case Dead(proof):
+                # A posted payment stays posted: its seller served, whatever it did with the money.
+                if payment.state is PaymentState.POSTED:
+                    return payment
+                voided = await self._ledger.void(payment.id, proof, self._clock.now())
+                if voided.state is PaymentState.VOIDED:
+                    self._emit(PaymentVoided(voided))
+                return voided
+            case Unknown():
+                return payment
+
+    async def _look(self, payment: Payment) -> Finding:
+        chain = self._chains.get(payment.network)
+        if chain is None:
+            return Unknown("no RPC endpoint is configured for the network")
+        findings = [await self._ask(url, payment, chain) for url in chain.rpc_urls]
+        first = findings[0]
+        if any(type(finding) is not type(first) for finding in findings):
+            return Unknown("the RPC endpoints disagree")
+        return first
+
+    async def _ask(self, url: str, payment: Payment, chain: Chain) -> Finding:
+        try:
+            return await run_exchange(
+                self._upstream,
+                examine(url, payment, chain.finality),
+                wait_s=RPC_WAIT_S,
+                body_bytes_max=RPC_BYTES_MAX,
+            )
+        except SidecarError as fault:
+            return Unknown(fault.diagnostics())
+
+    async def measure_skew(self) -> None:
+        """Compare our clock with each chain's newest block; a chain that cannot be read is left."""
+        for chain in self._chains.values():
+            try:
+                newest = await run_exchange(
+                    self._upstream,
+                    block(chain.rpc_urls[0], "latest"),
+                    wait_s=RPC_WAIT_S,
+                    body_bytes_max=RPC_BYTES_MAX,
+                )
+            except SidecarError:
+                continue
+            skew_s = self._clock.now().timestamp() - newest.timestamp
+            self._skew_s[chain.network] = skew_s
+            self._emit(ClockSkewMeasured(chain.network, skew_s))
+
+    def objection(self, network: str) -> Denied | None:
+        """A refusal to sign for this network while our clock and its chain's are apart."""
+        skew_s = self._skew_s.get(network, 0.0)
+        if abs(skew_s) <= CLOCK_SKEW_S_MAX:
+            return None
+        return Denied(
+            "clock_skew",
+            f"our clock and the newest block of {network} are {skew_s:.0f} s apart "
+            f"(at most {CLOCK_SKEW_S_MAX:.0f} s); set the clock, or look at the RPC endpoint",
+        )

@@ -1,0 +1,62 @@
+"""Puts the books in order, at start and on a timer: posts or voids on proof only."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sidecar.clock import Clock
+from sidecar.errors import LedgerError
+from sidecar.ledger import Ledger
+from sidecar.ledger.model import Proof
+from sidecar.payments.events import Emit, LedgerWriteFailed, PaymentUndelivered, PaymentVoided
+from sidecar.payments.prover import Prover
+
+CONFIRMATION_TTL = timedelta(hours=1)
+
+
+class Recovery:
+    """One pass over everything that is not settled."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        prover: Prover,
+        clock: Clock,
+        emit: Emit,
+        undelivered_ttl: timedelta,
+    ) -> None:
+        self._ledger = ledger
+        self._prover = prover
+        self._clock = clock
+        self._emit = emit
+        self._undelivered_ttl = undelivered_ttl
+
+    async def run_once(self) -> None:
+        """Drop what was never signed, prove what was, close what nobody came back for.
+
+        Raises LedgerError when the books cannot be written.
+        """
+        await self._prover.measure_skew()
+        for payment in await self._ledger.orphaned():
+            voided = await self._ledger.void(payment.id, Proof("unsigned"), self._clock.now())
+            self._emit(PaymentVoided(voided))
+        for payment in await self._ledger.in_doubt():
+            await self._prover.prove(payment)
+        now = self._clock.now()
+        for payment in await self._ledger.unconfirmed():
+            assert payment.authorization is not None
+            # Dead long ago and never seen: a seller that served for nothing.
+            if payment.authorization.expires_at + CONFIRMATION_TTL > now:
+                await self._prover.prove(payment)
+        for payment in await self._ledger.undelivered(now - self._undelivered_ttl):
+            await self._ledger.give_up(payment.id, now)
+            self._emit(PaymentUndelivered(payment, "nobody came back for it"))
+
+    async def run(self, interval_s: float) -> None:
+        """Keep going until cancelled; a ledger that cannot be written is tried again."""
+        while True:
+            await self._clock.sleep(interval_s)
+            try:
+                await self.run_once()
+            except LedgerError as fault:
+                self._emit(LedgerWriteFailed(fault.diagnostics()))

@@ -1,0 +1,125 @@
+"""Who may ask, and for what: loopback is not a trust boundary (threats.md, second table).
+
+Every local program and every web page can reach the port. So the Host must be ours (DNS
+rebinding), an Origin must be ours too (CSRF), and the app shows a token.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from sidecar.http import Headers, header_values
+from sidecar.ledger.model import Budget
+from sidecar.proxy.answers import Answer
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+TARGET_CHARS_MAX = 8_192
+# Printable ASCII without backslash and '#'; what else a path may hold is percent-encoded.
+_TARGET = re.compile(r"/[!-\"$-\[\]-~]*", re.ASCII)
+_ENCODED_SEPARATOR = re.compile(r"%2f|%5c|%00", re.IGNORECASE)
+_DOT_SEGMENT = re.compile(r"/(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A local app, known by its token, and the budgets of its own."""
+
+    name: str
+    budgets: tuple[Budget, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The rules at the door. ``tokens`` is None where the config turned them off."""
+
+    hosts: frozenset[str]
+    tokens: Mapping[str, Caller] | None
+    anonymous: Caller = Caller("anonymous")
+
+    def admit(self, method: str, target: str, headers: Headers) -> Caller | Answer:
+        """The caller behind this request, or why it is not let in."""
+        refusal = _check_method(method) or _check_target(target) or self._check_site(headers)
+        if refusal is not None:
+            return refusal
+        return self._identify(headers)
+
+    def _check_site(self, headers: Headers) -> Answer | None:
+        hosts = header_values(headers, "host")
+        if len(hosts) != 1 or hosts[0].lower() not in self.hosts:
+            return _refuse(
+                403,
+                "host",
+                f"this is not {', '.join(hosts) or 'a host'}; call the sidecar by "
+                f"one of: {', '.join(sorted(self.hosts))} (config key hosts adds names)",
+            )
+        for origin in header_values(headers, "origin"):
+            if urlsplit(origin).netloc.lower() not in self.hosts:
+                return _refuse(403, "origin", "requests from web pages are refused")
+        for site in header_values(headers, "sec-fetch-site"):
+            if site not in {"none", "same-origin"}:
+                return _refuse(403, "origin", "requests from other sites are refused")
+        return None
+
+    def _identify(self, headers: Headers) -> Caller | Answer:
+        if self.tokens is None:
+            return self.anonymous
+        shown = _shown_token(headers)
+        found: Caller | None = None
+        # Every token is compared, so that the time taken does not tell which one was close.
+        for token, caller in self.tokens.items():
+            if hmac.compare_digest(token.encode(), shown.encode("latin-1")):
+                found = caller
+        if found is not None:
+            return found
+        return Answer(
+            401,
+            "invalid_api_key",
+            "this sidecar wants its own token as the API key; the token file is named at start "
+            "and by `sidecar check`",
+            retry=False,
+            rule="token",
+        )
+
+
+def _shown_token(headers: Headers) -> str:
+    for value in header_values(headers, "authorization"):
+        scheme, _, token = value.partition(" ")
+        if scheme.lower() == "bearer":
+            return token.strip()
+    for name in ("x-api-key", "api-key"):
+        for value in header_values(headers, name):
+            return value
+    return ""
+
+
+def _check_method(method: str) -> Answer | None:
+    if method in METHODS:
+        return None
+    return _refuse(405, "method", f"the method {method[:20]} is not relayed", closes=True)
+
+
+def _check_target(target: str) -> Answer | None:
+    if len(target) > TARGET_CHARS_MAX:
+        return _refuse(414, "target", f"a target of over {TARGET_CHARS_MAX} characters")
+    path = target.partition("?")[0]
+    if (
+        _TARGET.fullmatch(target) is None
+        or "//" in path
+        or _ENCODED_SEPARATOR.search(path)
+        or _DOT_SEGMENT.search(path)
+    ):
+        return _refuse(
+            400,
+            "target",
+            "the target must be a plain path: no //, no dot segments, no encoded slash",
+            closes=True,
+        )
+    return None
+
+
+def _refuse(status: int, rule: str, message: str, closes: bool = False) -> Answer:
+    return Answer(status, f"sidecar_{rule}", message, retry=False, rule=rule, closes=closes)

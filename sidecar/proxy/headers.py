@@ -1,0 +1,68 @@
+"""Which headers cross, in each direction (threats.md: header games, echoed secrets).
+
+The app's credentials, cookies and payments stop here, in every spelling; the provider's payment
+challenge and any secret of ours that it echoes stop on the way back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sidecar.http import Header, Headers, end_to_end, header_values
+from sidecar.x402.headers import REQUEST_PAYMENT_HEADERS, without_challenge
+
+_REQUEST_DROPPED = REQUEST_PAYMENT_HEADERS | {
+    "host",
+    "content-length",
+    "expect",
+    "authorization",
+    "x-api-key",
+    "api-key",
+    "openai-organization",
+    "openai-project",
+    "cookie",
+    "forwarded",
+    "idempotency-key",
+    "accept-encoding",
+}
+_REQUEST_DROPPED_PREFIXES = ("proxy-", "x-forwarded-", "sec-fetch-", "x-sidecar-")
+# What a 402 may be compressed with and still be read here.
+_READABLE_CODINGS = frozenset({"gzip", "deflate", "identity"})
+_COOKIES = frozenset({"set-cookie", "set-cookie2"})
+
+
+def request_headers(headers: Headers, credential: Headers) -> Headers:
+    """The app's headers as the provider may see them, with ours in place of its credentials."""
+    kept = [header for header in end_to_end(headers) if not _is_dropped(header[0])]
+    codings = _readable_codings(headers)
+    if codings:
+        kept.append(("Accept-Encoding", codings))
+    return (*kept, *credential)
+
+
+def _is_dropped(name: str) -> bool:
+    # CGI-style servers read an underscore as a dash.
+    plain = name.lower().replace("_", "-")
+    return plain in _REQUEST_DROPPED or plain.startswith(_REQUEST_DROPPED_PREFIXES)
+
+
+def _readable_codings(headers: Headers) -> str:
+    offered = ",".join(header_values(headers, "accept-encoding")).split(",")
+    kept = [
+        coding.strip()
+        for coding in offered
+        if coding.partition(";")[0].strip().lower() in _READABLE_CODINGS
+    ]
+    if not kept and any(coding.strip() for coding in offered):
+        return "identity"
+    return ", ".join(kept)
+
+
+def response_headers(headers: Headers, secrets: Sequence[str], *added: Header) -> Headers:
+    """The provider's headers as the app may see them: challenge, cookies and secrets are gone."""
+    kept = tuple(
+        header
+        for header in without_challenge(end_to_end(headers, also_drop=_COOKIES))
+        if not any(secret in header[1] for secret in secrets)
+    )
+    return kept + added

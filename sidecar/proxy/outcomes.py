@@ -1,0 +1,129 @@
+"""How the money path's outcomes look to the app (money-safety.md, "What the app gets")."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from sidecar.errors import LedgerError, SidecarError
+from sidecar.http import Headers, HttpRequest, HttpResponse, header_values
+from sidecar.ledger.model import Payment, Purchase
+from sidecar.proxy.answers import Answer
+from sidecar.refusal import Denied
+
+RETRY_AFTER_S = 1.0
+IDEMPOTENCY_KEY_CHARS_MAX = 255
+
+
+def purchase_of(route: str, caller: str, outgoing: HttpRequest, headers: Headers) -> Purchase:
+    """What the app believes is one call: by its Idempotency-Key, else by all that it sent."""
+    keys = header_values(headers, "idempotency-key")
+    if len(keys) == 1 and 0 < len(keys[0]) <= IDEMPOTENCY_KEY_CHARS_MAX:
+        return Purchase(_digest("key", caller, route, keys[0]), explicit=True)
+    body = hashlib.sha256(outgoing.body).hexdigest()
+    return Purchase(
+        _digest("call", caller, route, outgoing.method, outgoing.url, body), explicit=False
+    )
+
+
+def _digest(*parts: str) -> str:
+    # JSON keeps the parts apart, so that no two lists of parts read alike.
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def answer_denied(denied: Denied) -> Answer:
+    """Refused by a rule: 402 that no SDK retries, with the budget where it was one."""
+    if denied.rule == "draining":
+        return Answer(
+            503,
+            "sidecar_draining",
+            denied.detail,
+            retry=True,
+            retry_after_s=1,
+            decision="denied",
+            rule=denied.rule,
+        )
+    if denied.rule == "in_progress":
+        return Answer(
+            409,
+            "sidecar_in_progress",
+            denied.detail,
+            retry=True,
+            retry_after_s=1,
+            decision="denied",
+            rule=denied.rule,
+        )
+    details: list[tuple[str, str]] = [("rule", denied.rule)]
+    if denied.budget is not None:
+        use = denied.budget
+        details += [
+            ("budget", use.name),
+            ("limit", str(use.limit)),
+            ("spent", str(use.spent)),
+            ("reserved", str(use.reserved)),
+            ("resets_at", use.resets_at.isoformat() if use.resets_at else "never"),
+        ]
+    return Answer(
+        402,
+        f"sidecar_{denied.rule}",
+        denied.detail,
+        retry=False,
+        decision="denied",
+        rule=denied.rule,
+        details=tuple(details),
+    )
+
+
+def answer_in_doubt(payment: Payment, reason: str, retry_after_s: float | None) -> Answer:
+    """An authorization is out: the same call again is safe, because it binds to it."""
+    return Answer(
+        503,
+        "sidecar_payment_in_doubt",
+        f"payment {payment.id} of {payment.amount} is in doubt ({reason}); repeat the same call: "
+        "it presents the same payment, never a second one",
+        retry=True,
+        retry_after_s=retry_after_s or RETRY_AFTER_S,
+        payment_id=payment.id,
+        decision="in_doubt",
+    )
+
+
+def answer_undelivered(payment: Payment, reason: str) -> Answer:
+    """Paid, and the seller will not serve; the next call would be a new purchase."""
+    return Answer(
+        502,
+        "sidecar_paid_undelivered",
+        f"payment {payment.id} of {payment.amount} was made and the seller did not serve "
+        f"({reason}); it is recorded as undelivered, and the next call will be a new purchase",
+        retry=False,
+        payment_id=payment.id,
+        decision="undelivered",
+    )
+
+
+def answer_fault(fault: SidecarError) -> Answer:
+    """A fault of ours or of the upstream."""
+    ledger = isinstance(fault, LedgerError)
+    return Answer(
+        fault.status_hint,
+        "sidecar_ledger" if ledger else "sidecar_upstream",
+        fault.diagnostics(),
+        retry=True if fault.status_hint >= 502 else None,
+        retry_after_s=5 if ledger else None,
+        decision="failed",
+    )
+
+
+def without_challenge(refusal: HttpResponse) -> bytes | None:
+    """The body of a 402 as the app may see it; None when the body is itself a challenge."""
+    encoded = any(value for value in header_values(refusal.headers, "content-encoding"))
+    try:
+        document = None if encoded else json.loads(refusal.body)
+    except (ValueError, RecursionError):
+        document = None
+    if isinstance(document, dict) and document.keys() & {"accepts", "x402Version"}:
+        return None
+    if encoded and refusal.body:
+        # What cannot be read here might be a challenge.
+        return None
+    return refusal.body

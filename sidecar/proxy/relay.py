@@ -1,0 +1,81 @@
+"""A response on its way to the app: the upstream's own headers, our own framing.
+
+aiohttp's StreamResponse adds a Server, a Date and a Content-Type of its own; an app must not
+notice that we are there, so only the framing is ours. ``flushed`` waits for the last byte.
+"""
+
+from __future__ import annotations
+
+from aiohttp import HttpVersion11, web
+from multidict import CIMultiDict
+
+from sidecar.http import Headers
+
+# The events after which SDKs hang up without waiting for the stream's own end.
+TERMINAL_EVENTS = (b"data: [DONE]", b"event: message_stop")
+TERMINAL_BYTES_MAX = 128
+
+
+class RelayedResponse(web.StreamResponse):
+    """Status and headers as given. Raises ConnectionError when the app has gone."""
+
+    def __init__(self, status: int, headers: Headers, closes: bool = False) -> None:
+        super().__init__(status=status, _real_headers=CIMultiDict(headers))
+        self._last = b""
+        if closes:
+            self.force_close()
+
+    async def _prepare_headers(self) -> None:
+        request, writer = self._req, self._payload_writer
+        assert request is not None
+        assert writer is not None
+        keep_alive = request.keep_alive if self._keep_alive is None else self._keep_alive
+        length = self._headers.get("Content-Length")
+        if self._must_be_empty_body:
+            writer.length = 0
+        elif length is not None:
+            writer.length = int(length)
+        elif request.version >= HttpVersion11:
+            writer.enable_chunking()
+            self._headers["Transfer-Encoding"] = "chunked"
+        else:
+            keep_alive = False
+        self._keep_alive = keep_alive
+        if not keep_alive:
+            self._headers["Connection"] = "close"
+        elif request.version < HttpVersion11:
+            self._headers["Connection"] = "keep-alive"
+
+    async def write(self, data: bytes | bytearray | memoryview) -> None:
+        await super().write(data)
+        self._last = bytes(data[-TERMINAL_BYTES_MAX:])
+
+    async def flushed(self, request: web.BaseRequest) -> None:
+        """Return when the kernel has taken the last byte. ConnectionError when it never will."""
+        transport = request.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the app has hung up")
+        transport.set_write_buffer_limits(high=0)
+        await request.protocol._drain_helper()
+        if request.transport is None or transport.is_closing():
+            raise ConnectionResetError("the app has hung up")
+        transport.set_write_buffer_limits()
+
+    def cut(self, request: web.BaseRequest) -> None:
+        """End the connection without ending the body: what was cut upstream stays cut."""
+        self._eof_sent = True
+        self.force_close()
+        transport = request.protocol.transport
+        if transport is None:
+            return
+        if "Content-Length" in self._headers or "Transfer-Encoding" in self._headers:
+            transport.close()
+        else:
+            # A body that only the connection's end delimits: a clean close would complete it.
+            transport.abort()
+
+
+def is_whole(response: RelayedResponse) -> bool:
+    """Whether an event stream's terminal event was written: for its app, that is the last byte."""
+    streams = response.headers.get("Content-Type", "").startswith("text/event-stream")
+    return streams and any(event in response._last for event in TERMINAL_EVENTS)

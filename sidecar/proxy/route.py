@@ -1,0 +1,51 @@
+"""A path prefix and what is behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from sidecar.http import Upstream
+from sidecar.ledger.model import Budget
+from sidecar.payments.order import PayingRoute
+from sidecar.providers.base import Provider
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One provider under its own prefix. ``paying`` is None where nothing is ever paid."""
+
+    name: str
+    base_url: str
+    provider: Provider
+    upstream: Upstream
+    response_wait_s: float
+    budgets: tuple[Budget, ...] = ()
+    paying: PayingRoute | None = None
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    def budgets_with(self, others: Iterable[Budget]) -> tuple[Budget, ...]:
+        """This route's budgets and these, each once, in one order for everybody."""
+        named = {budget.name: budget for budget in (*self.budgets, *others)}
+        return tuple(named[name] for name in sorted(named))
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTable:
+    """Every route by its name; one of them may also be served without its prefix."""
+
+    routes: dict[str, Route]
+    default: Route | None
+
+    def find(self, target: str) -> tuple[Route, str] | None:
+        """The route for this target, and the target as its upstream shall see it."""
+        path, question, query = target.partition("?")
+        name, _, rest = path[1:].partition("/")
+        route = self.routes.get(name)
+        if route is not None:
+            return route, f"/{rest}{question}{query}"
+        return None if self.default is None else (self.default, target)
+
+    def prefixes(self) -> str:
+        """The prefixes for a message."""
+        return ", ".join(f"/{name}" for name in sorted(self.routes))

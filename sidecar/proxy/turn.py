@@ -1,0 +1,71 @@
+"""One app request as far as it has come: what its log line will say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from sidecar.http import Headers
+from sidecar.ledger.model import Payment
+from sidecar.payments.events import RequestServed
+from sidecar.proxy.answers import Answer
+from sidecar.proxy.relay import RelayedResponse
+
+HUNG_UP = 499  # what the log says where no status reached the app
+
+
+@dataclass(slots=True)
+class Turn:
+    """Starts as a failure that nobody saw; each step says what it made of it."""
+
+    request: web.BaseRequest
+    id: str
+    path: str
+    headers: Headers = ()
+    caller: str = ""
+    route: str = ""
+    status: int = HUNG_UP
+    upstream_s: float = 0.0
+    decision: str = "failed"
+    rule: str = ""
+    detail: str = ""
+    payment: Payment | None = None
+
+    async def say(self, answer: Answer) -> web.StreamResponse:
+        """Answer in the sidecar's own name."""
+        self.decision, self.rule, self.detail = answer.decision, answer.rule, answer.message
+        return await self.write(
+            answer.status, answer.headers(), answer.body(self.path), answer.closes
+        )
+
+    async def write(
+        self, status: int, headers: Headers, body: bytes, closes: bool = False
+    ) -> web.StreamResponse:
+        """Send a body that is here already. ConnectionError when the app has gone."""
+        framed = (*headers, ("Content-Length", str(len(body))))
+        response = RelayedResponse(status, framed, closes)
+        await response.prepare(self.request)
+        await response.write(b"" if self.request.method == "HEAD" else body)
+        await response.write_eof()
+        self.status = status
+        return response
+
+    def served(self, duration_s: float) -> RequestServed:
+        """The request as an event, once it is over."""
+        payment = self.payment
+        return RequestServed(
+            request_id=self.id,
+            route=self.route,
+            caller=self.caller,
+            method=self.request.method,
+            path=self.path,
+            status=self.status,
+            duration_s=duration_s,
+            upstream_s=self.upstream_s,
+            decision=self.decision,
+            rule=self.rule,
+            amount=payment.amount if payment else None,
+            payment_id=payment.id if payment else "",
+            detail=self.detail,
+        )

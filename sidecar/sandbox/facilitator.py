@@ -1,0 +1,228 @@
+"""The facilitator: whether a payment is good, judged as the strictest of them do.
+
+    match      what the payment accepts is, type for type, what was offered
+    terms      paid to the payee, exactly the price
+    signature  by the payer, over the token's true domain, in the form that Circle's contract takes
+    spelling   from and to in EIP-55: the Python facilitator fails any other
+    nonce      not used before
+    time       validAfter <= now, now + 6 <= validBefore <= now + validity_max_s
+    balance    the payer holds the price
+
+The signature is checked by eth_account alone and not by any code of the sidecar's wallets.
+Reasons are the official facilitator's own strings (x402.md A.4); the detail is for people.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from eth_account import Account
+from eth_account.messages import encode_typed_data
+from eth_keys.exceptions import BadSignature
+
+from sidecar.chains import Asset
+from sidecar.clock import Clock
+from sidecar.sandbox import chain as onchain
+from sidecar.sandbox.addresses import checksummed
+from sidecar.sandbox.chain import Chain, Transfer
+from sidecar.sandbox.payment import Authorization, Payment
+from sidecar.sandbox.terms import Offer
+
+NO_MATCH = "No matching payment requirements"
+EXTENSION_MISMATCH = "extension echo mismatch"
+UNSUPPORTED_SCHEME = "unsupported_scheme"
+NETWORK_MISMATCH = "network_mismatch"
+NOT_EIP3009 = "invalid_exact_evm_eip3009_not_supported"
+RECIPIENT_MISMATCH = "invalid_exact_evm_payload_recipient_mismatch"
+VALUE_MISMATCH = "invalid_exact_evm_payload_authorization_value_mismatch"
+BAD_SIGNATURE = "invalid_exact_evm_payload_signature"
+SIMULATION_FAILED = "invalid_exact_evm_transaction_simulation_failed"
+
+# A facilitator wants this much time to get the transfer into a block.
+SETTLE_MARGIN_S = 6
+
+_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
+_FIELDS = [
+    {"name": "from", "type": "address"},
+    {"name": "to", "type": "address"},
+    {"name": "value", "type": "uint256"},
+    {"name": "validAfter", "type": "uint256"},
+    {"name": "validBefore", "type": "uint256"},
+    {"name": "nonce", "type": "bytes32"},
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The payment is good for this offer."""
+
+    offer: Offer
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The payment is not good: the official reason, and what exactly was seen."""
+
+    reason: str
+    detail: str
+
+
+class Facilitator:
+    """Judges payments against offers and against the state of the chain."""
+
+    def __init__(self, chain: Chain, clock: Clock, *, validity_max_s: int) -> None:
+        self._chain = chain
+        self._clock = clock
+        self._validity_max_s = validity_max_s
+
+    def verify(self, payment: Payment, offers: Sequence[Offer]) -> Verified | Refused:
+        """Go through the rules in the order above; the first that fails is the answer."""
+        offer = _matching(payment, offers)
+        if offer is None:
+            return Refused(NO_MATCH, f"offered none of {json.dumps(payment.terms)[:500]}")
+        authorization = payment.authorization
+        refused = (
+            self._off_terms(authorization, offer)
+            or self._off_signature(authorization)
+            or self._off_nonce(authorization)
+            or self._off_time(authorization)
+            or self._off_balance(authorization)
+        )
+        return refused or Verified(offer)
+
+    def _off_terms(self, authorization: Authorization, offer: Offer) -> Refused | None:
+        asset = self._chain.asset
+        if offer.scheme != "exact":
+            return Refused(UNSUPPORTED_SCHEME, f"scheme {offer.scheme}")
+        if offer.network != asset.network:
+            return Refused(NETWORK_MISMATCH, f"network {offer.network}")
+        # Other contracts hide behind `exact` and `extra`; their entries cannot be settled here.
+        method = offer.extra.get("assetTransferMethod", "eip3009")
+        if (
+            offer.asset.lower() != asset.address.lower()
+            or method != "eip3009"
+            or "verifyingContract" in offer.extra
+        ):
+            return Refused(NOT_EIP3009, f"asset {offer.asset}, extra {dict(offer.extra)}")
+        if authorization.to.lower() != offer.pay_to.lower():
+            return Refused(RECIPIENT_MISMATCH, f"to {authorization.to}, not {offer.pay_to}")
+        if str(authorization.value) != str(offer.amount):
+            return Refused(VALUE_MISMATCH, f"value {authorization.value}, not {offer.amount}")
+        return None
+
+    def _off_signature(self, authorization: Authorization) -> Refused | None:
+        signer = _signer(self._chain.asset, authorization)
+        if signer is None:
+            return Refused(BAD_SIGNATURE, "not a signature that the contract can read")
+        if signer.lower() != authorization.payer.lower():
+            return Refused(BAD_SIGNATURE, f"signed by {signer}, not {authorization.payer}")
+        for address in (authorization.payer, authorization.to):
+            if address != checksummed(address):
+                return Refused(SIMULATION_FAILED, f"{address} is not spelled as EIP-55 does")
+        return None
+
+    def _off_nonce(self, authorization: Authorization) -> Refused | None:
+        used = self._chain.use_of(authorization.payer, authorization.nonce)
+        if used is None:
+            return None
+        return Refused(onchain.NONCE_USED, f"used in block {used.block.number}")
+
+    def _off_time(self, authorization: Authorization) -> Refused | None:
+        now_s = int(self._clock.now().timestamp())
+        valid_after, valid_before = authorization.valid_after, authorization.valid_before
+        if valid_before < now_s + SETTLE_MARGIN_S:
+            return Refused(onchain.EXPIRED, f"validBefore is {valid_before - now_s} s from now")
+        # The official facilitators take ten years. A client that signs ten years is broken.
+        if valid_before > now_s + self._validity_max_s:
+            return Refused(onchain.EXPIRED, f"valid for {valid_before - now_s} s: far too long")
+        if valid_after > now_s:
+            return Refused(onchain.NOT_YET_VALID, f"validAfter is in {valid_after - now_s} s")
+        return None
+
+    def _off_balance(self, authorization: Authorization) -> Refused | None:
+        balance = self._chain.balance(authorization.payer, self._chain.head())
+        if balance.atomic >= authorization.value:
+            return None
+        return Refused(onchain.INSUFFICIENT, f"the payer holds {balance}")
+
+
+def transfer_of(authorization: Authorization) -> Transfer:
+    """What the chain is asked to execute."""
+    return Transfer(
+        payer=authorization.payer,
+        payee=authorization.to,
+        value=authorization.value,
+        valid_after=authorization.valid_after,
+        valid_before=authorization.valid_before,
+        nonce=authorization.nonce,
+    )
+
+
+def _matching(payment: Payment, offers: Sequence[Offer]) -> Offer | None:
+    if payment.version == 2:
+        return next((offer for offer in offers if _accepts(payment.terms, offer.v2())), None)
+    named = [
+        offer
+        for offer in offers
+        if payment.terms == {"scheme": offer.scheme, "network": offer.v1_network}
+    ]
+    # A v1 payment does not say which entry it took; the payee and the value do.
+    authorization = payment.authorization
+    for offer in named:
+        if (authorization.to.lower(), str(authorization.value)) == (
+            offer.pay_to.lower(),
+            str(offer.amount),
+        ):
+            return offer
+    return named[0] if named else None
+
+
+def _accepts(accepted: object, offered: dict[str, object]) -> bool:
+    """Every key that was offered came back, with the same type; more keys do no harm."""
+    if not isinstance(accepted, dict):
+        return False
+    extra, offered_extra = accepted.get("extra"), offered["extra"]
+    if not isinstance(extra, dict) or not isinstance(offered_extra, dict):
+        return False
+    return all(
+        key in accepted and _same(accepted[key], value)
+        for key, value in offered.items()
+        if key != "extra"
+    ) and all(key in extra and _same(extra[key], value) for key, value in offered_extra.items())
+
+
+def _same(first: object, second: object) -> bool:
+    # As text, because 300 == 300.0 and True == 1 in Python, and neither on the wire.
+    return json.dumps(first, sort_keys=True) == json.dumps(second, sort_keys=True)
+
+
+def _signer(asset: Asset, authorization: Authorization) -> str | None:
+    """Who signed this, by EIP-712 over the token's own domain; None for no usable signature."""
+    s = int.from_bytes(authorization.signature[32:64])
+    # The contract's rules: v is 27 or 28, and only the lower of the two possible s.
+    if authorization.signature[64] not in (27, 28) or s > _HALF_ORDER:
+        return None
+    message = encode_typed_data(
+        domain_data={
+            "name": asset.domain_name,
+            "version": asset.domain_version,
+            "chainId": asset.chain_id,
+            "verifyingContract": asset.address,
+        },
+        message_types={"TransferWithAuthorization": _FIELDS},
+        message_data={
+            # Hashed as bytes, so that a spelling does not decide about the signature.
+            "from": bytes.fromhex(authorization.payer[2:]),
+            "to": bytes.fromhex(authorization.to[2:]),
+            "value": authorization.value,
+            "validAfter": authorization.valid_after,
+            "validBefore": authorization.valid_before,
+            "nonce": bytes.fromhex(authorization.nonce[2:]),
+        },
+    )
+    try:
+        return str(Account.recover_message(message, signature=authorization.signature))
+    except (BadSignature, ValueError, TypeError):
+        return None

@@ -1,0 +1,214 @@
+"""What the seller sells: answers in the shapes that OpenAI and Anthropic clients expect.
+
+Pure and deterministic. An answer's id comes from the request body, so that an answer which went to
+the wrong caller is noticed.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+CREATED_S = 1_735_689_600
+DIMENSIONS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Goods:
+    """An answer: one part, or the parts of a stream. A handler that refuses has status 400."""
+
+    parts: tuple[bytes, ...]
+    content_type: str = "application/json"
+    status: int = 200
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the parts are sent one by one, without a length."""
+        return self.content_type == "text/event-stream"
+
+    @property
+    def body(self) -> bytes:
+        """All parts together."""
+        return b"".join(self.parts)
+
+
+Make = Callable[[bytes], Goods]
+
+
+class _UnusableError(Exception):
+    """The request makes no sense to this handler."""
+
+
+def chat_completion(body: bytes) -> Goods:
+    """POST /v1/chat/completions: one JSON answer, or server-sent events ended by [DONE]."""
+    try:
+        request, said = _read(body)
+    except _UnusableError as error:
+        return _openai_refusal(str(error))
+    text = f"The sandbox heard: {said}"
+    words = _pieces(text)
+    usage = {
+        "prompt_tokens": len(_pieces(said)),
+        "completion_tokens": len(words),
+        "total_tokens": len(_pieces(said)) + len(words),
+    }
+    head = {"id": f"chatcmpl-{_mark(body)}", "created": CREATED_S, "model": request["model"]}
+    if request.get("stream") is not True:
+        message = {"role": "assistant", "content": text}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        return _json({**head, "object": "chat.completion", "choices": [choice], "usage": usage})
+
+    def event(delta: Mapping[str, str], finish: str | None, **more: object) -> bytes:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish}
+        return _data({**head, "object": "chat.completion.chunk", "choices": [choice], **more})
+
+    return _stream(
+        event({"role": "assistant", "content": ""}, None),
+        *(event({"content": word}, None) for word in words),
+        event({}, "stop", usage=usage),
+        b"data: [DONE]\n\n",
+    )
+
+
+def message(body: bytes) -> Goods:
+    """POST /v1/messages: one Anthropic message, or its named events."""
+    try:
+        request, said = _read(body)
+    except _UnusableError as error:
+        fault = {"type": "invalid_request_error", "message": str(error)}
+        return _json({"type": "error", "error": fault}, status=400)
+    text = f"The sandbox heard: {said}"
+    words = _pieces(text)
+    usage = {"input_tokens": len(_pieces(said)), "output_tokens": len(words)}
+    whole = {
+        "id": f"msg_{_mark(body)}",
+        "type": "message",
+        "role": "assistant",
+        "model": request["model"],
+        "content": [{"type": "text", "text": text}],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": usage,
+    }
+    if request.get("stream") is not True:
+        return _json(whole)
+    start = {**whole, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 0}}
+    block = {"type": "text", "text": ""}
+    ended = {"stop_reason": "end_turn", "stop_sequence": None}
+    return _stream(
+        _event("message_start", message=start),
+        _event("content_block_start", index=0, content_block=block),
+        *(
+            _event("content_block_delta", index=0, delta={"type": "text_delta", "text": word})
+            for word in words
+        ),
+        _event("content_block_stop", index=0),
+        _event("message_delta", delta=ended, usage=usage),
+        _event("message_stop"),
+    )
+
+
+def embeddings(body: bytes) -> Goods:
+    """POST /v1/embeddings: vectors made from a hash, as numbers or as base64 floats."""
+    try:
+        request = _object(body)
+        inputs = request.get("input")
+        texts = [inputs] if isinstance(inputs, str) else inputs
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise _UnusableError("input must be a string or a list of strings")
+    except _UnusableError as error:
+        return _openai_refusal(str(error))
+    packed = request.get("encoding_format") == "base64"
+    data = [
+        {"object": "embedding", "index": index, "embedding": _vector(text, packed=packed)}
+        for index, text in enumerate(texts)
+    ]
+    tokens = sum(len(_pieces(text)) for text in texts)
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return _json({"object": "list", "data": data, "model": request["model"], "usage": usage})
+
+
+def paid(body: bytes) -> Goods:
+    """GET and POST /v1/paid: says what it was sent."""
+    digest = hashlib.sha256(body).hexdigest()
+    return _json({"paid": True, "bytes": len(body), "sha256": digest})
+
+
+def models() -> dict[str, object]:
+    """GET /v1/models, which is free."""
+    one = {"id": "sandbox-1", "object": "model", "created": CREATED_S, "owned_by": "sandbox"}
+    return {"object": "list", "data": [one]}
+
+
+PRICED: Mapping[tuple[str, str], Make] = {
+    ("POST", "/v1/chat/completions"): chat_completion,
+    ("POST", "/v1/messages"): message,
+    ("POST", "/v1/embeddings"): embeddings,
+    ("POST", "/v1/paid"): paid,
+    ("GET", "/v1/paid"): paid,
+}
+
+
+def _read(body: bytes) -> tuple[dict[str, object], str]:
+    """The request, and what its last message says."""
+    request = _object(body)
+    messages = request.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise _UnusableError("messages must be a list with something in it")
+    match messages[-1]:
+        case {"content": str(said)} | {"content": [*_, {"text": str(said)}]}:
+            return request, said[:2_000]
+        case _:
+            raise _UnusableError("the last message has no text")
+
+
+def _object(body: bytes) -> dict[str, object]:
+    try:
+        request = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise _UnusableError(f"the body is not JSON: {error}") from error
+    if not isinstance(request, dict) or not isinstance(request.get("model"), str):
+        raise _UnusableError("the body must be an object with a model")
+    return request
+
+
+def _openai_refusal(sentence: str) -> Goods:
+    error = {"message": sentence, "type": "invalid_request_error", "param": None, "code": None}
+    return _json({"error": error}, status=400)
+
+
+def _json(document: object, status: int = 200) -> Goods:
+    return Goods((json.dumps(document).encode(),), status=status)
+
+
+def _stream(*parts: bytes) -> Goods:
+    return Goods(parts, content_type="text/event-stream")
+
+
+def _data(document: object) -> bytes:
+    return b"data: " + json.dumps(document).encode() + b"\n\n"
+
+
+def _event(name: str, **fields: object) -> bytes:
+    return f"event: {name}\n".encode() + _data({"type": name, **fields})
+
+
+def _pieces(text: str) -> list[str]:
+    """The text in words, each with the space after it."""
+    return [word for word in text.replace(" ", " \n").split("\n") if word]
+
+
+def _mark(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:24]
+
+
+def _vector(text: str, *, packed: bool) -> object:
+    digest = hashlib.sha256(text.encode()).digest()
+    numbers = [byte / 256 for byte in digest[:DIMENSIONS]]
+    if packed:
+        return base64.b64encode(struct.pack(f"<{DIMENSIONS}f", *numbers)).decode()
+    return numbers

@@ -1,0 +1,84 @@
+"""Keys under a password: Web3 secret storage, version 3.
+
+Decrypt in a child process (``python -m sidecar.wallets.keystore``): at its default scrypt takes
+some 300 MB, and only a process that ends gives them back. The child reads one JSON object,
+``{"keystore": {...}, "password": "..."}``, and writes the key in hexadecimal, or one line about
+what is wrong. Neither travels in its arguments, where every user could read them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any, Literal, TextIO
+
+from sidecar.errors import WalletError
+
+INPUT_CHARS_MAX = 64 * 1024
+# Geth's default takes 256 MB.
+SCRYPT_BYTES_MAX = 1024 * 1024 * 1024
+
+
+def decrypt(keystore: Mapping[str, Any], password: str) -> bytes:
+    """The private key in this keystore. WalletError when the password or the file is wrong."""
+    _refuse_huge_scrypt(keystore)
+    # Slow to import, and half of what a process weighs: only for those who need it.
+    from eth_account import Account  # noqa: PLC0415 - see above
+
+    try:
+        return bytes(Account.decrypt(dict(keystore), password))
+    except ValueError as fault:
+        if "MAC mismatch" in str(fault):
+            raise WalletError("the keystore's password is wrong") from None
+        raise WalletError("not a keystore of version 3") from None
+    except (KeyError, TypeError, AttributeError, NotImplementedError):
+        raise WalletError("not a keystore of version 3") from None
+
+
+def encrypt(
+    private_key: bytes,
+    password: str,
+    kdf: Literal["scrypt", "pbkdf2"] = "scrypt",
+    iterations: int | None = None,
+) -> dict[str, Any]:
+    """A version 3 keystore with this key in it; None takes the function's usual work factor."""
+    from eth_account import Account  # noqa: PLC0415 - as in decrypt
+
+    return Account.encrypt(private_key, password, kdf=kdf, iterations=iterations)
+
+
+def main(given: TextIO, key: TextIO, complaint: TextIO) -> int:
+    """Decrypt what is given. The exit status: 0 with a key, 1 with a complaint."""
+    try:
+        text = given.read(INPUT_CHARS_MAX + 1)
+        if len(text) > INPUT_CHARS_MAX:
+            raise WalletError(f"a keystore of over {INPUT_CHARS_MAX} characters")
+        private_key = decrypt(*_request(text))
+    except WalletError as fault:
+        complaint.write(fault.diagnostics() + "\n")
+        return 1
+    key.write(private_key.hex() + "\n")
+    return 0
+
+
+def _request(text: str) -> tuple[dict[str, Any], str]:
+    try:
+        match json.loads(text):
+            case {"keystore": dict(keystore), "password": str(password)}:
+                return keystore, password
+    except (ValueError, RecursionError):
+        pass
+    # From here, and not from the except arm: the parser's error holds the password.
+    raise WalletError("not a keystore: it must be a JSON object of version 3")
+
+
+def _refuse_huge_scrypt(keystore: Mapping[str, Any]) -> None:
+    match keystore:
+        case {"crypto": {"kdfparams": {"n": int(n), "r": int(r)}}}:
+            if 128 * n * r > SCRYPT_BYTES_MAX:
+                raise WalletError(f"a keystore that takes over {SCRYPT_BYTES_MAX} bytes to open")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.stdin, sys.stdout, sys.stderr))
