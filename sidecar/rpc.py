@@ -88,7 +88,7 @@ def balance_of(url: str, asset: str, address: str) -> Asks[Usdc]:
     return Usdc((yield from _call(url, asset, BALANCE_OF + _address_word(address), "latest")))
 
 
-def authorization_logs(  # noqa: PLR0913 - one filter: the token, the authorization, the span
+def authorization_logs(
     url: str, asset: str, authorizer: str, nonce: str, from_block: int, to_block: int
 ) -> Asks[tuple[AuthorizationEvent, ...]]:
     """What became of an authorization in these blocks, both ends included; empty: nothing."""
@@ -115,7 +115,7 @@ def authorization_logs(  # noqa: PLR0913 - one filter: the token, the authorizat
     return tuple(events)
 
 
-def transfer_in(  # noqa: PLR0913 - one transfer: where, in what, of what, from, to, how much
+def transfer_in(
     url: str, transaction: str, asset: str, payer: str, payee: str, value: int
 ) -> Asks[bool]:
     """Whether this transaction succeeded and moved exactly that."""

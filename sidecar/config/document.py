@@ -35,12 +35,12 @@ class Entry:
     line: int
 
 
-Value: TypeAlias = str | int | float | bool | None | tuple[Entry, ...] | Mapping[str, Entry]
+Value: TypeAlias = str | int | float | bool | tuple[Entry, ...] | Mapping[str, Entry] | None
 
 
 def child_path(path: str, key: str) -> str:
     """How messages name a key of the mapping at ``path``."""
-    name = key if _PLAIN.fullmatch(key) else f'"{key}"'
+    name = key if _PLAIN.fullmatch(key) else f'"{key.encode("unicode_escape").decode()[:64]}"'
     return f"{path}.{name}" if path else name
 
 

@@ -122,9 +122,7 @@ class Field:
             return default
         value = int(match[1]) * _SIZES[match[2]]
         if not at_least <= value <= at_most:
-            self.mistake(
-                f"out of range: {self.entry.value}", f"use {at_least} to {at_most} bytes"
-            )
+            self.mistake(f"out of range: {self.entry.value}", f"use {at_least} to {at_most} bytes")
             return default
         return value
 

@@ -106,6 +106,10 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+LISTEN = Address("127.0.0.1", 8402)
+ADMIN = Address("127.0.0.1", 9402)
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host, as it stands in a URL, can only be this machine."""
     if host == "localhost":
@@ -215,8 +219,8 @@ class Config:
     state_dir: Path
     ledger_path: Path
     routes: Mapping[str, RouteConfig]
-    listen: Address = Address("127.0.0.1", 8402)
-    admin: Address = Address("127.0.0.1", 9402)
+    listen: Address = LISTEN
+    admin: Address = ADMIN
     hosts: tuple[str, ...] = ()  # Host values allowed beside those of ``listen``
     auth: Literal["token", "none"] = "token"
     wallets: Mapping[str, WalletConfig] = field(default_factory=lambda: MappingProxyType({}))

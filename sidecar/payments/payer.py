@@ -74,7 +74,7 @@ class Payer:
             allowed = choose(candidates(required), order.route.policy)
             if isinstance(allowed, Denied):
                 return allowed
-            objection = self._objection(allowed.candidate.requirements.network)
+            objection = self._objection(allowed.candidate.asset.network)
             if objection is not None:
                 return objection
             reserved = await self._ledger.reserve(self._intent(order, required, allowed), now)

@@ -15,6 +15,7 @@ class ApiKey:
 
     upstream: str
     key: str = field(repr=False)
+    header: str = "authorization"
 
     @property
     def origins(self) -> frozenset[Origin]:
@@ -22,8 +23,9 @@ class ApiKey:
 
     def sign_in(self) -> Generator[HttpRequest, HttpResponse, Credential]:
         yield from ()
-        # Both spellings: OpenAI-compatible origins read the first, Anthropic's the second.
-        return Credential((("Authorization", f"Bearer {self.key}"), ("x-api-key", self.key)))
+        if self.header == "authorization":
+            return Credential((("Authorization", f"Bearer {self.key}"),))
+        return Credential(((self.header, self.key),))
 
     def remedy(self, refusal: HttpResponse) -> Remedy:
         return PassThrough("the account behind the API key is out of credit")

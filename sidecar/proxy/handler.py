@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -68,7 +69,7 @@ class RequestHandler:
 
     def __init__(
         self,
-        gate: Gate,
+        gate: Callable[[], Gate],
         routes: RouteTable,
         payer: Payer,
         tasks: Supervisor,
@@ -115,7 +116,7 @@ class RequestHandler:
 
     async def _serve(self, turn: Turn) -> web.StreamResponse:
         request = turn.request
-        caller = self._gate.admit(request.method, request.raw_path, turn.headers)
+        caller = self._gate().admit(request.method, request.raw_path, turn.headers)
         if isinstance(caller, Answer):
             return await turn.say(caller)
         turn.caller = caller.name

@@ -14,6 +14,9 @@ from aiohttp import web
 from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
 from sidecar.errors import LocalProtocolError
+from sidecar.proxy.answers import Answer
+
+BACKLOG = 1024
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -53,6 +56,19 @@ class Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         self.head_arrived()
         super().connection_lost(exc)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """aiohttp's own answer quotes the request, and logs it: prompts, or a token."""
+        answer = Answer(status, "sidecar_malformed", "the request is not HTTP that can be relayed")
+        response = web.Response(status=status, body=answer.body(""), headers=dict(answer.headers()))
+        response.force_close()
+        return response
 
     def _expect_head(self) -> None:
         self._head_handle = self._loop.call_later(self._head_wait_s, self._head_overdue)
@@ -102,3 +118,28 @@ class ProxyServer(web.Server):
         connection._head_wait_s = self._limits.header_wait_s
         connection._refused = len(self._connections) >= self._limits.connections_max
         return connection
+
+
+class Listener:
+    """A listening port. ``port`` is the one that the system gave where 0 was asked for."""
+
+    def __init__(self, server: web.Server, sockets: asyncio.Server) -> None:
+        self._server = server
+        self._sockets = sockets
+        self.port: int = sockets.sockets[0].getsockname()[1]
+
+    @classmethod
+    async def open(cls, server: web.Server, host: str, port: int) -> Listener:
+        """Listen. OSError when the address cannot be had."""
+        loop = asyncio.get_running_loop()
+        return cls(server, await loop.create_server(server, host, port, backlog=BACKLOG))
+
+    def stop_accepting(self) -> None:
+        """No new connections; idle ones are closed, busy ones after their request."""
+        self._sockets.close()
+        self._server.pre_shutdown()
+
+    async def close(self, wait_s: float) -> None:
+        """Let requests end for this long, then cut what is left."""
+        self.stop_accepting()
+        await self._server.shutdown(wait_s)

@@ -44,6 +44,7 @@ class Presentation:
     identifier: str = ""
     outcome: Outcome = Outcome.OPEN
     reason: str = ""
+    detail: str = ""
     fault: str = ""
 
 
@@ -109,9 +110,7 @@ class Books:
 
     def settlements_for(self, body: bytes, path: str | None = None) -> tuple[Settlement, ...]:
         """The settlements of the purchases with this request body (and path, if given)."""
-        return tuple(
-            found for found in self.settlements if _is_about(found.purchase, body, path)
-        )
+        return tuple(found for found in self.settlements if _is_about(found.purchase, body, path))
 
     def authorizations_for(
         self, body: bytes, path: str | None = None
@@ -153,15 +152,12 @@ class Books:
         return len(self._presentations) - 1
 
     def conclude(
-        self, record: int, outcome: Outcome, *, reason: str = "", fault: str = ""
+        self, record: int, outcome: Outcome, *, reason: str = "", detail: str = "", fault: str = ""
     ) -> None:
-        """Write down how the presentation ended. What is empty keeps what it said before."""
+        """Write down how the presentation ended."""
         before = self._presentations[record]
         self._presentations[record] = replace(
-            before,
-            outcome=outcome,
-            reason=reason or before.reason,
-            fault=fault or before.fault,
+            before, outcome=outcome, reason=reason, detail=detail, fault=fault
         )
 
     def paid_for(self, authorization: Authorization, purchase: Purchase) -> None:

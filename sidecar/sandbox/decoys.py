@@ -37,9 +37,7 @@ def _gateway(honest: Offer) -> Offer:
         "version": "1",
         "verifyingContract": GATEWAY_WALLET,
     }
-    return replace(
-        honest, amount=_at_a_tenth(honest), max_timeout_seconds=604_900, extra=extra
-    )
+    return replace(honest, amount=_at_a_tenth(honest), max_timeout_seconds=604_900, extra=extra)
 
 
 def _permit2(honest: Offer) -> Offer:

@@ -122,9 +122,25 @@ class Terms:
             return Challenge({}, json.dumps(document).encode())
         return Challenge({"PAYMENT-REQUIRED": encoded(document)}, b"{}")
 
+    def echoed_by(self, extensions: Mapping[str, object]) -> bool:
+        """Whether a payment that sends extensions sends back all that was declared."""
+        if not extensions:
+            return True
+        return all(
+            isinstance(sent := extensions.get(name), dict)
+            and _includes(sent.get("info"), declared["info"])
+            for name, declared in self.extensions.items()
+        )
+
     def _v1(self, url: str, offers: Sequence[Offer], error: str) -> Challenge:
         padding = self._options.challenge_padding_bytes
         output = "." * padding if padding else None
         accepts = [offer.v1(url, output) for offer in offers]
         document = {"x402Version": 1, "error": error, "accepts": accepts}
         return Challenge({}, json.dumps(document).encode())
+
+
+def _includes(sent: object, declared: object) -> bool:
+    if not isinstance(sent, dict) or not isinstance(declared, dict):
+        return False
+    return all(key in sent and sent[key] == value for key, value in declared.items())

@@ -11,18 +11,18 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from typing import Any, Literal, TextIO
+from typing import Any, BinaryIO, Literal, TextIO
 
 from sidecar.errors import WalletError
 
-INPUT_CHARS_MAX = 64 * 1024
+INPUT_BYTES_MAX = 64 * 1024
 # Geth's default takes 256 MB.
 SCRYPT_BYTES_MAX = 1024 * 1024 * 1024
 
 
 def decrypt(keystore: Mapping[str, Any], password: str) -> bytes:
     """The private key in this keystore. WalletError when the password or the file is wrong."""
-    _refuse_huge_scrypt(keystore)
+    _refuse_odd(keystore)
     # Slow to import, and half of what a process weighs: only for those who need it.
     from eth_account import Account  # noqa: PLC0415 - see above
 
@@ -48,12 +48,12 @@ def encrypt(
     return Account.encrypt(private_key, password, kdf=kdf, iterations=iterations)
 
 
-def main(given: TextIO, key: TextIO, complaint: TextIO) -> int:
+def main(given: BinaryIO, key: TextIO, complaint: TextIO) -> int:
     """Decrypt what is given. The exit status: 0 with a key, 1 with a complaint."""
     try:
-        text = given.read(INPUT_CHARS_MAX + 1)
-        if len(text) > INPUT_CHARS_MAX:
-            raise WalletError(f"a keystore of over {INPUT_CHARS_MAX} characters")
+        text = given.read(INPUT_BYTES_MAX + 1)
+        if len(text) > INPUT_BYTES_MAX:
+            raise WalletError(f"a keystore of over {INPUT_BYTES_MAX} bytes")
         private_key = decrypt(*_request(text))
     except WalletError as fault:
         complaint.write(fault.diagnostics() + "\n")
@@ -62,23 +62,30 @@ def main(given: TextIO, key: TextIO, complaint: TextIO) -> int:
     return 0
 
 
-def _request(text: str) -> tuple[dict[str, Any], str]:
+def _request(text: bytes) -> tuple[dict[str, Any], str]:
     try:
         match json.loads(text):
             case {"keystore": dict(keystore), "password": str(password)}:
                 return keystore, password
+            case _:
+                pass
     except (ValueError, RecursionError):
         pass
     # From here, and not from the except arm: the parser's error holds the password.
     raise WalletError("not a keystore: it must be a JSON object of version 3")
 
 
-def _refuse_huge_scrypt(keystore: Mapping[str, Any]) -> None:
-    match keystore:
-        case {"crypto": {"kdfparams": {"n": int(n), "r": int(r)}}}:
-            if 128 * n * r > SCRYPT_BYTES_MAX:
-                raise WalletError(f"a keystore that takes over {SCRYPT_BYTES_MAX} bytes to open")
+def _refuse_odd(keystore: Mapping[str, Any]) -> None:
+    """Refuse what the library would read as another format, or take all memory for."""
+    if keystore.get("version") != 3:
+        raise WalletError("not a keystore of version 3")
+    # Older wallets write the name with a capital.
+    match keystore.get("crypto", keystore.get("Crypto")):
+        case {"kdfparams": {"n": int(n), "r": int(r)}} if 128 * n * r > SCRYPT_BYTES_MAX:
+            raise WalletError(f"a keystore that takes over {SCRYPT_BYTES_MAX} bytes to open")
+        case _:
+            pass
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.stdin, sys.stdout, sys.stderr))
+    sys.exit(main(sys.stdin.buffer, sys.stdout, sys.stderr))

@@ -17,6 +17,7 @@ from sidecar.http import Headers, HttpResponse, header_values
 from sidecar.x402.document import (
     BODY_BYTES_MAX,
     HEADER_CHARS_MAX,
+    Unreadable,
     decode_base64,
     inflate,
     read_json,
@@ -87,11 +88,11 @@ def _challenge_body(response: HttpResponse) -> dict[str, Any] | None:
 
 def _challenge(document: Any) -> dict[str, Any]:
     if not isinstance(document, dict):
-        raise ValueError("it is not an object")
+        raise Unreadable("it is not an object")
     version = document.get("x402Version")
     # True is 1 to Python; the echo must carry a number.
     if type(version) is not int or version not in {1, 2}:
-        raise ValueError(f"its x402Version is {shown(version, 20)}, and not 1 or 2")
+        raise Unreadable(f"its x402Version is {shown(version, 20)}, and not 1 or 2")
     return document
 
 
@@ -129,10 +130,10 @@ def _resource(challenge: dict[str, Any], accepts: list[PaymentRequirements]) -> 
 
 def _requirements(offer: Any) -> PaymentRequirements:
     if not isinstance(offer, dict):
-        raise ValueError("it is not an object")
+        raise Unreadable("it is not an object")
     extra = offer.get("extra")
     if extra is not None and not isinstance(extra, dict):
-        raise ValueError("its extra is not an object")
+        raise Unreadable("its extra is not an object")
     network = _text(offer, "network")
     return PaymentRequirements(
         scheme=_text(offer, "scheme"),
@@ -149,7 +150,7 @@ def _requirements(offer: Any) -> PaymentRequirements:
 def _text(offer: dict[str, Any], key: str) -> str:
     value = offer.get(key)
     if not isinstance(value, str) or not value:
-        raise ValueError(f"its {key} is not a string with something in it")
+        raise Unreadable(f"its {key} is not a string with something in it")
     return value
 
 
@@ -164,9 +165,9 @@ def _amount(offer: dict[str, Any]) -> str:
         case [str(amount)]:
             return amount
         case []:
-            raise ValueError("it has no amount")
+            raise Unreadable("it has no amount")
         case _:
-            raise ValueError("its amount is not one string")
+            raise Unreadable("its amount is not one string")
 
 
 def _seconds(value: Any) -> int:
@@ -185,5 +186,5 @@ def _seconds(value: Any) -> int:
         case _:
             seconds = -1
     if not 0 <= seconds <= TIMEOUT_S_MAX:
-        raise ValueError("its maxTimeoutSeconds is not a number of seconds")
+        raise Unreadable("its maxTimeoutSeconds is not a number of seconds")
     return seconds

@@ -19,6 +19,10 @@ DEPTH_MAX = 16
 _URL_SAFE_TO_STANDARD = str.maketrans("-_", "+/")
 
 
+class Unreadable(ValueError):
+    """A stranger's document that says nothing sure; its text is the reason."""
+
+
 def decode_base64(text: str) -> bytes:
     """Base64 in either alphabet, padded or not: servers write all four."""
     digits = text.strip().rstrip("=").translate(_URL_SAFE_TO_STANDARD)
@@ -44,11 +48,11 @@ def inflate(body: bytes, coding: str) -> bytes:
     try:
         plain = stream.decompress(body, BODY_BYTES_MAX + 1)
     except zlib.error as fault:
-        raise ValueError(f"a body that is not {coding.strip().lower()}") from fault
+        raise Unreadable(f"a body that is not {coding.strip().lower()}") from fault
     if len(plain) > BODY_BYTES_MAX:
-        raise ValueError(f"a body of over {BODY_BYTES_MAX} bytes when decompressed")
+        raise Unreadable(f"a body of over {BODY_BYTES_MAX} bytes when decompressed")
     if not stream.eof or stream.unused_data:
-        raise ValueError("a compressed body that ends too early or too late")
+        raise Unreadable("a compressed body that ends too early or too late")
     return plain
 
 
@@ -62,9 +66,9 @@ def read_json(data: bytes) -> Any:
             parse_constant=_not_json,
         )
     except RecursionError:
-        raise ValueError("it is nested too deep") from None
+        raise Unreadable("it is nested too deep") from None
     if not _is_shallow(value):
-        raise ValueError(f"it is nested over {DEPTH_MAX} levels deep")
+        raise Unreadable(f"it is nested over {DEPTH_MAX} levels deep")
     # A lone surrogate arrives as an escape, and would break whatever stores or logs it.
     json.dumps(value, ensure_ascii=False).encode()
     return value
@@ -80,19 +84,19 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     # Two readers of a key that is there twice could see two prices.
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise ValueError("it has a key twice")
+        raise Unreadable("it has a key twice")
     return fields
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if math.isinf(number):
-        raise ValueError("it has a number that is too large")
+        raise Unreadable("it has a number that is too large")
     return number
 
 
 def _not_json(name: str) -> NoReturn:
-    raise ValueError(f"it has {name}, which is not JSON")
+    raise Unreadable(f"it has {name}, which is not JSON")
 
 
 def _is_shallow(value: Any) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from sidecar.chains import caip2
 from sidecar.http import Headers, header_values
-from sidecar.x402.document import HEADER_CHARS_MAX, decode_base64, read_json, shown
+from sidecar.x402.document import HEADER_CHARS_MAX, Unreadable, decode_base64, read_json, shown
 from sidecar.x402.types import SettlementResponse
 
 REASON_CHARS_MAX = 300
@@ -64,7 +64,7 @@ def classify_refusal(error_text: str) -> Refusal:
 
 def _settlement(receipt: Any) -> SettlementResponse:
     if not isinstance(receipt, dict) or not isinstance(receipt.get("success"), bool):
-        raise ValueError("it does not say whether it succeeded")
+        raise Unreadable("it does not say whether it succeeded")
     reason = receipt.get("errorReason") or receipt.get("errorMessage") or ""
     network = receipt.get("network") or ""
     return SettlementResponse(

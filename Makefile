@@ -1,0 +1,53 @@
+# Two commands set everything up from nothing: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test unit e2e check mutants fmt lock clean
+
+demo: .venv/stamp
+	$(BIN)/sidecar demo
+
+test: .venv/stamp .world/stamp
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/python tests/mutants/run.py
+
+unit: .venv/stamp
+	$(BIN)/python -m pytest -q -n 2 tests/unit tests/conformance tests/flows tests/properties $(PYTEST_ARGS)
+
+e2e: .venv/stamp .world/stamp
+	$(BIN)/python -m pytest -q tests/e2e $(PYTEST_ARGS)
+
+check: .venv/stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/vulture
+
+mutants: .venv/stamp
+	$(BIN)/python tests/mutants/run.py
+
+fmt: .venv/stamp
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Every dependency at one version, with its hashes.
+lock:
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes \
+	  --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
+	  --output-file requirements.lock
+
+.venv/stamp: requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+.world/stamp: $(wildcard tests/world/*/*.json tests/world/*/*.txt tests/world/install.sh)
+	bash tests/world/install.sh
+	mkdir -p .world && touch $@
+
+clean:
+	rm -rf .venv .world

@@ -1,0 +1,268 @@
+"""YAML -> Config. Flags win over the environment, and the environment over the file.
+
+Every mistake is found in one pass; the ConfigError carries one line for each.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from sidecar.config.budgets import read_budgets
+from sidecar.config.callers import read_callers
+from sidecar.config.chains import read_chains
+from sidecar.config.document import TEXT_BYTES_MAX, Entry, read_document
+from sidecar.config.fields import Field, Section, show
+from sidecar.config.mistakes import Mistakes
+from sidecar.config.model import ADMIN, LISTEN, Address, Config, LogConfig, RouteConfig, is_loopback
+from sidecar.config.routes import Known, read_routes
+from sidecar.config.secret_ref import Places
+from sidecar.config.tuning import read_limits, read_log, read_recovery
+from sidecar.config.wallets import read_wallets
+from sidecar.errors import ConfigError
+from sidecar.http import Origin
+
+VERSION = 1
+HOSTS_MAX = 64
+
+# What may also come from flags and the environment: the override, its variable, its key.
+VARIABLES = {
+    "listen": "SIDECAR_LISTEN",
+    "admin": "SIDECAR_ADMIN",
+    "auth": "SIDECAR_AUTH",
+    "state_dir": "SIDECAR_STATE_DIR",
+    "log_format": "SIDECAR_LOG_FORMAT",
+    "log_level": "SIDECAR_LOG_LEVEL",
+}
+
+_KEYS = (
+    "version",
+    "listen",
+    "admin",
+    "hosts",
+    "auth",
+    "state_dir",
+    "ledger",
+    "wallets",
+    "chains",
+    "budgets",
+    "callers",
+    "routes",
+    "limits",
+    "recovery",
+    "log",
+)
+_HOST = re.compile(r"([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
+
+
+def load_config(path: Path, environ: Mapping[str, str], overrides: Mapping[str, str]) -> Config:
+    """The config in this file. ConfigError with every mistake in it."""
+    return parse_config(_text(path), environ, overrides, path.absolute().parent)
+
+
+def parse_config(
+    text: str, environ: Mapping[str, str], overrides: Mapping[str, str], folder: Path
+) -> Config:
+    """The config in this text; its relative paths start from ``folder``.
+
+    ``overrides`` holds flags by the names in ``VARIABLES``. ConfigError with every mistake.
+    """
+    mistakes = Mistakes()
+    document = read_document(text, mistakes)
+    if document is None or not isinstance(document.value, Mapping):
+        if not mistakes:
+            mistakes.add("config", "not a mapping", "start it with: version: 1")
+        raise ConfigError(*mistakes.lines())
+    top = Field("", document, mistakes, document.line).section(_KEYS)
+    config = _Reader(top, environ, overrides, folder).config()
+    if mistakes:
+        raise ConfigError(*mistakes.lines())
+    return config
+
+
+def _text(path: Path) -> str:
+    try:
+        # A pipe with nobody at its other end would be waited for.
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with open(handle, "rb") as file:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise ConfigError(f"{path}: not a file; name the config file")
+            content = file.read(TEXT_BYTES_MAX + 1)
+    except OSError as error:
+        reason = (error.strerror or "unreadable").lower()
+        raise ConfigError(f"{path}: {reason}; name a config file that can be read") from error
+    if len(content) > TEXT_BYTES_MAX:
+        raise ConfigError(f"{path}: over {TEXT_BYTES_MAX // 1024} KiB; make it smaller")
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8; save it as UTF-8") from error
+
+
+class _Reader:
+    """Reads the sections in the order in which they refer to one another."""
+
+    def __init__(
+        self,
+        top: Section,
+        environ: Mapping[str, str],
+        overrides: Mapping[str, str],
+        folder: Path,
+    ) -> None:
+        home = environ.get("HOME", "")
+        self._top = top
+        self._environ = environ
+        self._overrides = overrides
+        self._places = Places(folder, Path(home) if home.startswith("/") else None)
+
+    def config(self) -> Config:
+        top = self._top
+        self._check_version()
+        listen = self._address("listen", LISTEN)
+        admin = self._address("admin", ADMIN)
+        state_dir = self._state_dir()
+        wallets = read_wallets(top.at("wallets"), self._places, self._environ)
+        budgets = read_budgets(top.at("budgets"))
+        known = Known(self._places, budgets, wallets)
+        routes_field = top.at("routes").required("name an upstream")
+        routes = read_routes(routes_field, known)
+        _check_ports(self._field("admin"), listen, admin)
+        _check_loops(routes_field, routes, (listen, admin))
+        return Config(
+            state_dir=state_dir,
+            ledger_path=self._ledger_path(state_dir),
+            routes=MappingProxyType(routes),
+            listen=listen,
+            admin=admin,
+            hosts=_hosts(top.at("hosts")),
+            auth=self._field("auth").choice(("token", "none"), "token"),
+            wallets=MappingProxyType({name: wallet for name, wallet in wallets.items() if wallet}),
+            chains=MappingProxyType(read_chains(top.at("chains"))),
+            budgets=MappingProxyType(dict(budgets.by_name)),
+            callers=MappingProxyType(read_callers(top.at("callers"), self._places, budgets)),
+            limits=read_limits(top.at("limits")),
+            recovery=read_recovery(top.at("recovery")),
+            log=self._log(),
+        )
+
+    def _field(self, name: str, written: Field | None = None) -> Field:
+        """The flag, else the variable, else what is written."""
+        written = written or self._top.at(name)
+        flag = f"--{name.replace('_', '-')}"
+        layers = (
+            (flag, self._overrides.get(name)),
+            (VARIABLES[name], self._environ.get(VARIABLES[name])),
+        )
+        for source, text in layers:
+            if text:
+                return Field(source, Entry(text, 0), written.mistakes, 0)
+        return written
+
+    def _check_version(self) -> None:
+        field = self._top.at("version").required(f"start with: version: {VERSION}")
+        if field.entry is None:
+            return
+        # ``True == 1`` to Python.
+        if type(field.entry.value) is not int or field.entry.value != VERSION:
+            field.mistake("not a version that this program reads", f"write version: {VERSION}")
+
+    def _address(self, name: str, default: Address) -> Address:
+        field = self._field(name)
+        text = field.text(fix=f'write it like "{default}"')
+        if not text:
+            return default
+        try:
+            return Address.parse(text)
+        except ValueError:
+            field.mistake(
+                f"not an address: {show(text)}", f'write it like "{default}", port 0 to 65535'
+            )
+            return default
+
+    def _state_dir(self) -> Path:
+        written = self._top.at("state_dir")
+        field = self._field("state_dir")
+        text = field.text(fix="name a folder")
+        if text and "\0" not in text:
+            # What a person types in a shell is relative to where they stand.
+            return self._places.path(text) if field is written else Path(text).absolute()
+        base = self._environ.get("XDG_STATE_HOME", "")
+        if base.startswith("/"):
+            return Path(base) / "sidecar"
+        if self._places.home is not None:
+            return self._places.home / ".local" / "state" / "sidecar"
+        if not text:
+            field.mistake("missing, and there is no HOME to put it in", "name a folder")
+        return self._places.folder
+
+    def _ledger_path(self, state_dir: Path) -> Path:
+        section = self._top.at("ledger").section(("sqlite", "postgres"))
+        if section.at("postgres").is_given:
+            section.at("postgres").mistake(
+                "postgres is not available in this version", "use {sqlite: ledger.db}"
+            )
+        name = section.at("sqlite").text("ledger.db", fix="name a file")
+        return Places(state_dir, self._places.home).path(name)
+
+    def _log(self) -> LogConfig:
+        section = self._top.at("log")
+        log = read_log(section)
+        form = self._field("log_format", _absent(section))
+        level = self._field("log_level", _absent(section))
+        return LogConfig(
+            format=form.choice(("auto", "json", "console"), log.format),
+            level=level.choice(("debug", "info", "warning", "error"), log.level),
+        )
+
+
+def _absent(field: Field) -> Field:
+    return Field(field.path, None, field.mistakes, field.line)
+
+
+def _check_ports(field: Field, listen: Address, admin: Address) -> None:
+    if listen.port == admin.port != 0:
+        field.mistake(f"port {admin.port} is the port of listen, too", "use two ports")
+
+
+def _hosts(field: Field) -> tuple[str, ...]:
+    hosts = []
+    items = field.items()
+    if len(items) > HOSTS_MAX:
+        field.mistake(f"{len(items)} hosts", f"name at most {HOSTS_MAX}")
+    for item in items:
+        text = item.text(fix='write it like "sidecar:8402"').lower()
+        if text and _HOST.fullmatch(text) is None:
+            item.mistake(
+                f"not a Host value: {show(text)}", 'write it like "sidecar:8402", without patterns'
+            )
+        elif text:
+            hosts.append(text)
+    return tuple(hosts)
+
+
+def _check_loops(
+    field: Field, routes: Mapping[str, RouteConfig], addresses: tuple[Address, Address]
+) -> None:
+    """A route to ourselves would ask itself for ever."""
+    for name, entry in field.named():
+        route = routes.get(name)
+        if route is None or not route.upstream:
+            continue
+        origin = Origin.of(route.upstream)
+        for address in addresses:
+            is_ours = address.host == origin.host or (
+                is_loopback(origin.host) and address.host in {*_EVERYWHERE, *_HERE}
+            )
+            if origin.port == address.port and is_ours:
+                entry.mistake(
+                    f"its upstream is the sidecar's own address {address}",
+                    "name the upstream's own address",
+                )
+
+
+_EVERYWHERE = frozenset({"0.0.0.0", "::"})
+_HERE = frozenset({"127.0.0.1", "::1", "localhost"})

@@ -1,0 +1,110 @@
+"""Values of the ledger to columns, and rows to values."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sidecar.ledger.model import Intent, Payment, PaymentState, Proof, Purchase
+from sidecar.money import Usdc
+from sidecar.x402.types import Authorization
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+# json.dumps with separators builds a new encoder for each call.
+to_json = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def milliseconds(at: datetime) -> int:
+    """Whole milliseconds since the epoch; what is finer is dropped."""
+    return (at - _EPOCH) // _MILLISECOND
+
+
+def moment(at_ms: int) -> datetime:
+    """The time, aware and in UTC, that is this many milliseconds after the epoch."""
+    return _EPOCH + at_ms * _MILLISECOND
+
+
+def _moment_or_none(at_ms: int | None) -> datetime | None:
+    return None if at_ms is None else moment(at_ms)
+
+
+def reserved_payment(intent: Intent, at_ms: int) -> Payment:
+    """The payment that a reservation has just made."""
+    return Payment(
+        id=intent.id,
+        purchase=intent.purchase,
+        state=PaymentState.RESERVED,
+        route=intent.route,
+        caller=intent.caller,
+        purpose=intent.purpose,
+        scheme=intent.scheme,
+        network=intent.network,
+        asset=intent.asset,
+        pay_to=intent.pay_to,
+        amount=intent.amount,
+        envelope=intent.envelope,
+        authorization=None,
+        proof=None,
+        reserved_at=moment(at_ms),
+        authorized_at=None,
+        settled_at=None,
+        delivered_at=None,
+        closed_at=None,
+        confirmed=False,
+    )
+
+
+def payment_of(row: sqlite3.Row) -> Payment:
+    """The payment that this row of ``payments`` holds."""
+    return Payment(
+        id=row["id"],
+        purchase=Purchase(row["purchase_key"], bool(row["explicit"])),
+        state=PaymentState(row["state"]),
+        route=row["route"],
+        caller=row["caller"],
+        purpose=row["purpose"],
+        scheme=row["scheme"],
+        network=row["network"],
+        asset=row["asset"],
+        pay_to=row["pay_to"],
+        amount=Usdc(row["amount"]),
+        envelope=json.loads(row["envelope"]),
+        authorization=_authorization_of(row),
+        proof=_proof_of(row),
+        reserved_at=moment(row["reserved_at"]),
+        authorized_at=_moment_or_none(row["authorized_at"]),
+        settled_at=_moment_or_none(row["settled_at"]),
+        delivered_at=_moment_or_none(row["delivered_at"]),
+        closed_at=_moment_or_none(row["closed_at"]),
+        confirmed=bool(row["confirmed"]),
+    )
+
+
+def authorization_columns(authorization: Authorization) -> tuple[Any, ...]:
+    """``auth_network``, ``auth_identity``, ``auth_expires_at`` and ``auth_fields``."""
+    return (
+        authorization.network,
+        authorization.identity,
+        milliseconds(authorization.expires_at),
+        to_json(dict(authorization.fields)),
+    )
+
+
+def _authorization_of(row: sqlite3.Row) -> Authorization | None:
+    if row["auth_identity"] is None:
+        return None
+    return Authorization(
+        network=row["auth_network"],
+        identity=row["auth_identity"],
+        expires_at=moment(row["auth_expires_at"]),
+        fields=json.loads(row["auth_fields"]),
+    )
+
+
+def _proof_of(row: sqlite3.Row) -> Proof | None:
+    if row["proof_kind"] is None:
+        return None
+    return Proof(row["proof_kind"], row["proof_transaction"])

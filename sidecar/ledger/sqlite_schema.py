@@ -1,0 +1,127 @@
+"""The tables of a ledger file, and the marks by which a file is known as one.
+
+Money is in atomic units and time in milliseconds since the epoch, both whole numbers; STRICT
+makes SQLite refuse anything else. ``windows`` of a payment are the budget windows that it was
+reserved in, as ``[[budget, starts_at], ...]``. Events are only ever added: the state of every
+payment and the total of every window follow from them (sqlite_audit).
+"""
+
+from __future__ import annotations
+
+APPLICATION_ID = 0x78343032  # "x402"
+VERSION = 1
+
+_PAYMENTS = """
+CREATE TABLE payments (
+  seq INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  purchase_key TEXT NOT NULL,
+  explicit INTEGER NOT NULL CHECK (explicit IN (0, 1)),
+  slot INTEGER NOT NULL CHECK (slot >= 0 AND slot * explicit = 0),
+  owner TEXT NOT NULL,
+  holder TEXT,
+  state TEXT NOT NULL CHECK (state IN ('reserved', 'authorized', 'posted', 'voided')),
+  confirmed INTEGER NOT NULL DEFAULT 0 CHECK (confirmed IN (0, 1)),
+  amount INTEGER NOT NULL CHECK (amount >= 0),
+  reserved_at INTEGER NOT NULL,
+  authorized_at INTEGER,
+  settled_at INTEGER,
+  delivered_at INTEGER,
+  closed_at INTEGER,
+  route TEXT NOT NULL,
+  caller TEXT NOT NULL,
+  purpose TEXT NOT NULL,
+  scheme TEXT NOT NULL,
+  network TEXT NOT NULL,
+  asset TEXT NOT NULL,
+  pay_to TEXT NOT NULL,
+  windows TEXT NOT NULL,
+  proof_kind TEXT,
+  proof_transaction TEXT,
+  auth_network TEXT,
+  auth_identity TEXT,
+  auth_expires_at INTEGER,
+  auth_fields TEXT,
+  envelope TEXT NOT NULL,
+  CHECK (state IN ('reserved', 'voided') OR auth_identity IS NOT NULL),
+  CHECK (state IN ('reserved', 'authorized') OR proof_kind IS NOT NULL)
+) STRICT
+"""
+
+_OPEN_PAYMENTS = """
+CREATE VIEW open_payments AS
+SELECT * FROM payments
+WHERE state <> 'voided' AND delivered_at IS NULL AND closed_at IS NULL
+"""
+
+_ONE_OPEN_PER_SLOT = """
+CREATE UNIQUE INDEX payments_open ON payments (purchase_key, explicit, slot)
+WHERE state <> 'voided' AND delivered_at IS NULL AND closed_at IS NULL
+"""
+
+_EXPLICIT = "CREATE INDEX payments_explicit ON payments (purchase_key) WHERE explicit = 1"
+_IN_DOUBT = "CREATE INDEX payments_in_doubt ON payments (state) WHERE state = 'authorized'"
+_UNCONFIRMED = """
+CREATE INDEX payments_unconfirmed ON payments (confirmed)
+WHERE confirmed = 0 AND state = 'posted'
+"""
+_CLOSED = """
+CREATE INDEX payments_closed ON payments (route, closed_at) WHERE closed_at IS NOT NULL
+"""
+_BY_TIME = "CREATE INDEX payments_by_time ON payments (reserved_at)"
+
+_WINDOWS = """
+CREATE TABLE windows (
+  budget TEXT NOT NULL,
+  starts_at INTEGER NOT NULL,
+  reserved INTEGER NOT NULL CHECK (reserved >= 0),
+  spent INTEGER NOT NULL CHECK (spent >= 0),
+  PRIMARY KEY (budget, starts_at)
+) STRICT, WITHOUT ROWID
+"""
+
+_EVENTS = """
+CREATE TABLE events (
+  seq INTEGER PRIMARY KEY,
+  at INTEGER NOT NULL,
+  payment_id TEXT NOT NULL REFERENCES payments (id),
+  kind TEXT NOT NULL CHECK (kind IN (
+    'reserved', 'authorized', 'posted', 'voided',
+    'confirmed', 'claimed', 'delivered', 'closed'
+  )),
+  detail TEXT NOT NULL CHECK (json_valid(detail))
+) STRICT
+"""
+
+_NEVER_CHANGED = """
+CREATE TRIGGER events_are_never_changed BEFORE UPDATE ON events
+BEGIN SELECT RAISE(ABORT, 'events are never changed'); END
+"""
+
+_NEVER_DELETED = """
+CREATE TRIGGER events_are_never_deleted BEFORE DELETE ON events
+BEGIN SELECT RAISE(ABORT, 'events are never deleted'); END
+"""
+
+# One number that a check can write without touching the books.
+_PROBE = "CREATE TABLE probe (count INTEGER NOT NULL) STRICT"
+_PROBE_ROW = "INSERT INTO probe (count) VALUES (0)"
+
+STATEMENTS = (
+    _PAYMENTS,
+    _OPEN_PAYMENTS,
+    _ONE_OPEN_PER_SLOT,
+    _EXPLICIT,
+    _IN_DOUBT,
+    _UNCONFIRMED,
+    _CLOSED,
+    _BY_TIME,
+    _WINDOWS,
+    _EVENTS,
+    _NEVER_CHANGED,
+    _NEVER_DELETED,
+    _PROBE,
+    _PROBE_ROW,
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    f"PRAGMA user_version = {VERSION}",
+)

@@ -1,0 +1,32 @@
+"""The connections to all upstreams: one pool, without aiohttp's limit of a hundred.
+
+Paid streams live long; behind a limit the hundred and first app would wait for one to end.
+"""
+
+from __future__ import annotations
+
+from aiohttp import TCPConnector
+
+from sidecar.http import Origin
+from sidecar.proxy.upstream import HttpUpstream
+from sidecar.tasks import Supervisor
+
+DNS_TTL_S = 30
+
+
+class Pool:
+    """Makes upstreams that share connections; closed once, at the end."""
+
+    def __init__(self, tasks: Supervisor) -> None:
+        self._tasks = tasks
+        self._connector = TCPConnector(limit=0, ttl_dns_cache=DNS_TTL_S)
+
+    def upstream(
+        self, origins: frozenset[Origin], connect_wait_s: float, idle_s: float
+    ) -> HttpUpstream:
+        """A port that reaches these origins and no others."""
+        return HttpUpstream(origins, self._connector, self._tasks, connect_wait_s, idle_s)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._connector.close()

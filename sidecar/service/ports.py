@@ -1,0 +1,28 @@
+"""The doors to the world, which a test replaces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sidecar.clock import Clock, Entropy, SystemClock, SystemEntropy
+from sidecar.http import Upstream
+from sidecar.ledger import Ledger
+
+
+def _as_it_is_ledger(ledger: Ledger) -> Ledger:
+    return ledger
+
+
+def _as_it_is_upstream(upstream: Upstream) -> Upstream:
+    return upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Time, chance, and what may stand around the books and the wire."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    entropy: Entropy = field(default_factory=SystemEntropy)
+    wrap_ledger: Callable[[Ledger], Ledger] = _as_it_is_ledger
+    wrap_upstream: Callable[[Upstream], Upstream] = _as_it_is_upstream

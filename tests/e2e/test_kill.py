@@ -1,0 +1,102 @@
+"""The real process, killed with SIGKILL at every named moment, and started again.
+
+The app is the stock OpenAI client with its retries; it knows of nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from pathlib import Path
+
+import openai
+import pytest
+
+from sidecar.clock import SystemClock, SystemEntropy
+from sidecar.ledger.sqlite import SqliteLedger
+from sidecar.sandbox import Sandbox, SandboxOptions
+from tests.world.mortal_sidecar import MOMENTS
+from tests.world.running import TOKEN, config_text
+
+TIMES = int(os.environ.get("SIDECAR_KILL_TIMES", "10"))
+ROOT = Path(__file__).resolve().parents[2]
+START_WAIT_S = 30.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def start(*command: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", *command, cwd=ROOT, stderr=asyncio.subprocess.DEVNULL
+    )
+
+
+async def listening(port: int) -> None:
+    async with asyncio.timeout(START_WAIT_S):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.02)
+                continue
+            writer.close()
+            await writer.wait_closed()
+            return
+
+
+async def killed_once(folder: Path, sandbox: Sandbox, moment: str, occasion: int) -> str:
+    """One call through a sidecar that dies at this moment and is started again: what came."""
+    port = free_port()
+    config = folder / "sidecar.yaml"
+    config.write_text(config_text(folder, sandbox.url, port=port, admin_port=free_port()))
+    mortal = await start("tests.world.mortal_sidecar", str(config), moment, str(occasion))
+    await listening(port)
+    client = openai.AsyncOpenAI(
+        base_url=f"http://127.0.0.1:{port}/v1", api_key=TOKEN, max_retries=8, timeout=30
+    )
+    call = asyncio.create_task(
+        client.chat.completions.create(
+            model="m", messages=[{"role": "user", "content": f"{folder.name} {moment}"}]
+        )
+    )
+    assert -9 == await asyncio.wait_for(mortal.wait(), START_WAIT_S)
+    successor = await start("sidecar", "run", "--config", str(config))
+    try:
+        answer = await call
+        return answer.choices[0].message.content or ""
+    finally:
+        await client.close()
+        successor.terminate()
+        await successor.wait()
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("occasion", [1, 2])
+async def test_kill(tmp_path: Path, moment: str, occasion: int) -> None:
+    """No double payment, no lost row, and the app gets its answer."""
+    if occasion == 2 and "upstream.send" not in moment:
+        return  # only the sending has a second occasion: bare, then paid
+    sandbox = Sandbox(SandboxOptions(), SystemClock(), SystemEntropy())
+    await sandbox.start("127.0.0.1", 0)
+    try:
+        for number in range(TIMES):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            before = len(sandbox.books.settlements)
+            answer = await killed_once(folder, sandbox, moment, occasion)
+            settled = len(sandbox.books.settlements) - before
+            rows = SqliteLedger.read(folder / "ledger.db", None, 100)
+
+            assert answer.startswith("The sandbox heard")
+            assert 1 == settled
+            written = {row.authorization.identity for row in rows if row.authorization}
+            assert {seen.nonce for seen in sandbox.books.authorizations[-1:]} <= written
+    finally:
+        await sandbox.stop()

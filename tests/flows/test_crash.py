@@ -1,0 +1,68 @@
+"""The money path is killed before and after every port call; recovery and the retry follow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sidecar.ledger.model import PaymentState
+from sidecar.payments.order import InDoubt
+from tests.world.crash import CrashPlan, Killed
+from tests.world.seller import Step
+from tests.world.shop import DAY, World
+
+BODY = b'{"model":"m","messages":[]}'
+TROUBLES = {
+    "honest": [],
+    "hang": [Step("hang")],
+    "unsettled reset": [Step("reset", settles=False)],
+    "402 after settling": [Step(status=402, receipt=False)],
+    "cut": [Step("cut")],
+}
+
+
+async def _moments(tmp_path: Path, trouble: list[Step]) -> int:
+    """How many moments there are to die at: counted in a run that lives."""
+    world = World(tmp_path / "count.db")
+    world.seller.steps.extend(trouble)
+    plan = CrashPlan()
+    async with world.process(plan) as process:
+        await process.call(BODY)
+    return len(plan.moments)
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+@pytest.mark.parametrize("with_rpc", [True, False], ids=["rpc", "no rpc"])
+async def test_killed_anywhere(tmp_path: Path, trouble: str, with_rpc: bool) -> None:
+    """Wherever it dies: at most one settlement, no row lost, and the retry is served or in doubt."""
+    moments = await _moments(tmp_path, TROUBLES[trouble])
+    for moment in range(1, moments + 1):
+        world = World(tmp_path / f"{moment}.db", seed=str(moment))
+        world.rpc_urls = world.rpc_urls if with_rpc else ()
+        world.seller.steps.extend(TROUBLES[trouble])
+        plan = CrashPlan(moment)
+        async with world.process(plan) as process:
+            with pytest.raises(Killed):
+                await process.call(BODY)
+        async with world.process() as process:
+            await process.recovery.run_once()
+            served = await process.call(BODY)
+            await _check(world, process, plan.moments[-1])
+            died_delivering = plan.moments[-1] == "after ledger.deliver"
+            assert (2 if died_delivering else 1) == world.seller.settled(BODY), plan.moments[-1]
+            assert 200 == served.status or isinstance(served.outcome, InDoubt), plan.moments[-1]
+
+
+async def _check(world: World, process, moment: str) -> None:  # type: ignore[no-untyped-def]  # a Process
+    rows = await process.ledger.payments(None, 100)
+    # S3: every authorization that left is on disk.
+    written = {row.authorization.identity for row in rows if row.authorization}
+    seen = {seen.nonce for seen in world.seller.books.authorizations}
+    assert seen <= written, moment
+    # S2 and S4: what the books count is what moved, or may move.
+    moved = sum(settlement.amount.atomic for settlement in world.seller.books.settlements)
+    (use,) = await process.ledger.budgets((DAY,), world.clock.now())
+    assert moved <= use.spent.atomic + use.reserved.atomic <= DAY.limit.atomic, moment
+    posted = sum(row.amount.atomic for row in rows if row.state is PaymentState.POSTED)
+    assert posted == use.spent.atomic, moment

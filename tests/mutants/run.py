@@ -1,0 +1,68 @@
+"""Plants each known bug once, in a copy of the tree, and demands that its test fails.
+
+A money rule whose violation no test sees is not held. Run by `make test` and `make mutants`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from mutants import MUTANTS, Mutant
+
+ROOT = Path(__file__).resolve().parents[2]
+COPIED = ("sidecar", "tests", "config", "pyproject.toml")
+IGNORED = shutil.ignore_patterns("__pycache__", "node_modules", ".hypothesis")
+TIME_MAX_S = 300
+
+
+def survives(mutant: Mutant) -> str:
+    """Empty when the bug is caught; else what happened."""
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder)
+        for name in COPIED:
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, tree / name, ignore=IGNORED)
+            else:
+                shutil.copy(source, tree / name)
+        target = tree / mutant.file
+        text = target.read_text()
+        if text.count(mutant.old) != 1:
+            return f"its place in {mutant.file} is not there exactly once: update the list"
+        target.write_text(text.replace(mutant.old, mutant.new))
+        run = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *mutant.tests],
+            cwd=tree,
+            env={"PYTHONPATH": str(tree), "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            timeout=TIME_MAX_S,
+            check=False,
+        )
+    # 1 is "tests ran and some failed"; anything else says nothing about the bug.
+    if run.returncode == 1:
+        return ""
+    return f"pytest ended with {run.returncode}\n{run.stdout[-1500:]}{run.stderr[-500:]}"
+
+
+def main() -> int:
+    """Run them all; 0 when every one is caught."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        results = list(pool.map(survives, MUTANTS))
+    failed = 0
+    for mutant, result in zip(MUTANTS, results, strict=True):
+        print(f"{'SURVIVED' if result else 'caught  '}  {mutant.name}")
+        if result:
+            failed += 1
+            print(result)
+    print(f"mutants: {len(MUTANTS) - failed} caught, {failed} survived")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,157 @@
+"""Who may ask, and for what."""
+
+from __future__ import annotations
+
+import pytest
+
+from sidecar.http import Headers
+from sidecar.proxy.admission import TARGET_CHARS_MAX, Caller, Gate
+from sidecar.proxy.answers import Answer
+
+HOST = ("Host", "127.0.0.1:8402")
+TOKEN = ("Authorization", "Bearer sk-app")
+APP = Caller("app")
+GATE = Gate(frozenset({"127.0.0.1:8402", "localhost:8402"}), {"sk-app": APP})
+
+
+def admit(
+    *headers: tuple[str, str], method: str = "POST", target: str = "/v1/chat/completions"
+) -> Caller | Answer:
+    return GATE.admit(method, target, headers)
+
+
+def refused(outcome: Caller | Answer) -> tuple[int, str]:
+    assert isinstance(outcome, Answer)
+    assert outcome.retry is False
+    return outcome.status, outcome.rule
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        ("Authorization", "Bearer sk-app"),
+        ("authorization", "bearer  sk-app"),
+        ("x-api-key", "sk-app"),
+        ("api-key", "sk-app"),
+    ],
+)
+def test_token(shown: tuple[str, str]) -> None:
+    """An app shows its token where it would show an API key."""
+    assert APP == admit(HOST, shown)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (),
+        (("Authorization", "Bearer sk-other"),),
+        (("Authorization", "Basic sk-app"),),
+        (("x-api-key", ""),),
+        (("Authorization", "Bearer sk-app\u00ff"),),
+    ],
+)
+def test_no_token(headers: Headers) -> None:
+    """Without a token of ours nobody is let in."""
+    assert (401, "token") == refused(admit(HOST, *headers))
+
+
+def test_bearer_rules() -> None:
+    """A wrong bearer token is not mended by a right one elsewhere."""
+    outcome = admit(HOST, ("Authorization", "Bearer nope"), ("x-api-key", "sk-app"))
+
+    assert (401, "token") == refused(outcome)
+
+
+def test_tokens_off() -> None:
+    """Where the config turned tokens off, everybody is the anonymous caller."""
+    open_gate = Gate(GATE.hosts, None)
+
+    assert Caller("anonymous") == open_gate.admit("GET", "/v1/models", (HOST,))
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        (),
+        (("Host", "evil.example:8402"),),
+        (("Host", "127.0.0.1"),),
+        (("Host", "127.0.0.1:9402"),),
+        (HOST, HOST),
+    ],
+)
+def test_host(hosts: Headers) -> None:
+    """Exactly one Host, and ours with its port: a rebound name is refused."""
+    assert (403, "host") == refused(admit(*hosts, TOKEN))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("Origin", "https://evil.example"),
+        ("Origin", "null"),
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Site", "same-site"),
+    ],
+)
+def test_web_pages(header: tuple[str, str]) -> None:
+    """A web page of another site is refused, token or not."""
+    assert (403, "origin") == refused(admit(HOST, TOKEN, header))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("Origin", "http://127.0.0.1:8402"),
+        ("Sec-Fetch-Site", "none"),
+        ("Sec-Fetch-Site", "same-origin"),
+        ("Sec-Fetch-Mode", "cors"),
+    ],
+)
+def test_own_origin(header: tuple[str, str]) -> None:
+    """What comes from our own origin, or from no page at all, is let in."""
+    assert APP == admit(HOST, TOKEN, header)
+
+
+@pytest.mark.parametrize("method", ["CONNECT", "TRACE", "BREW", "get"])
+def test_methods(method: str) -> None:
+    """Only ordinary methods are relayed."""
+    assert (405, "method") == refused(admit(HOST, TOKEN, method=method))
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "http://evil.example/v1",
+        "//evil.example/v1",
+        "*",
+        "/v1//chat",
+        "/v1/../admin",
+        "/v1/%2e%2E/admin",
+        "/v1/.",
+        "/v1/..",
+        "/v1%2fchat",
+        "/v1%5Cchat",
+        "/v1\\chat",
+        "/v1#x",
+        "/v1 x",
+        "/v1\x01",
+        "/v1/%00",
+        "/v\u00e9",
+    ],
+)
+def test_targets(target: str) -> None:
+    """A target is a plain path: nothing that another parser could read as something else."""
+    assert (400, "target") == refused(admit(HOST, TOKEN, target=target))
+
+
+@pytest.mark.parametrize(
+    "target", ["/", "/v1/models/a.b..c", "/v1/x?next=//y/../z%2f", "/v1/models/~a!$&'()*+,;=:@"]
+)
+def test_plain_targets(target: str) -> None:
+    """Ordinary paths pass, and a query may hold anything printable."""
+    assert APP == admit(HOST, TOKEN, target=target)
+
+
+def test_long_target() -> None:
+    """A target has a length limit."""
+    assert (414, "target") == refused(admit(HOST, TOKEN, target="/" + "a" * TARGET_CHARS_MAX))

@@ -1,0 +1,130 @@
+"""How the money path's outcomes look to the app."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from sidecar.errors import LedgerError, RemoteProtocolError, UpstreamTimeoutError, WalletError
+from sidecar.http import HttpRequest, HttpResponse
+from sidecar.money import Usdc
+from sidecar.proxy.outcomes import answer_denied, answer_fault, purchase_of, without_challenge
+from sidecar.refusal import BudgetUse, Denied
+
+REQUEST = HttpRequest("POST", "http://seller/v1/chat", (), b"body")
+
+
+def test_same_call_same_purchase() -> None:
+    """What the app sends makes the purchase, whatever retry headers it adds."""
+    first = purchase_of("r", "app", REQUEST, (("x-stainless-retry-count", "0"),))
+    second = purchase_of("r", "app", REQUEST, (("x-stainless-retry-count", "1"),))
+
+    assert first == second
+    assert not first.explicit
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        purchase_of("other", "app", REQUEST, ()),
+        purchase_of("r", "other", REQUEST, ()),
+        purchase_of("r", "app", HttpRequest("PUT", REQUEST.url, (), b"body"), ()),
+        purchase_of("r", "app", HttpRequest("POST", "http://seller/v1/x", (), b"body"), ()),
+        purchase_of("r", "app", HttpRequest("POST", REQUEST.url, (), b"other"), ()),
+    ],
+)
+def test_other_call_other_purchase(other: object) -> None:
+    """Route, caller, method, target and body each make it another purchase."""
+    assert purchase_of("r", "app", REQUEST, ()) != other
+
+
+def test_idempotency_key() -> None:
+    """The app's own key stands for the call, and belongs to its caller alone."""
+    key = (("Idempotency-Key", "order-1"),)
+    mine = purchase_of("r", "app", REQUEST, key)
+
+    assert mine.explicit
+    assert mine == purchase_of("r", "app", HttpRequest("POST", REQUEST.url, (), b"x"), key)
+    assert mine != purchase_of("r", "other", REQUEST, key)
+    assert mine != purchase_of("r", "app", REQUEST, (("Idempotency-Key", "order-2"),))
+
+
+@pytest.mark.parametrize("values", [("",), ("a", "b"), ("x" * 256,)])
+def test_odd_idempotency_keys(values: tuple[str, ...]) -> None:
+    """A key that is empty, doubled or too long is no key."""
+    headers = tuple(("Idempotency-Key", value) for value in values)
+
+    assert purchase_of("r", "app", REQUEST, ()) == purchase_of("r", "app", REQUEST, headers)
+
+
+def test_budget_refusal() -> None:
+    """A budget's refusal names it, with spent, limit and reset time, and is not retried."""
+    reset = datetime(2026, 11, 22, tzinfo=UTC)
+    use = BudgetUse("day", Usdc(100), Usdc(60), Usdc(40), reset)
+    answer = answer_denied(Denied("budget", "no more", use))
+
+    assert (402, False, "sidecar_budget") == (answer.status, answer.retry, answer.code)
+    assert {
+        "rule": "budget",
+        "budget": "day",
+        "limit": "0.0001 USDC",
+        "spent": "0.00006 USDC",
+        "reserved": "0.00004 USDC",
+        "resets_at": "2026-11-22T00:00:00+00:00",
+    } == dict(answer.details)
+
+
+def test_budget_for_all_time() -> None:
+    """A budget that never starts again says so."""
+    use = BudgetUse("all", Usdc(1), Usdc(1), Usdc(0), None)
+
+    assert "never" == dict(answer_denied(Denied("budget", "m", use)).details)["resets_at"]
+
+
+@pytest.mark.parametrize(("rule", "status"), [("draining", 503), ("in_progress", 409)])
+def test_passing_refusals(rule: str, status: int) -> None:
+    """A refusal that time mends is retried."""
+    answer = answer_denied(Denied(rule, "m"))
+
+    assert (status, True) == (answer.status, answer.retry)
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "retry"),
+    [
+        (LedgerError("disk full"), 503, True),
+        (UpstreamTimeoutError("slow"), 504, True),
+        (RemoteProtocolError("garbage"), 502, True),
+        (WalletError("no key"), 500, None),
+    ],
+)
+def test_faults(fault: WalletError, status: int, retry: bool | None) -> None:
+    """Each fault has its status, and its sentence reaches the app."""
+    answer = answer_fault(fault)
+
+    assert (status, retry, str(fault)) == (answer.status, answer.retry, answer.message)
+
+
+def test_plain_402_is_relayed() -> None:
+    """A 402 that is no challenge keeps its body."""
+    body = b'{"error": "Insufficient USD"}'
+
+    assert body == without_challenge(HttpResponse(402, (), body))
+    assert b"not json" == without_challenge(HttpResponse(402, (), b"not json"))
+    assert b"" == without_challenge(HttpResponse(402, (("Content-Encoding", "gzip"),), b""))
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        HttpResponse(402, (), json.dumps({"x402Version": 1}).encode()),
+        HttpResponse(402, (), json.dumps({"accepts": []}).encode()),
+        HttpResponse(402, (("Content-Encoding", "gzip"),), gzip.compress(b'{"accepts": []}')),
+    ],
+)
+def test_challenges_stay_here(refusal: HttpResponse) -> None:
+    """A body that is a challenge, or may be one, does not reach the app."""
+    assert None is without_challenge(refusal)

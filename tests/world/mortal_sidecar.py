@@ -1,0 +1,71 @@
+"""The real sidecar, which kills itself with SIGKILL at a named moment around a port call.
+
+    python -m tests.world.mortal_sidecar CONFIG "after ledger.authorize" 1
+
+The moment is one side of one port call; the number says at which of its occasions. No code of
+the sidecar knows of this: the ports are wrapped from outside.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from sidecar.config.read import load_config
+from sidecar.service import Ports, run
+
+MOMENTS = tuple(
+    f"{side} {call}"
+    for call in (
+        "ledger.claim",
+        "ledger.reserve",
+        "ledger.authorize",
+        "upstream.send",
+        "ledger.post",
+        "ledger.deliver",
+    )
+    for side in ("before", "after")
+)
+
+
+class Mortal:
+    """A port that ends the process at its moment."""
+
+    def __init__(self, port: str, target: Any, moment: str, occasion: int) -> None:
+        self._port, self._target, self._moment = port, target, moment
+        self._left = occasion
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._target, name)
+
+        async def call(*args: Any, **kw: Any) -> Any:
+            self._pass(f"before {self._port}.{name}")
+            result = await method(*args, **kw)
+            self._pass(f"after {self._port}.{name}")
+            return result
+
+        return call
+
+    def _pass(self, moment: str) -> None:
+        if moment != self._moment:
+            return
+        self._left -= 1
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> int:
+    """Run until killed."""
+    path, moment, occasion = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    ports = Ports(
+        wrap_ledger=lambda ledger: Mortal("ledger", ledger, moment, occasion),
+        wrap_upstream=lambda upstream: Mortal("upstream", upstream, moment, occasion),
+    )
+    return run(load_config(path, os.environ, {}), os.environ, ports)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""The proxy without money: a handler in front of any aiohttp application, on real sockets."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from sidecar.clock import SystemClock, SystemEntropy
+from sidecar.payments.events import Event
+from sidecar.payments.order import Order, Outcome
+from sidecar.providers.api_key import ApiKey
+from sidecar.providers.base import Provider
+from sidecar.proxy.admission import Caller, Gate
+from sidecar.proxy.body import ReplayMemory
+from sidecar.proxy.handler import RequestHandler, RequestLimits
+from sidecar.proxy.pool import Pool
+from sidecar.proxy.route import Route, RouteTable
+from sidecar.proxy.server import Listener, ProxyServer, ServerLimits
+from sidecar.tasks import Supervisor
+
+TOKEN = "sk-app"
+KEY = "sk-upstream-secret"
+LIMITS = RequestLimits(replay_bytes_max=100_000, body_idle_s=1.0, caller_requests_max=4)
+SERVER_LIMITS = ServerLimits(
+    connections_max=8, header_bytes_max=16_384, header_wait_s=0.3, keepalive_s=5.0
+)
+
+
+@dataclass
+class Plain:
+    """What a test talks to, and what it may look at."""
+
+    port: int
+    upstream_port: int
+    events: list[Event] = field(default_factory=list)
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {TOKEN}"}
+
+
+class NoPurchases:
+    """Nothing is paid here."""
+
+    async def pay(self, order: Order, required: Any) -> Outcome:
+        raise AssertionError("a payment on a route that never pays")
+
+
+@asynccontextmanager
+async def plain_proxy(
+    app: web.Application,
+    *,
+    limits: RequestLimits = LIMITS,
+    server_limits: ServerLimits = SERVER_LIMITS,
+    response_wait_s: float = 2.0,
+    memory: int = 1_000_000,
+    upstream_port: int = 0,
+) -> AsyncIterator[Plain]:
+    """The application, and the proxy in front of it as route ``up`` and as the default."""
+    runner = web.AppRunner(app, handler_cancellation=True)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    upstream_port = upstream_port or runner.addresses[0][1]
+    base_url = f"http://127.0.0.1:{upstream_port}"
+    world = Plain(0, upstream_port)
+    tasks = Supervisor(lambda name, fault: None)
+    pool = Pool(tasks)
+    chosen: Provider = ApiKey(base_url, KEY)
+    route = Route(
+        "up",
+        base_url,
+        chosen,
+        pool.upstream(chosen.origins, 1.0, response_wait_s),
+        response_wait_s,
+        secrets=(KEY,),
+    )
+    gates: list[Gate] = []
+    handler = RequestHandler(
+        lambda: gates[0],
+        RouteTable({"up": route}, route),
+        NoPurchases(),  # type: ignore[arg-type]  # stands where the money would be
+        tasks,
+        ReplayMemory(memory),
+        limits,
+        (SystemClock(), SystemEntropy(), world.events.append),
+    )
+    listener = await Listener.open(ProxyServer(handler, server_limits), "127.0.0.1", 0)
+    world.port = listener.port
+    gates.append(Gate(frozenset({f"127.0.0.1:{listener.port}"}), {TOKEN: Caller("app")}))
+    try:
+        yield world
+    finally:
+        await listener.close(1)
+        await tasks.drain(1)
+        await pool.close()
+        await runner.cleanup()

@@ -1,0 +1,126 @@
+"""A sandbox seller and a sidecar in front of it, in this process, on real sockets."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sidecar.logs import LogSink
+
+from sidecar.clock import SystemClock, SystemEntropy
+from sidecar.config.read import parse_config
+from sidecar.sandbox import Sandbox, SandboxOptions
+from sidecar.service import Ports, Service, open_all
+
+TOKEN = "sk-sidecar-a-test-token-of-some-length"
+KEY = "0x" + "11" * 32
+
+CONFIG = """\
+version: 1
+listen: 127.0.0.1:{port}
+admin: 127.0.0.1:{admin_port}
+state_dir: {folder}
+ledger: {{sqlite: ledger.db}}
+log: {{level: error}}
+recovery: {{interval_s: 1}}
+limits: {limits}
+wallets:
+  main: {{kind: evm, key: {{file: {folder}/evm.key}}}}
+{chains}
+budgets:
+  - {{name: day, limit: "{budget}", window: 1d}}
+callers:
+  - {{name: app, token: {{file: {folder}/app.token}}}}
+routes:
+  seller:
+    provider: pay_per_request
+    upstream: {upstream}
+    wallet: main
+    default: true
+    networks: ["eip155:84532"]
+    max_payment: "0.10 USDC"
+    budgets: [day]
+    response_wait_s: {response_wait_s}
+    breaker: {{undelivered_max: 1000, window_s: 3600}}
+"""
+
+
+def write_private(path: Path, text: str) -> None:
+    """A file that only we can read."""
+    path.write_text(text)
+    path.chmod(0o600)
+
+
+def config_text(
+    folder: Path,
+    upstream: str,
+    *,
+    rpc: str = "",
+    port: int = 0,
+    admin_port: int = 0,
+    budget: str = "5.00 USDC",
+    response_wait_s: float = 2,
+    limits: str = "{}",
+) -> str:
+    """A config with one paying route, and the secrets that it names."""
+    write_private(folder / "evm.key", KEY)
+    write_private(folder / "app.token", TOKEN)
+    return CONFIG.format(
+        folder=folder,
+        upstream=upstream,
+        chains=f'chains:\n  "eip155:84532": {{rpc: ["{rpc}"]}}' if rpc else "",
+        port=port,
+        admin_port=admin_port,
+        budget=budget,
+        response_wait_s=response_wait_s,
+        limits=limits,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What a test talks to."""
+
+    sandbox: Sandbox
+    service: Service
+    folder: Path
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.service.port}/v1"
+
+
+@asynccontextmanager
+async def running(
+    folder: Path,
+    options: SandboxOptions | None = None,
+    *,
+    with_rpc: bool = True,
+    ports: Ports | None = None,
+    budget: str = "5.00 USDC",
+    response_wait_s: float = 2,
+    limits: str = "{}",
+) -> AsyncIterator[Running]:
+    """Both, started and stopped."""
+    sandbox = Sandbox(options or SandboxOptions(), SystemClock(), SystemEntropy())
+    await sandbox.start("127.0.0.1", 0)
+    try:
+        text = config_text(
+            folder,
+            sandbox.url,
+            rpc=sandbox.rpc_url if with_rpc else "",
+            budget=budget,
+            response_wait_s=response_wait_s,
+            limits=limits,
+        )
+        config = parse_config(text, {}, {}, folder)
+        opened = open_all(config, {}, SystemEntropy())
+        service = await Service.start(config, opened, LogSink(opened.all), ports or Ports())
+        try:
+            yield Running(sandbox, service, folder)
+        finally:
+            await service.stop()
+    finally:
+        await sandbox.stop()

@@ -1,0 +1,192 @@
+"""One app, one sidecar's money path, one seller: the walk without the sockets.
+
+``App.call`` does what the proxy's handler does with one request. A process is ``Process``: it can
+be killed and started again on the same ledger file, with the same clock and seller.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from sidecar.ledger.sqlite import SqliteLedger
+
+from sidecar.errors import UpstreamError
+from sidecar.http import HttpRequest, Reply, Upstream, read_whole
+from sidecar.ledger.model import Breaker, Budget, Purchase, Window
+from sidecar.money import Usdc
+from sidecar.payments.events import Event
+from sidecar.payments.order import (
+    InDoubt,
+    Order,
+    Outcome,
+    Paid,
+    PayingRoute,
+    Rejected,
+    Undelivered,
+)
+from sidecar.payments.payer import Payer
+from sidecar.payments.prover import Chain, Prover
+from sidecar.payments.purchases import Purchases
+from sidecar.payments.recovery import Recovery
+from sidecar.policy import Policy
+from sidecar.providers.base import PayInline
+from sidecar.providers.pay_per_request import PayPerRequest
+from sidecar.refusal import Denied
+from sidecar.tasks import Supervisor
+from sidecar.wallets.evm import EvmWallet
+from tests.world.crash import CrashPlan
+from tests.world.fakes import FakeClock, FakeEntropy
+from tests.world.seller import ORIGIN, RPC_URL, InMemorySeller
+
+NETWORK = "eip155:84532"
+KEY = hashlib.sha256(b"a test's key").digest()
+TTL = timedelta(minutes=10)
+DAY = Budget("day", Usdc(1_000_000), Window.DAY)
+URL = f"{ORIGIN}/v1/chat/completions"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What the app got: a status, and whether its body came whole."""
+
+    status: int
+    body: bytes
+    outcome: Outcome | None = None
+
+
+@dataclass
+class Process:
+    """One run of the sidecar's money path."""
+
+    ledger: SqliteLedger
+    payer: Payer
+    purchases: Purchases
+    recovery: Recovery
+    prover: Prover
+    upstream: Upstream
+    tasks: Supervisor
+    seller: InMemorySeller
+    events: list[Event] = field(default_factory=list)
+    budgets: tuple[Budget, ...] = (DAY,)
+    max_payment: Usdc = field(default_factory=lambda: Usdc(100_000))
+    breaker: Breaker = field(default_factory=lambda: Breaker(5, timedelta(hours=1)))
+
+    def route(self) -> PayingRoute:
+        return PayingRoute(
+            "seller",
+            Policy(self.max_payment, frozenset({NETWORK}), frozenset()),
+            EvmWallet(KEY),
+            self.upstream,
+            self.breaker,
+            response_wait_s=10.0,
+        )
+
+    def order(self, body: bytes, idempotency_key: str | None = None) -> Order:
+        key = idempotency_key or hashlib.sha256(body).hexdigest()
+        return Order(
+            HttpRequest("POST", URL, (("Content-Type", "application/json"),), body),
+            Purchase(key, explicit=idempotency_key is not None),
+            self.route(),
+            "app",
+            self.budgets,
+        )
+
+    async def call(
+        self, body: bytes, *, idempotency_key: str | None = None, hangs_up: bool = False
+    ) -> Served:
+        """One app request, from its bare sending to its last byte."""
+        order = self.order(body, idempotency_key)
+        reply = await self.upstream.send(order.request, wait_s=10)
+        if reply.status != 402:
+            response = await read_whole(reply, 1_000_000)
+            return Served(response.status, response.body)
+        remedy = PayPerRequest(ORIGIN).remedy(await read_whole(reply, 1_000_000))
+        assert isinstance(remedy, PayInline)
+        outcome = await self.purchases.pay(order, remedy.required)
+        match outcome:
+            case Paid(payment, answer):
+                return await self._relay(outcome, payment, answer, hangs_up)
+            case Rejected(payment, answer):
+                response = await read_whole(answer, 1_000_000)
+                await self.payer.released(payment)
+                return Served(response.status, response.body, outcome)
+            case InDoubt():
+                return Served(503, b"", outcome)
+            case Undelivered():
+                return Served(502, b"", outcome)
+            case Denied():
+                return Served(402, b"", outcome)
+
+    async def _relay(self, outcome: Paid, payment: Any, answer: Reply, hangs_up: bool) -> Served:
+        try:
+            response = await read_whole(answer, 1_000_000)
+        except UpstreamError:
+            await self.payer.released(payment)
+            return Served(0, b"", outcome)
+        if hangs_up:
+            await self.payer.released(payment)
+            return Served(499, b"", outcome)
+        await self.payer.delivered(payment)
+        return Served(response.status, response.body, outcome)
+
+
+class World:
+    """A seller, a clock and a ledger file that outlive any process."""
+
+    def __init__(self, path: Path, seed: str = "") -> None:
+        self.path = path
+        self.clock = FakeClock()
+        self.entropy = FakeEntropy(seed)
+        self.seller = InMemorySeller(self.clock)
+        self.processes = 0
+        self.rpc_urls: tuple[str, ...] = (RPC_URL,)
+
+    @asynccontextmanager
+    async def process(
+        self, plan: CrashPlan | None = None, **changes: Any
+    ) -> AsyncIterator[Process]:
+        """A process; at the end of the block it is killed, not closed."""
+        self.processes += 1
+        ledger = await SqliteLedger.open(self.path, f"process-{self.processes}")
+        process = self._wire(ledger, plan or CrashPlan())
+        for name, value in changes.items():
+            setattr(process, name, value)
+        try:
+            yield process
+            await process.tasks.drain(5)
+        finally:
+            await ledger.abandon()
+
+    def _wire(self, ledger: SqliteLedger, plan: CrashPlan) -> Process:
+        books = plan.around("ledger", ledger)
+        upstream = plan.around("upstream", self.seller)
+        events: list[Event] = []
+        chains = {NETWORK: Chain(NETWORK, self.rpc_urls, "finalized")} if self.rpc_urls else {}
+        prover = Prover(books, upstream, chains, self.clock, events.append)
+        payer = Payer(
+            books,
+            self.clock,
+            self.entropy,
+            prover.prove,
+            prover.objection,
+            events.append,
+            TTL,
+        )
+        tasks = Supervisor(lambda name, fault: None)
+        return Process(
+            ledger,
+            payer,
+            Purchases(payer, tasks),
+            Recovery(books, prover, self.clock, events.append, TTL),
+            prover,
+            upstream,
+            tasks,
+            self.seller,
+            events,
+        )
