@@ -5,7 +5,7 @@ from __future__ import annotations
 from sidecar.chains import NETWORK_NAMES, V1_NETWORKS
 from sidecar.config.fields import Field, show
 from sidecar.config.mistakes import closest
-from sidecar.config.model import ChainConfig
+from sidecar.config.model import ChainConfig, Finality
 from sidecar.config.urls import read_url
 
 RPC_URLS_MAX = 4
@@ -31,7 +31,7 @@ def read_chains(field: Field) -> dict[str, ChainConfig]:
         is_known = check_network(network, entry)
         section = entry.section(("rpc", "finality", "insecure"))
         insecure = section.at("insecure").flag()
-        finality = section.at("finality").choice(("finalized", "safe"), "finalized")
+        finality: Finality = section.at("finality").choice(("finalized", "safe"), "finalized")
         rpc = section.at("rpc").required('write it like ["https://rpc.example"]')
         items = rpc.items()
         urls = tuple(
@@ -42,7 +42,7 @@ def read_chains(field: Field) -> dict[str, ChainConfig]:
         if len(items) > RPC_URLS_MAX:
             rpc.mistake(f"{len(items)} URLs", f"name at most {RPC_URLS_MAX}")
         if len(set(urls)) < len(urls):
-            rpc.mistake("one URL is named twice", "an answer is checked against another source")
+            rpc.mistake("one URL is named twice", "name two sources that can be checked against each other")
         if is_known and urls:
             chains[network] = ChainConfig(network, urls, finality, insecure)
     return chains

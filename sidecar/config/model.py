@@ -130,13 +130,16 @@ class WalletConfig:
     key: SecretRef
 
 
+Finality: TypeAlias = Literal["finalized", "safe"]
+
+
 @dataclass(frozen=True, slots=True)
 class ChainConfig:
     """Where to ask about a network: one URL, or several that must agree."""
 
     network: str  # CAIP-2
     rpc: tuple[str, ...]
-    finality: Literal["finalized", "safe"] = "finalized"
+    finality: Finality = "finalized"
     insecure: bool = False
 
 

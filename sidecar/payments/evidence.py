@@ -19,7 +19,6 @@ from typing import TypeAlias
 from sidecar import rpc
 from sidecar.http import HttpRequest, HttpResponse
 from sidecar.ledger.model import Payment, Proof
-from sidecar.x402.types import Authorization
 
 # A token's logs are asked for in spans that public RPC endpoints accept.
 LOG_SPAN_BLOCKS = 2_000
@@ -52,7 +51,7 @@ Finding: TypeAlias = Moved | Dead | Unknown
 
 
 def examine(
-    url: str, payment: Payment, finality: str
+    url: str, payment: Payment, finality: str, span_blocks: int = LOG_SPAN_BLOCKS
 ) -> Generator[HttpRequest, HttpResponse, Finding]:
     """Ask one RPC endpoint about an authorized payment. RemoteProtocolError on any odd read."""
     authorization = payment.authorization
@@ -70,23 +69,24 @@ def examine(
     used = yield from rpc.authorization_state(url, asset, payer, nonce, hex(latest.number))
     if not used:
         return Unknown("not used so far")
-    return (yield from _trace(url, payment, authorization, latest, final))
+    return (yield from _trace(url, payment, latest, final, span_blocks))
 
 
 def _trace(
     url: str,
     payment: Payment,
-    authorization: Authorization,
     latest: rpc.Block,
     final: rpc.Block,
+    span_blocks: int,
 ) -> Generator[HttpRequest, HttpResponse, Finding]:
     """Used by a transfer, or by its cancellation? The token's own logs tell."""
-    fields = authorization.fields
+    assert payment.authorization is not None
     assert payment.authorized_at is not None
+    fields = payment.authorization.fields
     until = yield from _block_at(url, int(fields["validBefore"]) + LOG_MARGIN_S, latest)
     since = yield from _block_at(url, _epoch(payment.authorized_at) - LOG_MARGIN_S, latest)
     for _ in range(LOG_SPANS_MAX):
-        first = max(since, until - LOG_SPAN_BLOCKS + 1)
+        first = max(since, until - span_blocks + 1)
         events = yield from rpc.authorization_logs(
             url, payment.asset, fields["from"], fields["nonce"], first, until
         )

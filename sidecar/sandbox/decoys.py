@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sidecar.sandbox.addresses import checksummed, keccak256
 from sidecar.sandbox.faults import Fault

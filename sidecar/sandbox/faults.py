@@ -109,6 +109,7 @@ class Fault(StrEnum):
         return TIMES_MAX if self is Fault.FOREVER_402 else 1
 
 
+_BY_NAME = {fault.value: fault for fault in Fault}
 _AT_CHALLENGE = frozenset(
     {
         Fault.GARBAGE_402,
@@ -153,11 +154,10 @@ class Wish:
     @classmethod
     def of(cls, name: str, times: int | None = None) -> Wish:
         """The wish for a fault by its name; times defaults to what is usual for it."""
-        try:
-            fault = Fault(name)
-        except ValueError:
-            known = ", ".join(Fault)
-            raise UnknownFaultError(f"no fault is called {name[:100]!r}; known: {known}") from None
+        fault = _BY_NAME.get(name)
+        if fault is None:
+            known = ", ".join(_BY_NAME)
+            raise UnknownFaultError(f"no fault is called {name[:100]!r}; known: {known}")
         return cls(fault, fault.usual_times if times is None else times)
 
 

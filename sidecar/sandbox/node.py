@@ -30,7 +30,7 @@ BATCH_MAX = 100
 
 AUTHORIZATION_STATE = "e94a0102"
 BALANCE_OF = "70a08231"
-TOKEN_DECIMALS = "313ce567"
+DECIMALS = "313ce567"
 DOMAIN_SEPARATOR = "3644e515"
 
 _QUANTITY = re.compile(r"0x(0|[1-9a-f][0-9a-f]{0,15})", re.ASCII)
@@ -80,8 +80,8 @@ class Node:
 
     def _answer(self, entry: object) -> dict[str, object]:
         match entry:
-            case {"jsonrpc": "2.0", "id": identifier, "method": str(method)}:
-                params = entry.get("params", [])
+            case {"jsonrpc": "2.0", "id": identifier, "method": str(method), **more}:
+                params = more.get("params", [])
             case _:
                 return _failed(None, INVALID_REQUEST, "not a JSON-RPC 2.0 request")
         call = self._methods.get(method)
@@ -125,7 +125,7 @@ class Node:
             return _word(int(used))
         if selector == BALANCE_OF and len(words) == 64:
             return _word(self._chain.balance(_address_in(words), block).atomic)
-        if selector == TOKEN_DECIMALS:
+        if selector == DECIMALS:
             return _word(self._chain.asset.decimals)
         if selector == DOMAIN_SEPARATOR:
             return "0x" + self._domain_separator().hex()

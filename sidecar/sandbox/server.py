@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from email.utils import format_datetime
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from sidecar.chains import usdc_on
 from sidecar.clock import Clock, Entropy
@@ -24,8 +25,6 @@ from sidecar.sandbox.seller import Seller
 # Payments that echo large challenges do not fit into the usual 8,190 bytes.
 HEADER_BYTES_MAX = 131_072
 BACKLOG = 1_024
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Sandbox:
@@ -149,7 +148,7 @@ def _priced(seller: Seller, make: Make) -> Handler:
     return handle
 
 
-def _watching(office: Office) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def _watching(office: Office) -> Middleware:
     @web.middleware
     async def watch(request: web.Request, handler: Handler) -> web.StreamResponse:
         if (request.method, request.path) not in PRICED:

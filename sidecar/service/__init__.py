@@ -5,9 +5,12 @@
     wiring    Config -> the objects of the money path and the proxy
     view      what the admin port shows
     service   start, drain, stop
+    process   one sidecar as an operating system process: signals, limits, exit
 """
 
 from sidecar.service.ports import Ports
-from sidecar.service.service import Service, run
+from sidecar.service.process import run
+from sidecar.service.secrets import Opened, open_all
+from sidecar.service.service import Service
 
-__all__ = ["Ports", "Service", "run"]
+__all__ = ["Opened", "Ports", "Service", "open_all", "run"]

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 
 from sidecar.clock import Entropy
 from sidecar.config.model import Config, Secret
-from sidecar.config.secrets import ensure_token, open_secret
+from sidecar.config.secrets import (
+    CALLER_TOKEN_FILE,
+    ensure_token,
+    forget_variables,
+    open_secret,
+)
 from sidecar.errors import ConfigError, WalletError
 from sidecar.proxy.admission import Caller
 from sidecar.wallets.evm import EvmWallet, parse_private_key
 
 DEFAULT_CALLER = "default"
-CALLER_TOKEN_FILE = "caller.token"  # noqa: S105 - the name of a file, not what is in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,28 +31,64 @@ class Opened:
 
 
 def open_all(config: Config, environ: MutableMapping[str, str], entropy: Entropy) -> Opened:
-    """Open everything. ConfigError with one line for each secret that cannot be had."""
+    """Open everything, and take what was in ``environ`` out of it.
+
+    ConfigError with one line for each secret that cannot be had.
+    """
+    # What a child needs stays; what held a secret goes.
+    readable = {**environ, **forget_variables(config, environ)}
     mistakes: list[str] = []
-    known: list[str] = []
-    wallets: dict[str, EvmWallet] = {}
+    wallets = _wallets(config, readable, mistakes)
+    api_keys = _api_keys(config, readable, mistakes)
+    tokens = _tokens(config, readable, mistakes)
+    if mistakes:
+        raise ConfigError(*mistakes)
+    if config.auth == "token" and not tokens:
+        made, _ = ensure_token(config.state_dir / CALLER_TOKEN_FILE, entropy)
+        tokens[made.reveal()] = Caller(DEFAULT_CALLER)
+    known = (
+        *(text for _, text in wallets.values()),
+        *(key.reveal() for key in api_keys.values()),
+        *tokens,
+    )
+    return Opened(
+        {name: wallet for name, (wallet, _) in wallets.items()},
+        api_keys,
+        tokens if config.auth == "token" else None,
+        known,
+    )
+
+
+def _wallets(
+    config: Config, environ: Mapping[str, str], mistakes: list[str]
+) -> dict[str, tuple[EvmWallet, str]]:
+    wallets: dict[str, tuple[EvmWallet, str]] = {}
     for wallet in config.wallets.values():
         try:
-            text = open_secret(wallet.key, environ).reveal()
-            known.append(text.removeprefix("0x"))
-            wallets[wallet.name] = EvmWallet(parse_private_key(text))
+            key = parse_private_key(open_secret(wallet.key, environ).reveal())
+            wallets[wallet.name] = EvmWallet(key), key.hex()
         except ConfigError as fault:
             mistakes += fault.mistakes
         except WalletError as fault:
             mistakes.append(f"wallets.{wallet.name}.key: {fault.diagnostics()}")
-    api_keys: dict[str, Secret] = {}
+    return wallets
+
+
+def _api_keys(
+    config: Config, environ: Mapping[str, str], mistakes: list[str]
+) -> dict[str, Secret]:
+    keys: dict[str, Secret] = {}
     for route in config.routes.values():
         if route.api_key is None:
             continue
         try:
-            api_keys[route.name] = open_secret(route.api_key, environ)
-            known.append(api_keys[route.name].reveal())
+            keys[route.name] = open_secret(route.api_key, environ)
         except ConfigError as fault:
             mistakes += fault.mistakes
+    return keys
+
+
+def _tokens(config: Config, environ: Mapping[str, str], mistakes: list[str]) -> dict[str, Caller]:
     tokens: dict[str, Caller] = {}
     for caller in config.callers.values():
         try:
@@ -57,15 +97,9 @@ def open_all(config: Config, environ: MutableMapping[str, str], entropy: Entropy
             mistakes += fault.mistakes
             continue
         if token in tokens:
-            mistakes.append(f"callers.{caller.name}.token: another caller has the same token")
+            mistakes.append(
+                f"callers.{caller.name}.token: caller {tokens[token].name} has the same one; "
+                "give each its own"
+            )
         tokens[token] = Caller(caller.name, caller.budgets)
-        known.append(token)
-    if mistakes:
-        raise ConfigError(*mistakes)
-    if config.auth == "none":
-        return Opened(wallets, api_keys, None, tuple(known))
-    if not tokens:
-        made, _ = ensure_token(config.state_dir / CALLER_TOKEN_FILE, entropy)
-        tokens[made.reveal()] = Caller(DEFAULT_CALLER)
-        known.append(made.reveal())
-    return Opened(wallets, api_keys, tokens, tuple(known))
+    return tokens

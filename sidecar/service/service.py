@@ -1,33 +1,30 @@
-"""Start, drain, stop: the life of one sidecar process."""
+"""Start, drain, stop: the life of one sidecar."""
 
 from __future__ import annotations
 
-import asyncio
-import resource
-import signal
-from collections.abc import MutableMapping
+from collections.abc import Callable
 from datetime import timedelta
 
 from sidecar.config.model import Address, Config
 from sidecar.errors import ConfigError
 from sidecar.ledger import Ledger
 from sidecar.ledger.sqlite import SqliteLedger
-from sidecar.logs import LogSink
 from sidecar.metrics import Metrics
-from sidecar.payments.events import Event, LedgerWriteFailed, TaskFailed
+from sidecar.payments.events import Emit, Event, TaskFailed
 from sidecar.payments.payer import Payer
 from sidecar.payments.prover import Prover
 from sidecar.payments.recovery import Recovery
 from sidecar.proxy.admin import AdminHandler
+from sidecar.proxy.admission import Gate
 from sidecar.proxy.body import ReplayMemory
 from sidecar.proxy.handler import RequestHandler
 from sidecar.proxy.pool import Pool
-from sidecar.proxy.server import Handler, Listener, ProxyServer, ServerLimits
+from sidecar.proxy.server import Handler, Listener, ProxyServer
 from sidecar.refusal import Denied
 from sidecar.service import wiring
 from sidecar.service.portholder import holder_of
 from sidecar.service.ports import Ports
-from sidecar.service.secrets import Opened, open_all
+from sidecar.service.secrets import Opened
 from sidecar.service.view import View
 from sidecar.tasks import Supervisor
 
@@ -36,63 +33,54 @@ RPC_IDLE_S = 3.0
 
 
 class Service:
-    """One running sidecar. ``start`` makes it, ``stop`` ends it; in between it serves."""
+    """One running sidecar: ``start`` makes it, ``stop`` ends it."""
 
-    def __init__(self, config: Config, opened: Opened, ports: Ports, log: LogSink) -> None:
+    def __init__(self, config: Config, opened: Opened, log: Emit, ports: Ports) -> None:
         self._config = config
         self._opened = opened
-        self._ports = ports
         self._log = log
+        self._ports = ports
         self._draining = False
-        self.metrics = Metrics(
-            routes=tuple(config.routes),
-            callers=tuple(config.callers) or ("default",),
+        callers = tuple(opened.tokens.values()) if opened.tokens is not None else ()
+        self._metrics = Metrics(
+            tuple(config.routes), tuple(caller.name for caller in callers) or ("anonymous",)
         )
-        self._tasks = Supervisor(lambda name, fault: self.emit(TaskFailed(name, fault)))
+        self._tasks = Supervisor(lambda name, fault: self._emit(TaskFailed(name, fault)))
         self._pool = Pool(self._tasks)
-        self._listeners: list[Listener] = []
         self._ledger: Ledger | None = None
-
-    def emit(self, event: Event) -> None:
-        """Every event goes to the metrics and to the log."""
-        self.metrics.observe(event)
-        self._log(event)
+        self._data: Listener | None = None
+        self._admin: Listener | None = None
 
     @classmethod
-    async def start(
-        cls, config: Config, opened: Opened, log: LogSink, ports: Ports | None = None
-    ) -> Service:
-        """Open the ledger, recover, listen. ConfigError or LedgerError when it cannot."""
-        service = cls(config, opened, ports or Ports(), log)
-        started = False
+    async def start(cls, config: Config, opened: Opened, log: Emit, ports: Ports) -> Service:
+        """Open the ledger, listen, recover. ConfigError or LedgerError when it cannot."""
+        service = cls(config, opened, log, ports)
+        ready = False
         try:
             await service._start()
-            started = True
+            ready = True
             return service
         finally:
-            if not started:
+            if not ready:
                 await service.stop()
 
     async def _start(self) -> None:
-        config, ports = self._config, self._ports
+        config, ports, emit = self._config, self._ports, self._emit
         instance = ports.entropy.token(8).hex()
-        opened = await SqliteLedger.open(config.ledger_path, instance)
-        ledger = self._ledger = ports.wrap_ledger(opened)
+        books = await SqliteLedger.open(config.ledger_path, instance)
+        ledger = self._ledger = ports.wrap_ledger(books)
+        rpc = self._pool.upstream(wiring.rpc_origins(config), RPC_CONNECT_S, RPC_IDLE_S)
+        prover = Prover(
+            ledger, ports.wrap_upstream(rpc), wiring.build_chains(config), ports.clock, emit
+        )
         ttl = timedelta(seconds=config.recovery.undelivered_ttl_s)
-        rpc = ports.wrap_upstream(
-            self._pool.upstream(wiring.rpc_origins(config), RPC_CONNECT_S, RPC_IDLE_S)
-        )
-        self._prover = Prover(ledger, rpc, wiring.build_chains(config), ports.clock, self.emit)
-        payer = Payer(
-            ledger,
-            ports.clock,
-            ports.entropy,
-            self._prover.prove,
-            self._objection,
-            self.emit,
-            ttl,
-        )
-        recovery = Recovery(ledger, self._prover, ports.clock, self.emit, ttl)
+
+        def objection(network: str) -> Denied | None:
+            if self._draining:
+                return Denied("draining", "the sidecar is stopping; nothing new is signed")
+            return prover.objection(network)
+
+        payer = Payer(ledger, ports.clock, ports.entropy, prover.prove, objection, emit, ttl)
         handler = RequestHandler(
             lambda: self._gate,
             wiring.build_routes(config, self._opened, self._pool, ports),
@@ -100,14 +88,58 @@ class Service:
             self._tasks,
             ReplayMemory(config.limits.replay_memory_max),
             wiring.request_limits(config),
-            (ports.clock, ports.entropy, self.emit),
+            (ports.clock, ports.entropy, emit),
         )
-        limits = wiring.server_limits(config)
-        listener = await self._listen(handler, config.listen, "listen", limits)
-        self._gate = wiring.build_gate(config, self._opened, listener.port)
-        view = View(config, self._opened, ledger, self.metrics, ports.clock, lambda: self._draining)
-        admin = AdminHandler(view, ...)
-        await self._listen(admin, config.admin, "admin", limits)
-        self._recovering = self._tasks.spawn(
-            "recovery", recovery.run(config.recovery.interval_s)
-        )
+        self._data = await self._listen("listen", config.listen, handler)
+        self._gate: Gate = wiring.build_gate(config, self._opened, self._data.port)
+        view = View(config, self._opened, ledger, self._metrics, ports.clock, self._is_draining)
+        admin = AdminHandler(view, lambda: self._admin_hosts)
+        self._admin = await self._listen("admin", config.admin, admin)
+        self._admin_hosts = wiring.host_names(config.admin, self._admin.port, config.hosts)
+        recovery = Recovery(ledger, prover, ports.clock, emit, ttl)
+        self._recovery = self._tasks.spawn("recovery", recovery.run(config.recovery.interval_s))
+
+    async def _listen(self, key: str, address: Address, handler: Handler) -> Listener:
+        server = ProxyServer(handler, wiring.server_limits(self._config))
+        try:
+            return await Listener.open(server, address.host, address.port)
+        except OSError as fault:
+            holder = holder_of(address.port)
+            raise ConfigError(
+                f"{key}: {address} cannot be listened on: "
+                f"{f'it is taken by {holder}' if holder else fault.strerror}; "
+                f"stop what holds it, or choose another address"
+            ) from fault
+
+    def _emit(self, event: Event) -> None:
+        self._metrics.observe(event)
+        self._log(event)
+
+    def _is_draining(self) -> bool:
+        return self._draining
+
+    @property
+    def port(self) -> int:
+        """The data port."""
+        assert self._data is not None
+        return self._data.port
+
+    @property
+    def admin_port(self) -> int:
+        """The admin port."""
+        assert self._admin is not None
+        return self._admin.port
+
+    async def stop(self) -> None:
+        """Sign nothing new, let requests and payments end within the limit, and let go."""
+        self._draining = True
+        wait_s = self._config.limits.drain_wait_s
+        if self._data is not None:
+            await self._data.close(wait_s)
+            self._recovery.cancel()
+        await self._tasks.drain(wait_s)
+        if self._admin is not None:
+            await self._admin.close(1)
+        if self._ledger is not None:
+            await self._ledger.close()
+        await self._pool.close()

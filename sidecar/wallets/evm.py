@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from coincurve import PrivateKey
@@ -55,6 +55,7 @@ def domain_separator(asset: Asset) -> bytes:
     )
 
 
+@lru_cache(maxsize=1024)
 def checksum_address(address: str) -> str:
     """The address in EIP-55's case. WalletError when it is none."""
     match = _ADDRESS.fullmatch(address)
@@ -152,6 +153,8 @@ class EvmWallet:
         fields = authorization.fields
         if fields["from"] != self.address:
             raise WalletError(f"a transfer from {fields['from']}, and this is {self.address}")
+        if fields["to"] != checksum_address(fields["to"]):
+            raise WalletError("a payee whose address is not in EIP-55's case")
         asset = find_asset(authorization.network, fields["asset"])
         if asset is None:
             raise WalletError(f"no token of ours on {authorization.network} has this address")
@@ -167,7 +170,7 @@ class EvmWallet:
         transfer = _keccak(
             _TRANSFER_TYPE
             + _address_word(self.address)
-            + _address_word(checksum_address(fields["to"]))
+            + _address_word(fields["to"])
             + value.atomic.to_bytes(32, "big")
             + bytes(32)
             + expires_at.to_bytes(32, "big")

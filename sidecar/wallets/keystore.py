@@ -16,8 +16,9 @@ from typing import Any, BinaryIO, Literal, TextIO
 from sidecar.errors import WalletError
 
 INPUT_BYTES_MAX = 64 * 1024
-# Geth's default takes 256 MB.
+# Work factors with room above every wallet's default: geth's are 256 MB and 262,144 rounds.
 SCRYPT_BYTES_MAX = 1024 * 1024 * 1024
+PBKDF2_ROUNDS_MAX = 10_000_000
 
 
 def decrypt(keystore: Mapping[str, Any], password: str) -> bytes:
@@ -76,15 +77,19 @@ def _request(text: bytes) -> tuple[dict[str, Any], str]:
 
 
 def _refuse_odd(keystore: Mapping[str, Any]) -> None:
-    """Refuse what the library would read as another format, or take all memory for."""
+    """Refuse what the library would read as another format, or work on for ever."""
     if keystore.get("version") != 3:
         raise WalletError("not a keystore of version 3")
     # Older wallets write the name with a capital.
     match keystore.get("crypto", keystore.get("Crypto")):
-        case {"kdfparams": {"n": int(n), "r": int(r)}} if 128 * n * r > SCRYPT_BYTES_MAX:
-            raise WalletError(f"a keystore that takes over {SCRYPT_BYTES_MAX} bytes to open")
+        case {"kdfparams": {"n": int(n), "r": int(r), "p": int(p)}}:
+            is_slow = 128 * n * r * p > SCRYPT_BYTES_MAX
+        case {"kdfparams": {"c": int(rounds)}}:
+            is_slow = rounds > PBKDF2_ROUNDS_MAX
         case _:
-            pass
+            raise WalletError("not a keystore of version 3")
+    if is_slow:
+        raise WalletError("a keystore that would take too long to open")
 
 
 if __name__ == "__main__":

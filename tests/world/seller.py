@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from sidecar.sandbox.rpc import answer as rpc_answer
+from sidecar.sandbox.node import Node
 
 from sidecar.chains import usdc_on
 from sidecar.clock import Clock
@@ -83,6 +83,7 @@ class InMemorySeller:
             self.chain, clock, validity_max_s=self.options.validity_max_s
         )
         self.terms = Terms(self.options)
+        self._node = Node(self.chain, logs_range_max=self.options.logs_range_max)
         self.steps: deque[Step] = deque()
         self.sent: list[HttpRequest] = []
         self.rpc_down = False
@@ -102,7 +103,7 @@ class InMemorySeller:
     def _rpc(self, request: HttpRequest) -> FakeReply:
         if self.rpc_down:
             raise UpstreamError("cannot connect to the RPC endpoint")
-        answer = rpc_answer(self.chain, request.body, logs_range_max=10_000)
+        answer = json.dumps(self._node._answer(json.loads(request.body))).encode()
         return FakeReply(200, (("Content-Type", "application/json"),), answer)
 
     def _paid(self, request: HttpRequest, header: str) -> FakeReply:

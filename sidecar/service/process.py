@@ -1,0 +1,70 @@
+"""One sidecar as a process of the operating system: its limits, its signals, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import signal
+import sys
+from collections.abc import MutableMapping
+
+from sidecar.config.model import Config
+from sidecar.config.private_file import ensure_state_dir
+from sidecar.config.secrets import CALLER_TOKEN_FILE
+from sidecar.logs import LogSink
+from sidecar.service.ports import Ports
+from sidecar.service.secrets import Opened, open_all
+from sidecar.service.service import Service
+
+
+def run(config: Config, environ: MutableMapping[str, str], ports: Ports | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; 0 when it ended as asked.
+
+    Raises ConfigError and LedgerError when it cannot start.
+    """
+    # A core file would hold the keys.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ports = ports or Ports()
+    ensure_state_dir(config.state_dir)
+    return asyncio.run(_serve(config, open_all(config, environ, ports.entropy), ports))
+
+
+async def _serve(config: Config, opened: Opened, ports: Ports) -> int:
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    log = LogSink(config.log.format, config.log.level, opened.all)
+    service = await Service.start(config, opened, log, ports)
+    try:
+        for line in _greeting(config, opened, service):
+            print(line, file=sys.stderr, flush=True)
+        await asked.wait()
+    finally:
+        await service.stop()
+        log.flush()
+    return 0
+
+
+def _greeting(config: Config, opened: Opened, service: Service) -> list[str]:
+    """What a person wants to know at start, and what they had better know."""
+    lines = [
+        f"sidecar: serving http://{config.listen.host}:{service.port}/v1, "
+        f"admin http://{config.admin.host}:{service.admin_port}/status"
+    ]
+    if opened.tokens is None:
+        lines.append("sidecar: auth is none: every local program and user may spend")
+    elif not config.callers:
+        lines.append(f"sidecar: the API key for apps is in {config.state_dir / CALLER_TOKEN_FILE}")
+    blind = sorted(
+        network
+        for route in config.routes.values()
+        for network in route.networks
+        if network not in config.chains
+    )
+    if blind:
+        lines.append(
+            f"sidecar: no RPC endpoint for {', '.join(dict.fromkeys(blind))}: what is in doubt "
+            "there cannot be proven and stays counted until its budget windows have passed"
+        )
+    return lines
