@@ -107,7 +107,7 @@ def authorization_logs(
             or kind not in kinds
             or indexed != [topic.lower() for topic in topics]
             or not from_block <= number <= to_block
-            or log.original.get("removed") not in {None, False}
+            or log.original.get("removed") not in (None, False)
         ):
             raise RemoteProtocolError("eth_getLogs answered a log that was not asked for")
         transaction = _word(log.original.get("transactionHash"), "a log's transaction")
@@ -215,10 +215,13 @@ def _quantity(value: Any, what: str) -> int:
 
 
 def _fault(error: Any) -> str:
-    code = error.get("code") if isinstance(error, dict) else None
-    message = error.get("message") if isinstance(error, dict) else error
-    words = f"{code} {message}"[:ERROR_CHARS_MAX]
-    return "".join(char if char.isprintable() else " " for char in words)
+    """What the endpoint says went wrong, in words that are safe to print."""
+    match error:
+        case {"code": int(code), "message": str(message)}:
+            words = f"{message[:ERROR_CHARS_MAX]} ({str(code)[:20]})"
+            return "".join(char if char.isprintable() else " " for char in words)
+        case _:
+            return "without a reason"
 
 
 def _block_name(name: str) -> str:

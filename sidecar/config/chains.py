@@ -42,7 +42,9 @@ def read_chains(field: Field) -> dict[str, ChainConfig]:
         if len(items) > RPC_URLS_MAX:
             rpc.mistake(f"{len(items)} URLs", f"name at most {RPC_URLS_MAX}")
         if len(set(urls)) < len(urls):
-            rpc.mistake("one URL is named twice", "name two sources that can be checked against each other")
+            rpc.mistake(
+                "one URL is named twice", "name two sources that can be checked against each other"
+            )
         if is_known and urls:
             chains[network] = ChainConfig(network, urls, finality, insecure)
     return chains

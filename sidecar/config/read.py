@@ -39,7 +39,7 @@ VARIABLES = {
     "log_level": "SIDECAR_LOG_LEVEL",
 }
 
-_KEYS = (
+KEYS = (
     "version",
     "listen",
     "admin",
@@ -77,7 +77,7 @@ def parse_config(
         if not mistakes:
             mistakes.add("config", "not a mapping", "start it with: version: 1")
         raise ConfigError(*mistakes.lines())
-    top = Field("", document, mistakes, document.line).section(_KEYS)
+    top = Field("", document, mistakes, document.line).section(KEYS)
     config = _Reader(top, environ, overrides, folder).config()
     if mistakes:
         raise ConfigError(*mistakes.lines())

@@ -34,7 +34,7 @@ VALIDITY_S_MAX = 300
 
 _COMMON = ("provider", "upstream", "default", "insecure", "response_wait_s", "connect_wait_s")
 _MONEY = ("wallet", "networks", "max_payment", "budgets", "pay_to", "validity_s", "breaker")
-_KEYS = (*_COMMON, *_MONEY, "api_key")
+KEYS = (*_COMMON, *_MONEY, "api_key")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
 
 
@@ -55,7 +55,7 @@ def read_routes(field: Field, known: Known) -> dict[str, RouteConfig]:
         field.mistake("no routes", "name an upstream, as in config/sidecar.example.yaml")
     for name, entry in field.named():
         check_name(name, entry, RESERVED_NAMES)
-        route = _read_route(name, entry.section(_KEYS), known)
+        route = _read_route(name, entry.section(KEYS), known)
         if route.default and default:
             entry.mistake(f"{show(default)} is the default already", "keep default: true on one")
         elif route.default:

@@ -57,7 +57,7 @@ def _in_variable(field: Field, path: str) -> SecretRef | None:
     name = field.text(fix="name an environment variable", secret=True)
     if not name:
         return None
-    if _VARIABLE.fullmatch(name) is None:
+    if _VARIABLE.fullmatch(name) is None or _KEY.fullmatch(name) is not None:
         field.mistake("not the name of an environment variable", "name one, like OPENAI_API_KEY")
         return None
     return SecretRef(SecretKind.ENV, name, path=path)

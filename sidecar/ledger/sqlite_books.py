@@ -7,15 +7,15 @@ adds the event that says so. A move that raises, or returns a refusal, is undone
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 from sidecar.errors import LedgerError
-from sidecar.ledger import sqlite_budgets
+from sidecar.ledger import sqlite_budgets, sqlite_lists
 from sidecar.ledger.model import (
     TRANSITIONS,
     Breaker,
-    Budget,
     Intent,
     Payment,
     PaymentState,
@@ -31,7 +31,8 @@ from sidecar.ledger.sqlite_rows import (
     to_json,
     windows_of,
 )
-from sidecar.refusal import BudgetUse, Denied
+from sidecar.refusal import Denied
+from sidecar.x402.types import Authorization
 
 # What opens the one door to VOIDED: proof that the authorization can never settle. Where none
 # was written down, nothing was signed, and that is proof enough.
@@ -72,24 +73,222 @@ UPDATE payments SET closed_at = ?
 WHERE id = ? AND state = 'posted' AND delivered_at IS NULL AND closed_at IS NULL
 """
 _HOLD = "UPDATE payments SET holder = ? WHERE id = ? AND holder IS ?"
-_CLAIMABLE = """
-SELECT * FROM open_payments
-WHERE purchase_key = ? AND explicit = 0
-  AND (state = 'authorized' OR state = 'posted' AND settled_at >= ?)
-ORDER BY seq
-"""
-# Delivered ones too: the app itself says that they are the same purchase.
-_CLAIMABLE_EXPLICIT = """
-SELECT * FROM payments
-WHERE purchase_key = ? AND explicit = 1 AND closed_at IS NULL
-  AND (state = 'authorized' OR state = 'posted' AND settled_at >= ?)
-ORDER BY seq
-"""
-_RIVALS = "SELECT * FROM open_payments WHERE purchase_key = ? AND explicit = 0 ORDER BY seq"
-_RIVALS_EXPLICIT = """
-SELECT * FROM payments
-WHERE purchase_key = ? AND explicit = 1 AND state <> 'voided' AND closed_at IS NULL
-ORDER BY seq
-"""
-_CLOSED_SINCE = "SELECT count(*) FROM payments WHERE route = ? AND closed_at >= ?"
+_USED = "SELECT 1 FROM payments WHERE owner = ? OR holder = ?"
+_FIND = "SELECT * FROM payments WHERE id = ?"
 _TELL = "INSERT INTO events (at, payment_id, kind, detail) VALUES (?, ?, ?, ?)"
+
+
+class Books:
+    """One connection to the ledger, and what one instance does with it."""
+
+    def __init__(self, connection: sqlite3.Connection, instances: Instances, path: Path) -> None:
+        self.connection = connection
+        self.instances = instances
+        self._path = path
+        self._identity = _identity(path)
+
+    def reserve(self, intent: Intent, at: datetime) -> Payment | Denied:
+        at_ms = milliseconds(at)
+        bound = self._bind(intent.purchase, at_ms)
+        if not isinstance(bound, int):
+            return bound
+        denied = self._broken(intent.route, intent.breaker, at)
+        if denied is not None:
+            return denied
+        windows = sqlite_budgets.set_aside(self.connection, intent.budgets, intent.amount, at)
+        if isinstance(windows, Denied):
+            return windows
+        self.connection.execute(
+            _INSERT,
+            (
+                intent.id,
+                intent.purchase.key,
+                intent.purchase.explicit,
+                bound,
+                self.instances.own,
+                self.instances.own,
+                intent.amount.atomic,
+                at_ms,
+                intent.route,
+                intent.caller,
+                intent.purpose,
+                intent.scheme,
+                intent.network,
+                intent.asset,
+                intent.pay_to,
+                to_json(windows),
+                to_json(intent.envelope),
+            ),
+        )
+        self._tell(intent.id, "reserved", at_ms, amount=intent.amount.atomic, windows=windows)
+        return reserved_payment(intent, at_ms)
+
+    def _bind(self, purchase: Purchase, at_ms: int) -> Payment | Denied | int:
+        """A payment of this purchase that is free to claim; else the slot for a new one."""
+        taken = set()
+        for row in sqlite_lists.rivals(self.connection, purchase):
+            state = PaymentState(row["state"])
+            if self.instances.is_held(row["holder"]):
+                taken.add(row["slot"])
+            elif state is PaymentState.RESERVED:
+                if self.instances.is_alive(row["owner"]):
+                    taken.add(row["slot"])
+                else:
+                    self._void(row, Proof("unsigned"), at_ms)
+            elif state is PaymentState.AUTHORIZED or row["delivered_at"] is None:
+                return self._hold(row, at_ms)
+        if purchase.explicit and taken:
+            return Denied("in_progress", "this purchase is being served right now")
+        return min(set(range(len(taken) + 1)) - taken)
+
+    def _broken(self, route: str, breaker: Breaker, at: datetime) -> Denied | None:
+        # Zero is the way to say that a route has no breaker.
+        if breaker.undelivered_max <= 0:
+            return None
+        closed = sqlite_lists.closed_since(self.connection, route, at - breaker.window)
+        if closed < breaker.undelivered_max:
+            return None
+        return Denied(
+            "breaker",
+            f"route {route}: {closed} payments within {breaker.window} were paid and never "
+            f"delivered; at {breaker.undelivered_max} no more are made",
+        )
+
+    def authorize(self, payment_id: str, authorization: Authorization, at: datetime) -> None:
+        at_ms = milliseconds(at)
+        _permit(self._find(payment_id), PaymentState.AUTHORIZED)
+        self._change(_AUTHORIZE, at_ms, *authorization_columns(authorization), payment_id)
+        self._tell(
+            payment_id,
+            "authorized",
+            at_ms,
+            network=authorization.network,
+            identity=authorization.identity,
+        )
+
+    def post(self, payment_id: str, proof: Proof, at: datetime) -> Payment:
+        at_ms = milliseconds(at)
+        row = self._find(payment_id)
+        if _is_terminal(row):
+            if row["state"] == PaymentState.POSTED and proof.confirmed and not row["confirmed"]:
+                self._change(_CONFIRM, proof.kind, proof.transaction, payment_id)
+                self._tell(payment_id, "confirmed", at_ms, **_evidence(proof))
+            return payment_of(self._find(payment_id))
+        _permit(row, PaymentState.POSTED)
+        if proof.kind not in _POSTING:
+            raise LedgerError(f"payment {payment_id}: {proof.kind!r} does not prove a transfer")
+        self._change(_POST, at_ms, proof.kind, proof.transaction, proof.confirmed, payment_id)
+        sqlite_budgets.spend(self.connection, windows_of(row), row["amount"])
+        self._tell(payment_id, "posted", at_ms, **_evidence(proof))
+        return payment_of(self._find(payment_id))
+
+    def void(self, payment_id: str, proof: Proof, at: datetime) -> Payment:
+        row = self._find(payment_id)
+        if not _is_terminal(row):
+            self._void(row, proof, milliseconds(at))
+        return payment_of(self._find(payment_id))
+
+    def _void(self, row: sqlite3.Row, proof: Proof, at_ms: int) -> None:
+        _permit(row, PaymentState.VOIDED)
+        unsigned = row["state"] == PaymentState.RESERVED and proof.kind == "unsigned"
+        if not unsigned and proof.kind not in _VOIDING:
+            raise LedgerError(
+                f"payment {row['id']} is {row['state']}: {proof.kind!r} does not prove that it "
+                "can never be paid"
+            )
+        self._change(_VOID, at_ms, proof.kind, proof.transaction, row["id"], row["state"])
+        sqlite_budgets.free(self.connection, windows_of(row), row["amount"])
+        self._tell(row["id"], "voided", at_ms, **_evidence(proof))
+
+    def claim(
+        self, purchase: Purchase, at: datetime, undelivered_since: datetime
+    ) -> Payment | None:
+        for row in sqlite_lists.claimable(self.connection, purchase, undelivered_since):
+            if not self.instances.is_held(row["holder"]):
+                return self._hold(row, milliseconds(at))
+        return None
+
+    def release(self, payment_id: str) -> None:
+        self.connection.execute(_RELEASE, (payment_id, self.instances.own))
+
+    def deliver(self, payment_id: str, at: datetime) -> None:
+        row = self._find(payment_id)
+        if row["state"] == PaymentState.RESERVED:
+            raise LedgerError(f"payment {payment_id} is reserved: nothing was bought with it yet")
+        self._change(_DELIVER, milliseconds(at), payment_id)
+        self._tell(payment_id, "delivered", milliseconds(at))
+        self.release(payment_id)
+
+    def give_up(self, payment_id: str, at: datetime) -> None:
+        row = self._find(payment_id)
+        if row["state"] != PaymentState.POSTED or row["delivered_at"] is not None:
+            raise LedgerError(f"payment {payment_id} is not one that was paid and undelivered")
+        if row["closed_at"] is None:
+            self._change(_CLOSE, milliseconds(at), payment_id)
+            self._tell(payment_id, "closed", milliseconds(at))
+        self.release(payment_id)
+
+    def _hold(self, row: sqlite3.Row, at_ms: int) -> Payment:
+        self._change(_HOLD, self.instances.own, row["id"], row["holder"])
+        self._tell(row["id"], "claimed", at_ms, holder=self.instances.own, after=row["holder"])
+        return payment_of(row)
+
+    def _find(self, payment_id: str) -> sqlite3.Row:
+        row: sqlite3.Row | None = self.connection.execute(_FIND, (payment_id,)).fetchone()
+        if row is None:
+            raise LedgerError(f"there is no payment {payment_id}")
+        return row
+
+    def _change(self, statement: str, *values: Any) -> None:
+        changed = self.connection.execute(statement, values).rowcount
+        assert changed == 1, "the row was not in the state that it was found in"
+
+    def _tell(self, payment_id: str, kind: str, at_ms: int, **detail: Any) -> None:
+        self.connection.execute(_TELL, (at_ms, payment_id, kind, to_json(detail)))
+
+    def require_file(self) -> None:
+        """LedgerError when the file is not at its path any more: writing to it would be lost."""
+        if _identity(self._path) != self._identity:
+            raise LedgerError(
+                f"ledger {self._path}: the file was replaced while it was open; start again"
+            )
+
+    def require_new_instance(self) -> None:
+        """LedgerError when an earlier process had this id: what that one held would seem alive."""
+        own = self.instances.own
+        if self.connection.execute(_USED, (own, own)).fetchone() is not None:
+            raise LedgerError(f"ledger {self._path}: the instance id {own!r} was used before")
+
+    def probe(self) -> None:
+        """Write something that means nothing."""
+        self.connection.execute("UPDATE probe SET count = count + 1")
+
+    def leave(self) -> None:
+        self.connection.close()
+        self.instances.leave()
+
+    def abandon(self) -> None:
+        self.connection.close()
+        self.instances.abandon()
+
+
+def _is_terminal(row: sqlite3.Row) -> bool:
+    return not TRANSITIONS[PaymentState(row["state"])]
+
+
+def _permit(row: sqlite3.Row, to: PaymentState) -> None:
+    if to not in TRANSITIONS[PaymentState(row["state"])]:
+        raise LedgerError(f"payment {row['id']} is {row['state']}: it cannot become {to}")
+
+
+def _evidence(proof: Proof) -> dict[str, Any]:
+    return {
+        "proof": proof.kind,
+        "transaction": proof.transaction,
+        "confirmed": proof.confirmed,
+    }
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino

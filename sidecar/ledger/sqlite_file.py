@@ -15,7 +15,8 @@ from pathlib import Path
 from sidecar.errors import LedgerError
 from sidecar.ledger import sqlite_schema
 
-Fault = sqlite3.Error | OSError | UnicodeEncodeError
+# What SQLite and the system raise, and a text that has no bytes (half of a surrogate pair).
+FAULTS = (sqlite3.Error, OSError, UnicodeEncodeError)
 
 LIBRARY_MIN = (3, 37, 0)  # STRICT tables
 _FULL = 2
@@ -34,25 +35,31 @@ _MEANINGS = {
 }
 
 
-def explain(path: Path, fault: Fault) -> LedgerError:
-    """The fault in a person's words: which file, what is wrong, what to do."""
-    if isinstance(fault, sqlite3.Error):
-        # The low byte is the kind; the rest says which of its cases it was.
-        kind = getattr(fault, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        meaning = _MEANINGS.get(kind, "{message}").format(message=fault)
-    elif isinstance(fault, OSError):
-        meaning = f"{fault.strerror}: {fault.filename}"
-    else:
-        meaning = f"a text is not Unicode that can be stored ({fault.reason})"
+def explain(path: Path, fault: Exception) -> Exception:
+    """The fault in a person's words: which file, what is wrong, what to do.
+
+    A fault that is not the store's is a bug, or a LedgerError already: returned as it is.
+    """
+    match fault:
+        case sqlite3.Error():
+            # The low byte is the kind; the rest says which of its cases it was.
+            kind = getattr(fault, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+            meaning = _MEANINGS.get(kind, "{message}").format(message=fault)
+        case OSError():
+            meaning = f"{fault.strerror}: {fault.filename}"
+        case UnicodeEncodeError():
+            meaning = f"a text cannot be stored ({fault.reason})"
+        case _:
+            return fault
     return LedgerError(f"ledger {path}: {meaning}")
 
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """The one seam: what SQLite or the system raises inside leaves as a LedgerError."""
+    """What SQLite or the system raises inside leaves as a LedgerError."""
     try:
         yield
-    except (sqlite3.Error, OSError, UnicodeEncodeError) as fault:
+    except FAULTS as fault:
         raise explain(path, fault) from fault
 
 
@@ -61,6 +68,13 @@ def require_library(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> N
     if version < LIBRARY_MIN:
         needed, found = (".".join(map(str, parts)) for parts in (LIBRARY_MIN, version))
         raise LedgerError(f"the ledger needs SQLite {needed} or newer; this Python has {found}")
+
+
+def make_directory(path: Path) -> None:
+    """Make the directory of the file, for this user only."""
+    if path.is_dir():
+        raise LedgerError(f"ledger {path}: it is a directory; name a file in it")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def make(path: Path) -> None:
@@ -72,8 +86,6 @@ def make(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
-        if path.is_dir():
-            raise LedgerError(f"ledger {path}: it is a directory; name a file in it") from None
         if path.stat().st_size == 0:
             raise LedgerError(
                 f"ledger {path}: it is empty, so it was cut off or never finished; restore it "

@@ -71,6 +71,10 @@ class Instances:
             os.close(looked_at)
         return False
 
+    def is_held(self, holder: str | None) -> bool:
+        """Whether somebody who lives holds it; the holding of the dead has ended."""
+        return holder is not None and self.is_alive(holder)
+
     def leave(self) -> None:
         """Go in peace: the lock and its file are gone."""
         if self._lock is not None:

@@ -108,3 +108,8 @@ def _proof_of(row: sqlite3.Row) -> Proof | None:
     if row["proof_kind"] is None:
         return None
     return Proof(row["proof_kind"], row["proof_transaction"])
+
+
+def windows_of(row: sqlite3.Row) -> list[tuple[str, int]]:
+    """The budget windows that the payment in this row was reserved in."""
+    return [(budget, starts_at) for budget, starts_at in json.loads(row["windows"])]

@@ -70,8 +70,18 @@ class Settlement:
     nonce: str
     amount: Usdc
     at: datetime
-    purchase: Purchase | None
+    purchase: Purchase | None  # None: somebody else submitted the authorization
     deliveries: int
+
+    @property
+    def path(self) -> str:
+        """The target of the purchase, or nothing."""
+        return self.purchase.path if self.purchase is not None else ""
+
+    @property
+    def body_sha256(self) -> str:
+        """The hash of the purchase's request body, or nothing."""
+        return self.purchase.body_sha256 if self.purchase is not None else ""
 
 
 class Books:

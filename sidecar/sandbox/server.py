@@ -30,10 +30,8 @@ BACKLOG = 1_024
 class Sandbox:
     """A seller with its own chain. `chain`, `books` and `faults` may be used at any time."""
 
-    def __init__(
-        self, options: SandboxOptions | None = None, *, clock: Clock, entropy: Entropy
-    ) -> None:
-        self.options = options or SandboxOptions()
+    def __init__(self, options: SandboxOptions, clock: Clock, entropy: Entropy) -> None:
+        self.options = options
         self._clock = clock
         self._entropy = entropy
         self._runner: web.AppRunner | None = None
@@ -132,7 +130,7 @@ async def serve(
     announce: Callable[[str], None] = print,
 ) -> None:
     """Run a sandbox until cancelled. `announce` is given the start text once it listens."""
-    sandbox = Sandbox(options, clock=clock, entropy=entropy)
+    sandbox = Sandbox(options, clock, entropy)
     await sandbox.start(host, port)
     try:
         announce(start_text(sandbox))

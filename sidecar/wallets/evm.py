@@ -151,6 +151,8 @@ class EvmWallet:
     def _digest(self, authorization: Authorization) -> bytes:
         """What is signed, made from fields that are checked here, wherever they come from."""
         fields = authorization.fields
+        if not fields.keys() >= {*_FIELDS, "asset"}:
+            raise WalletError("an authorization that lacks a field")
         if fields["from"] != self.address:
             raise WalletError(f"a transfer from {fields['from']}, and this is {self.address}")
         if fields["to"] != checksum_address(fields["to"]):

@@ -28,13 +28,19 @@ def decrypt(keystore: Mapping[str, Any], password: str) -> bytes:
     from eth_account import Account  # noqa: PLC0415 - see above
 
     try:
-        return bytes(Account.decrypt(dict(keystore), password))
+        private_key = bytes(Account.decrypt(dict(keystore), password))
+        address = Account.from_key(private_key).address.lower()
     except ValueError as fault:
         if "MAC mismatch" in str(fault):
             raise WalletError("the keystore's password is wrong") from None
         raise WalletError("not a keystore of version 3") from None
-    except (KeyError, TypeError, AttributeError, NotImplementedError):
+    except (KeyError, TypeError):
         raise WalletError("not a keystore of version 3") from None
+    # The format's checksum leaves the initial vector out, so another key could come of it.
+    said = str(keystore.get("address") or address).lower().removeprefix("0x")
+    if said != address.removeprefix("0x"):
+        raise WalletError("a keystore whose key is not its address's")
+    return private_key
 
 
 def encrypt(
@@ -82,9 +88,17 @@ def _refuse_odd(keystore: Mapping[str, Any]) -> None:
         raise WalletError("not a keystore of version 3")
     # Older wallets write the name with a capital.
     match keystore.get("crypto", keystore.get("Crypto")):
-        case {"kdfparams": {"n": int(n), "r": int(r), "p": int(p)}}:
+        case {
+            "cipher": "aes-128-ctr",
+            "kdf": "scrypt",
+            "kdfparams": {"dklen": 32, "n": int(n), "r": int(r), "p": int(p)},
+        }:
             is_slow = 128 * n * r * p > SCRYPT_BYTES_MAX
-        case {"kdfparams": {"c": int(rounds)}}:
+        case {
+            "cipher": "aes-128-ctr",
+            "kdf": "pbkdf2",
+            "kdfparams": {"dklen": 32, "c": int(rounds), "prf": "hmac-sha256"},
+        }:
             is_slow = rounds > PBKDF2_ROUNDS_MAX
         case _:
             raise WalletError("not a keystore of version 3")

@@ -1,0 +1,165 @@
+"""The ledger in one SQLite file, shared by any number of processes on one machine.
+
+sqlite            the Ledger contract, and how a ledger is opened
+sqlite_writer     the one thread that touches the file, and the group commit
+sqlite_books      the moves, each inside a transaction
+sqlite_budgets    the windows, raised by one conditional update
+sqlite_lists      questions
+sqlite_rows       values to columns, rows to values
+sqlite_audit      the books against their events, when a ledger is opened
+sqlite_instances  which processes live, and so what they hold
+sqlite_file       the file: made, recognised, hardened; its faults in a person's words
+sqlite_schema     the tables
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from datetime import datetime
+from pathlib import Path
+
+from sidecar.ledger import sqlite_budgets, sqlite_file, sqlite_lists
+from sidecar.ledger.model import Budget, Intent, Payment, Proof, Purchase
+from sidecar.ledger.sqlite_audit import audit
+from sidecar.ledger.sqlite_books import Books
+from sidecar.ledger.sqlite_instances import Instances
+from sidecar.ledger.sqlite_writer import Writer
+from sidecar.refusal import BudgetUse, Denied
+from sidecar.x402.types import Authorization
+
+LOCK_WAIT_S = 5.0
+
+
+def _not_told(sentence: str) -> None:
+    """Nobody wants to hear of failed writes but those whose writes failed."""
+
+
+class SqliteLedger:
+    """The ``Ledger`` of one instance; each method's contract is written there."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    @classmethod
+    async def open(
+        cls,
+        path: Path,
+        instance: str,
+        on_write_failure: Callable[[str], None] = _not_told,
+        *,
+        lock_wait_s: float = LOCK_WAIT_S,
+    ) -> SqliteLedger:
+        """Open the ledger, made if it is not there, as this instance.
+
+        ``instance`` names this process, and never another one, not even after its end. Each time
+        that a commit fails, ``on_write_failure`` is called in the loop, with a sentence for
+        people. ``lock_wait_s`` is how long to wait for other processes. LedgerError: the file
+        cannot be used, is damaged, or its books do not agree with their events.
+        """
+        writer = Writer(path, lambda: open_books(path, instance, lock_wait_s), on_write_failure)
+        await writer.start()
+        return cls(writer)
+
+    @classmethod
+    def read(cls, path: Path, since: datetime | None, limit: int) -> tuple[Payment, ...]:
+        """The newest payments first, read beside whoever writes, or when nobody does."""
+        with (
+            sqlite_file.explained(path),
+            closing(sqlite_file.read_only(path.resolve())) as connection,
+        ):
+            return sqlite_lists.newest(connection, since, limit)
+
+    async def reserve(self, intent: Intent, at: datetime) -> Payment | Denied:
+        return await self._writer.do(lambda books: books.reserve(intent, at))
+
+    async def authorize(self, payment_id: str, authorization: Authorization, at: datetime) -> None:
+        await self._writer.do(lambda books: books.authorize(payment_id, authorization, at))
+
+    async def post(self, payment_id: str, proof: Proof, at: datetime) -> Payment:
+        return await self._writer.do(lambda books: books.post(payment_id, proof, at))
+
+    async def void(self, payment_id: str, proof: Proof, at: datetime) -> Payment:
+        return await self._writer.do(lambda books: books.void(payment_id, proof, at))
+
+    async def claim(
+        self, purchase: Purchase, at: datetime, undelivered_since: datetime
+    ) -> Payment | None:
+        return await self._writer.do(lambda books: books.claim(purchase, at, undelivered_since))
+
+    async def release(self, payment_id: str) -> None:
+        await self._writer.do(lambda books: books.release(payment_id))
+
+    async def deliver(self, payment_id: str, at: datetime) -> None:
+        await self._writer.do(lambda books: books.deliver(payment_id, at))
+
+    async def give_up(self, payment_id: str, at: datetime) -> None:
+        await self._writer.do(lambda books: books.give_up(payment_id, at))
+
+    async def in_doubt(self) -> tuple[Payment, ...]:
+        return await self._writer.do(
+            lambda books: sqlite_lists.in_doubt(books.connection), writes=False
+        )
+
+    async def unconfirmed(self) -> tuple[Payment, ...]:
+        return await self._writer.do(
+            lambda books: sqlite_lists.unconfirmed(books.connection), writes=False
+        )
+
+    async def orphaned(self) -> tuple[Payment, ...]:
+        return await self._writer.do(
+            lambda books: sqlite_lists.orphaned(books.connection, books.instances), writes=False
+        )
+
+    async def undelivered(self, posted_before: datetime) -> tuple[Payment, ...]:
+        return await self._writer.do(
+            lambda books: sqlite_lists.undelivered(
+                books.connection, books.instances, posted_before
+            ),
+            writes=False,
+        )
+
+    async def budgets(self, budgets: Sequence[Budget], at: datetime) -> tuple[BudgetUse, ...]:
+        return await self._writer.do(
+            lambda books: tuple(
+                sqlite_budgets.use(books.connection, budget, at) for budget in budgets
+            ),
+            writes=False,
+        )
+
+    async def payments(self, since: datetime | None, limit: int) -> tuple[Payment, ...]:
+        return await self._writer.do(
+            lambda books: sqlite_lists.newest(books.connection, since, limit), writes=False
+        )
+
+    async def check_writable(self) -> None:
+        await self._writer.do(lambda books: books.probe())
+
+    async def close(self) -> None:
+        await self._writer.close()
+
+    async def abandon(self) -> None:
+        """Let go as a killed process does: nothing queued is written, and its holding ends."""
+        await self._writer.abandon()
+
+
+def open_books(path: Path, instance: str, lock_wait_s: float) -> Books:
+    """Come to the ledger as this instance, and look whether it may be paid from."""
+    sqlite_file.require_library()
+    with sqlite_file.explained(path), ExitStack() as undo:
+        # Links are followed, so that all who open one file find the same locks beside it.
+        file = path.resolve()
+        sqlite_file.make_directory(file)
+        instances = Instances(file, instance, lock_wait_s)
+        undo.callback(instances.leave)
+        with instances.alone():
+            sqlite_file.make(file)
+            connection = sqlite_file.connect(file, lock_wait_s)
+            undo.callback(connection.close)
+            instances.join()
+        sqlite_file.check_pages(connection, file)
+        audit(connection, file)
+        books = Books(connection, instances, file)
+        books.require_new_instance()
+        undo.pop_all()
+    return books

@@ -1,0 +1,87 @@
+"""What can be asked of a ledger file without changing it."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime
+
+from sidecar.ledger.model import Payment, Purchase
+from sidecar.ledger.sqlite_instances import Instances
+from sidecar.ledger.sqlite_rows import milliseconds, payment_of
+
+_IN_DOUBT = "SELECT * FROM payments WHERE state = 'authorized' ORDER BY seq"
+_UNCONFIRMED = "SELECT * FROM payments WHERE confirmed = 0 AND state = 'posted' ORDER BY seq"
+_RESERVED = "SELECT * FROM open_payments WHERE state = 'reserved' ORDER BY seq"
+_UNDELIVERED = """
+SELECT * FROM open_payments WHERE state = 'posted' AND settled_at < ? ORDER BY seq
+"""
+_CLAIMABLE = """
+SELECT * FROM open_payments
+WHERE purchase_key = ? AND explicit = 0
+  AND (state = 'authorized' OR state = 'posted' AND settled_at >= ?)
+ORDER BY seq
+"""
+# Delivered ones too: the app itself says that they are the same purchase.
+_CLAIMABLE_EXPLICIT = """
+SELECT * FROM payments
+WHERE purchase_key = ? AND explicit = 1 AND closed_at IS NULL
+  AND (state = 'authorized' OR state = 'posted' AND settled_at >= ?)
+ORDER BY seq
+"""
+_RIVALS = "SELECT * FROM open_payments WHERE purchase_key = ? AND explicit = 0 ORDER BY seq"
+_RIVALS_EXPLICIT = """
+SELECT * FROM payments
+WHERE purchase_key = ? AND explicit = 1 AND state <> 'voided' AND closed_at IS NULL
+ORDER BY seq
+"""
+_CLOSED_SINCE = "SELECT count(*) FROM payments WHERE route = ? AND closed_at >= ?"
+_NEWEST = """
+SELECT * FROM payments WHERE reserved_at >= ? ORDER BY reserved_at DESC, seq DESC LIMIT ?
+"""
+
+
+def in_doubt(connection: sqlite3.Connection) -> tuple[Payment, ...]:
+    return tuple(map(payment_of, connection.execute(_IN_DOUBT)))
+
+
+def unconfirmed(connection: sqlite3.Connection) -> tuple[Payment, ...]:
+    return tuple(map(payment_of, connection.execute(_UNCONFIRMED)))
+
+
+def orphaned(connection: sqlite3.Connection, instances: Instances) -> tuple[Payment, ...]:
+    rows = connection.execute(_RESERVED)
+    return tuple(payment_of(row) for row in rows if not instances.is_alive(row["owner"]))
+
+
+def undelivered(
+    connection: sqlite3.Connection, instances: Instances, posted_before: datetime
+) -> tuple[Payment, ...]:
+    rows = connection.execute(_UNDELIVERED, (milliseconds(posted_before),))
+    return tuple(payment_of(row) for row in rows if not instances.is_held(row["holder"]))
+
+
+def newest(
+    connection: sqlite3.Connection, since: datetime | None, limit: int
+) -> tuple[Payment, ...]:
+    since_ms = 0 if since is None else milliseconds(since)
+    return tuple(map(payment_of, connection.execute(_NEWEST, (since_ms, limit))))
+
+
+def rivals(connection: sqlite3.Connection, purchase: Purchase) -> list[sqlite3.Row]:
+    """The rows that stand in the way of a new payment for this purchase, or may serve as it."""
+    statement = _RIVALS_EXPLICIT if purchase.explicit else _RIVALS
+    return connection.execute(statement, (purchase.key,)).fetchall()
+
+
+def claimable(
+    connection: sqlite3.Connection, purchase: Purchase, undelivered_since: datetime
+) -> list[sqlite3.Row]:
+    """The rows that a repeated request may bind to where nobody holds them, oldest first."""
+    statement = _CLAIMABLE_EXPLICIT if purchase.explicit else _CLAIMABLE
+    return connection.execute(statement, (purchase.key, milliseconds(undelivered_since))).fetchall()
+
+
+def closed_since(connection: sqlite3.Connection, route: str, since: datetime) -> int:
+    """How many payments of the route were given up at this moment or later."""
+    (closed,) = connection.execute(_CLOSED_SINCE, (route, milliseconds(since))).fetchone()
+    return int(closed)

@@ -1,0 +1,199 @@
+"""The one thread that touches the ledger file, and the group commit.
+
+It takes all the work that is queued, does each piece in a savepoint of one transaction, commits
+once, and only then answers. So a commit, which waits for the disk, is shared by everybody who
+came while the last one was under way; and an answer always means that it is on the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sidecar.errors import LedgerError
+from sidecar.ledger.sqlite_books import Books
+from sidecar.ledger.sqlite_file import FAULTS, explain
+from sidecar.refusal import Denied
+
+T = TypeVar("T")
+
+BATCH_MAX = 256
+QUEUED_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    work: Callable[[Books], Any] | None  # None: the last one
+    writes: bool
+    future: asyncio.Future[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    future: asyncio.Future[Any]
+    result: Any = None
+    fault: Exception | None = None
+
+
+class Writer:
+    """Does work on the books, in order and durably, for any number of callers."""
+
+    def __init__(
+        self, path: Path, open_books: Callable[[], Books], on_write_failure: Callable[[str], None]
+    ) -> None:
+        self._path = path
+        self._open_books = open_books
+        self._on_write_failure = on_write_failure
+        self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+        self._closed = False
+        self._abandoned = False
+        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+
+    async def start(self) -> None:
+        """Open the books. Raises what opening them raised."""
+        self._thread.start()
+        opened = False
+        try:
+            await self._put(lambda books: None, writes=False)
+            opened = True
+        finally:
+            if not opened:
+                self._end()
+
+    async def do(self, work: Callable[[Books], T], *, writes: bool = True) -> T:
+        """The result of this work, after its commit. A ``Denied`` has changed nothing.
+
+        LedgerError: nothing was written. A caller who is cancelled learns nothing; the work is
+        done all the same, because what it records has happened.
+        """
+        if self._closed:
+            raise LedgerError(f"ledger {self._path}: it is closed")
+        if self._jobs.qsize() >= QUEUED_MAX:
+            raise LedgerError(f"ledger {self._path}: {QUEUED_MAX} pieces of work wait for the disk")
+        result: T = await self._put(work, writes=writes)
+        return result
+
+    async def close(self) -> None:
+        """Finish what is queued, and let go of the file. A second time does nothing."""
+        if not self._closed:
+            await self._end()
+
+    async def abandon(self) -> None:
+        """Let go of the file as a killed process does: what is queued is not written."""
+        self._abandoned = True
+        await self.close()
+
+    def _end(self) -> asyncio.Future[Any]:
+        self._closed = True
+        return self._put(None, writes=False)
+
+    def _put(self, work: Callable[[Books], Any] | None, *, writes: bool) -> asyncio.Future[Any]:
+        # A future belongs to the loop that waits for it, and there may be several.
+        future = asyncio.get_running_loop().create_future()
+        self._jobs.put(_Job(work, writes, future))
+        return future
+
+    def _run(self) -> None:
+        try:
+            books = self._open_books()
+        except Exception as fault:  # a thread has nobody above it: the opener hears of it
+            _answer([_Answer(self._jobs.get().future, fault=fault)])
+            return
+        last = None
+        while last is None:
+            jobs, last = self._take()
+            if self._abandoned:
+                gone = f"ledger {self._path}: it was abandoned"
+                _answer(_Answer(job.future, fault=LedgerError(gone)) for job in jobs)
+            elif jobs:
+                _answer(self._transact(books, jobs))
+        if self._abandoned:
+            books.abandon()
+        else:
+            books.leave()
+        _answer([_Answer(last.future)])
+
+    def _take(self) -> tuple[list[_Job], _Job | None]:
+        """Wait for work; then all that there is, up to the limit or the last one."""
+        job = self._jobs.get()
+        jobs: list[_Job] = []
+        while job.work is not None:
+            jobs.append(job)
+            if len(jobs) == BATCH_MAX:
+                return jobs, None
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return jobs, None
+        return jobs, job
+
+    def _transact(self, books: Books, jobs: list[_Job]) -> list[_Answer]:
+        """Do it all and commit; or nothing of it, and everybody hears the same fault."""
+        writes = any(job.writes for job in jobs)
+        connection = books.connection
+        try:
+            books.require_file()
+            # Readers do not wait for another process's write, nor for a disk to be writable.
+            connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+            answers = [self._step(books, job) for job in jobs]
+            connection.execute("COMMIT")
+            return answers
+        except (*FAULTS, LedgerError) as fault:
+            if connection.in_transaction:
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+            sentence = str(explain(self._path, fault))
+            if writes:
+                _call(jobs[0].future, self._on_write_failure, sentence)
+            return [_Answer(job.future, fault=LedgerError(sentence)) for job in jobs]
+
+    def _step(self, books: Books, job: _Job) -> _Answer:
+        """One piece of work: whole, or undone without a trace on the others."""
+        assert job.work is not None
+        connection = books.connection
+        connection.execute("SAVEPOINT step")
+        try:
+            result = job.work(books)
+        except Exception as fault:  # a thread has nobody above it: the caller hears of it
+            if not connection.in_transaction:
+                # SQLite gave up the whole transaction, as it does when the disk is full.
+                raise
+            connection.execute("ROLLBACK TO step")
+            connection.execute("RELEASE step")
+            return _Answer(job.future, fault=explain(self._path, fault))
+        if isinstance(result, Denied):
+            connection.execute("ROLLBACK TO step")
+        connection.execute("RELEASE step")
+        return _Answer(job.future, result)
+
+
+def _answer(answers: Iterable[_Answer]) -> None:
+    by_loop: defaultdict[asyncio.AbstractEventLoop, list[_Answer]] = defaultdict(list)
+    for answer in answers:
+        by_loop[answer.future.get_loop()].append(answer)
+    for share in by_loop.values():
+        _call(share[0].future, _settle, share)
+
+
+def _call(future: asyncio.Future[Any], function: Callable[[Any], None], value: Any) -> None:
+    """Call it in the future's loop. If that is closed, nobody waits there any more."""
+    with suppress(RuntimeError):
+        future.get_loop().call_soon_threadsafe(function, value)
+
+
+def _settle(answers: list[_Answer]) -> None:
+    for answer in answers:
+        if answer.future.done():
+            continue  # its caller was cancelled
+        if answer.fault is None:
+            answer.future.set_result(answer.result)
+        else:
+            answer.future.set_exception(answer.fault)

@@ -1,0 +1,240 @@
+"""Payment and proxy events -> Prometheus. The one place where a metric is named.
+
+Counting is whole numbers in dicts (``tally``); the client library is only asked to write the
+exposition when somebody scrapes. Counters start again with the process: lifetime truth is in
+the ledger, and what the ledger knows (budgets, doubts) is read from it at each scrape.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+from sidecar.chains import NETWORK_NAMES
+from sidecar.ledger.model import Payment
+from sidecar.metrics import catalogue as names
+from sidecar.metrics.catalogue import METRICS, MetricDoc
+from sidecar.metrics.tally import NS_PER_S, Labels, Tally, Times, fold
+from sidecar.money import ATOMIC_PER_USDC, Usdc
+from sidecar.payments.events import (
+    ClockSkewMeasured,
+    Event,
+    LedgerWriteFailed,
+    PaymentConfirmed,
+    PaymentDenied,
+    PaymentInDoubt,
+    PaymentPosted,
+    PaymentReserved,
+    PaymentUndelivered,
+    PaymentVoided,
+    RequestServed,
+    TaskFailed,
+)
+from sidecar.refusal import BudgetUse
+
+__all__ = ["METRICS", "MetricDoc", "Metrics", "WalletBalance"]
+
+Values = Mapping[Labels, float] | Mapping[Labels, Times]
+
+
+@dataclass(frozen=True, slots=True)
+class WalletBalance:
+    """What a wallet held on a network when the chain was last asked."""
+
+    wallet: str
+    network: str
+    amount: Usdc
+    observed_at: datetime
+
+
+class Metrics:
+    """Counts events, and shows the counts. ``payable``: the networks each paying route pays on."""
+
+    def __init__(
+        self,
+        routes: Collection[str],
+        callers: Collection[str],
+        payable: Mapping[str, Collection[str]] = MappingProxyType({}),
+        version: str = "",
+    ) -> None:
+        self._tally = Tally(routes, callers, payable)
+        self._payable = tuple(payable)
+        self._clock_skew_s: dict[Labels, float] = {}
+        self._build = {(version, platform.python_version()): 1}
+        self._process = (ProcessCollector(registry=None), PlatformCollector(registry=None))
+
+    def observe(self, event: Event) -> None:
+        """Count what happened."""
+        match event:
+            case RequestServed():
+                self._tally.add_request(event)
+            case PaymentReserved() | PaymentConfirmed():
+                pass  # no outcome yet; and one that was counted when it was posted
+            case PaymentPosted(payment):
+                self._tally.add_outcome(payment, "posted")
+                self._tally.add_spend(payment)
+            case PaymentVoided(payment):
+                self._tally.add_outcome(payment, "voided")
+            case PaymentInDoubt(payment):
+                self._tally.add_outcome(payment, "in_doubt")
+            case PaymentUndelivered(payment):
+                self._tally.add_outcome(payment, "undelivered")
+                self._tally.undelivered[self._route(payment.route)] += 1
+            case PaymentDenied(route, _, denied):
+                rule = fold(denied.rule, names.RULES)
+                self._tally.denials[*self._route(route), rule] += 1
+            case LedgerWriteFailed():
+                self._tally.ledger_failures[()] += 1
+            case ClockSkewMeasured(network, skew_s):
+                self._clock_skew_s[(fold(network, NETWORK_NAMES),)] = skew_s
+            case TaskFailed():
+                self._tally.task_failures[()] += 1
+
+    def render(
+        self,
+        accept: str,
+        now: datetime,
+        budgets: Sequence[BudgetUse],
+        in_doubt: Sequence[Payment],
+        balances: Sequence[WalletBalance] = (),
+    ) -> tuple[bytes, str]:
+        """The exposition and its content type: OpenMetrics where ``accept`` prefers it."""
+        values = self._counted() | _budget_values(budgets) | self._doubt_values(in_doubt, now)
+        values |= _balance_values(balances, now)
+        registry = CollectorRegistry()
+        registry.register(_Families([_family(doc, values[doc]) for doc in METRICS]))
+        for collector in self._process:
+            registry.register(collector)
+        if _prefers_openmetrics(accept):
+            return openmetrics.generate_latest(registry), openmetrics.CONTENT_TYPE_LATEST
+        return generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4
+
+    def _route(self, name: str) -> Labels:
+        return (fold(name, self._tally.routes),)
+
+    def _counted(self) -> dict[MetricDoc, Values]:
+        tally = self._tally
+        times = tally.times.items()
+        return {
+            names.REQUESTS: tally.requests,
+            names.REQUEST_DURATION: {(route,): each.request for route, each in times},
+            names.OVERHEAD: {(route,): each.overhead for route, each in times},
+            names.UPSTREAM_DURATION: {(route,): each.upstream for route, each in times},
+            names.PAYMENTS: tally.payments,
+            names.SPEND: tally.spend,
+            names.UNDELIVERED: tally.undelivered,
+            names.DENIALS: tally.denials,
+            names.LEDGER_FAILURES: tally.ledger_failures,
+            names.CLOCK_SKEW: self._clock_skew_s,
+            names.TASK_FAILURES: tally.task_failures,
+            names.BUILD_INFO: self._build,
+        }
+
+    def _doubt_values(self, in_doubt: Sequence[Payment], now: datetime) -> dict[MetricDoc, Values]:
+        amounts: dict[Labels, int] = {(route,): 0 for route in self._payable}
+        oldest_s = 0.0
+        for payment in in_doubt:
+            label = self._route(payment.route)
+            amounts[label] = amounts.get(label, 0) + payment.amount.atomic
+            since = payment.authorized_at or payment.reserved_at
+            oldest_s = max(oldest_s, (now - since).total_seconds())
+        return {names.IN_DOUBT: amounts, names.IN_DOUBT_OLDEST: {(): oldest_s}}
+
+
+class _Families(Collector):
+    """What one scrape shows."""
+
+    def __init__(self, families: Sequence[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+def _budget_values(budgets: Sequence[BudgetUse]) -> dict[MetricDoc, Values]:
+    return {
+        names.BUDGET_LIMIT: {(use.name,): use.limit.atomic for use in budgets},
+        names.BUDGET_SPENT: {(use.name,): use.spent.atomic for use in budgets},
+        names.BUDGET_RESERVED: {(use.name,): use.reserved.atomic for use in budgets},
+        names.BUDGET_REMAINING: {(use.name,): use.remaining.atomic for use in budgets},
+        names.BUDGET_RESET: {
+            (use.name,): use.resets_at.timestamp() for use in budgets if use.resets_at is not None
+        },
+    }
+
+
+def _balance_values(balances: Sequence[WalletBalance], now: datetime) -> dict[MetricDoc, Values]:
+    return {
+        names.WALLET_BALANCE: {
+            (held.wallet, held.network): held.amount.atomic for held in balances
+        },
+        names.BALANCE_AGE: {
+            (held.wallet, held.network): (now - held.observed_at).total_seconds()
+            for held in balances
+        },
+    }
+
+
+def _family(doc: MetricDoc, values: Values) -> Metric:
+    divisor = ATOMIC_PER_USDC if doc.money else 1
+    family: Metric
+    match doc.kind:
+        case "counter":
+            family = CounterMetricFamily(doc.name, doc.help, labels=doc.labels)
+        case "gauge":
+            family = GaugeMetricFamily(doc.name, doc.help, labels=doc.labels)
+        case "info":
+            family = InfoMetricFamily(doc.name.removesuffix("_info"), doc.help, labels=())
+        case "histogram":
+            family = HistogramMetricFamily(doc.name, doc.help, labels=doc.labels)
+    for labels, value in values.items():
+        named = dict(zip(doc.labels, labels, strict=True))
+        if isinstance(value, Times):
+            _add_buckets(family, named, value)
+        else:
+            family.add_sample(doc.name, named, value / divisor)
+    return family
+
+
+def _add_buckets(family: Metric, labels: dict[str, str], times: Times) -> None:
+    bounds = [*map(floatToGoString, times.bounds), "+Inf"]
+    for bound, count in zip(bounds, times.cumulative(), strict=True):
+        family.add_sample(f"{family.name}_bucket", {**labels, "le": bound}, count)
+    family.add_sample(f"{family.name}_count", labels, sum(times.buckets))
+    family.add_sample(f"{family.name}_sum", labels, times.total_ns / NS_PER_S)
+
+
+def _prefers_openmetrics(accept: str) -> bool:
+    """RFC 9110 12.5.1, for the two formats there are."""
+    weights = {"application/openmetrics-text": 0.0, "text/plain": 0.0}
+    for media_range in accept.split(","):
+        name, *parameters = (part.strip().lower() for part in media_range.split(";"))
+        if name in weights:
+            weights[name] = max(weights[name], _weight(parameters))
+    return weights["application/openmetrics-text"] > weights["text/plain"]
+
+
+def _weight(parameters: Sequence[str]) -> float:
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return float(parameter[2:])
+            except ValueError:
+                return 0.0
+    return 1.0

@@ -1,0 +1,139 @@
+"""What was counted since the process started: whole numbers in dicts, and nothing else.
+
+This is on the path of every request, so it does no more than look up and add. Every configured
+name starts at 0, so that a rate has a first value to start from.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from itertools import accumulate, product
+from typing import TypeAlias
+
+from sidecar.chains import NETWORK_NAMES
+from sidecar.ledger.model import Payment
+from sidecar.metrics.catalogue import (
+    CODE_CLASSES,
+    LONG_S,
+    OUTCOMES,
+    PURPOSES,
+    RULES,
+    SCHEMES,
+    SHORT_S,
+)
+from sidecar.payments.events import RequestServed
+
+Labels: TypeAlias = tuple[str, ...]
+Counts: TypeAlias = defaultdict[Labels, int]
+
+NS_PER_S = 1_000_000_000
+# What is there from the start; the other words of these sets appear when they are first used.
+_USUAL_SCHEME = "exact"
+_USUAL_PURPOSE = "request"
+_CLASS_OF_HUNDRED = {2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
+
+
+def fold(name: str, known: Collection[str]) -> str:
+    """The label for a name: itself if it is known, so that no label set can grow."""
+    if name in known:
+        return name
+    return "other" if name else "none"
+
+
+class Times:
+    """How long something took, how often: counts per bucket, and the sum in nanoseconds."""
+
+    __slots__ = ("bounds", "buckets", "total_ns")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.buckets = [0] * (len(bounds) + 1)
+        self.total_ns = 0
+
+    def add(self, duration_s: float) -> None:
+        """Count one. A bound belongs to the bucket below it, as ``le`` says."""
+        self.buckets[bisect_left(self.bounds, duration_s)] += 1
+        self.total_ns += round(duration_s * NS_PER_S)
+
+    def cumulative(self) -> Iterable[int]:
+        """How many took at most each bound; all of them last."""
+        return accumulate(self.buckets)
+
+
+class RouteTimes:
+    """The three durations of a route's requests."""
+
+    __slots__ = ("overhead", "request", "upstream")
+
+    def __init__(self) -> None:
+        self.request = Times(LONG_S)
+        self.overhead = Times(SHORT_S)
+        self.upstream = Times(LONG_S)
+
+
+class Tally:
+    """The counters. ``payable`` names the networks that each paying route may pay on."""
+
+    def __init__(
+        self,
+        routes: Collection[str],
+        callers: Collection[str],
+        payable: Mapping[str, Collection[str]],
+    ) -> None:
+        self.routes = frozenset(routes)
+        self.callers = frozenset(callers)
+        self.requests = _zeros(product(routes, callers, CODE_CLASSES))
+        self.times = {route: RouteTimes() for route in routes}
+        self.payments = _zeros(
+            (route, network, _USUAL_SCHEME, _USUAL_PURPOSE, outcome)
+            for route, networks in payable.items()
+            for network, outcome in product(networks, OUTCOMES)
+        )
+        self.spend = _zeros(product(payable, callers, [_USUAL_PURPOSE]))
+        self.denials = _zeros(product(payable, RULES))
+        self.undelivered = _zeros(product(payable))
+        self.ledger_failures = _zeros([()])
+        self.task_failures = _zeros([()])
+
+    def add_request(self, event: RequestServed) -> None:
+        """Count a request, and its durations."""
+        route = event.route if event.route in self.routes else fold(event.route, ())
+        caller = event.caller if event.caller in self.callers else fold(event.caller, ())
+        status = event.status
+        code_class = "499" if status == 499 else _CLASS_OF_HUNDRED.get(status // 100, "other")
+        self.requests[route, caller, code_class] += 1
+        times = self.times.get(route)
+        if times is None:
+            times = self.times[route] = RouteTimes()
+        times.request.add(event.duration_s)
+        times.upstream.add(event.upstream_s)
+        # Two readings of one clock may be rounded apart; less than no time makes no sense.
+        times.overhead.add(max(0.0, event.duration_s - event.upstream_s))
+
+    def add_outcome(self, payment: Payment, outcome: str) -> None:
+        """Count what became of a payment."""
+        labels = (
+            fold(payment.route, self.routes),
+            fold(payment.network, NETWORK_NAMES),
+            fold(payment.scheme, SCHEMES),
+            fold(payment.purpose, PURPOSES),
+            outcome,
+        )
+        self.payments[labels] += 1
+
+    def add_spend(self, payment: Payment) -> None:
+        """Add what a payment moved, in atomic units."""
+        labels = (
+            fold(payment.route, self.routes),
+            fold(payment.caller, self.callers),
+            fold(payment.purpose, PURPOSES),
+        )
+        self.spend[labels] += payment.amount.atomic
+
+
+def _zeros(labels: Iterable[Labels]) -> Counts:
+    counts: Counts = defaultdict(int)
+    counts.update(dict.fromkeys(labels, 0))
+    return counts

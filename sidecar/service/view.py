@@ -1,0 +1,83 @@
+"""What the admin port shows: the state of one service, read when somebody looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sidecar import __version__
+from sidecar.clock import Clock
+from sidecar.config.model import Config
+from sidecar.errors import LedgerError
+from sidecar.http import Origin
+from sidecar.ledger import Ledger
+from sidecar.ledger.model import Payment
+from sidecar.refusal import BudgetUse
+from sidecar.service.secrets import Opened
+
+
+class View:
+    """``proxy.admin.AdminView``."""
+
+    def __init__(
+        self,
+        config: Config,
+        opened: Opened,
+        ledger: Ledger,
+        clock: Clock,
+        is_draining: Callable[[], bool],
+    ) -> None:
+        self._config = config
+        self._opened = opened
+        self._ledger = ledger
+        self._clock = clock
+        self._is_draining = is_draining
+        self._started_at: datetime = clock.now()
+
+    async def readiness(self) -> Mapping[str, str | None]:
+        """Each check, and what is wrong with it; None where nothing is."""
+        try:
+            await self._ledger.check_writable()
+            ledger = None
+        except LedgerError as fault:
+            ledger = fault.diagnostics()
+        return {
+            "ledger": ledger,
+            "draining": "the sidecar is stopping" if self._is_draining() else None,
+        }
+
+    async def budgets(self) -> Sequence[BudgetUse]:
+        """Every budget in its current window."""
+        budgets = tuple(self._config.budgets.values())
+        return await self._ledger.budgets(budgets, self._clock.now())
+
+    async def in_doubt(self) -> Sequence[Payment]:
+        """Every payment in doubt."""
+        return await self._ledger.in_doubt()
+
+    async def payments(self, limit: int) -> Sequence[Payment]:
+        """The newest payments first."""
+        return await self._ledger.payments(None, limit)
+
+    def describe(self) -> dict[str, Any]:
+        """What the config made: version, wallets, routes."""
+        return {
+            "version": __version__,
+            "uptime_s": int((self._clock.now() - self._started_at).total_seconds()),
+            "state": "draining" if self._is_draining() else "serving",
+            "wallets": {
+                name: {"address": wallet.address} for name, wallet in self._opened.wallets.items()
+            },
+            "routes": {
+                name: {
+                    "provider": route.provider,
+                    "upstream": str(Origin.of(route.upstream)),
+                    "wallet": route.wallet,
+                    "networks": sorted(route.networks),
+                    "max_payment": str(route.max_payment) if route.max_payment else None,
+                    "budgets": [budget.name for budget in route.budgets],
+                }
+                for name, route in self._config.routes.items()
+            },
+        }
