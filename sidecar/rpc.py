@@ -13,6 +13,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
+from sidecar.document import read_json, shown
 from sidecar.errors import LocalProtocolError, RemoteProtocolError
 from sidecar.http import HttpRequest, HttpResponse
 from sidecar.money import Usdc
@@ -160,8 +161,8 @@ def _ask(url: str, method: str, params: list[Any]) -> Asks[Any]:
     if response.status != 200:
         raise RemoteProtocolError(f"{method} was answered with status {response.status}")
     try:
-        answer = json.loads(response.body)
-    except (ValueError, RecursionError):
+        answer = read_json(response.body)
+    except ValueError:
         raise RemoteProtocolError(f"{method} was not answered with JSON") from None
     if not isinstance(answer, dict) or answer.get("jsonrpc") != "2.0":
         raise RemoteProtocolError(f"{method} was not answered with JSON-RPC 2.0")
@@ -218,8 +219,7 @@ def _fault(error: Any) -> str:
     """What the endpoint says went wrong, in words that are safe to print."""
     match error:
         case {"code": int(code), "message": str(message)}:
-            words = f"{message[:ERROR_CHARS_MAX]} ({str(code)[:20]})"
-            return "".join(char if char.isprintable() else " " for char in words)
+            return f"{shown(message, ERROR_CHARS_MAX)} ({shown(code, 20)})"
         case _:
             return "without a reason"
 

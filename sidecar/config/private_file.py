@@ -11,6 +11,7 @@ import errno
 import os
 import stat
 from pathlib import Path
+from tempfile import mkstemp
 
 from sidecar.errors import ConfigError
 
@@ -56,11 +57,9 @@ def complaint(status: os.stat_result, user: int, path: Path) -> str | None:
 def write_private(path: Path, content: bytes) -> bool:
     """Make the file, 0600, whole or not at all; False when there is one already.
 
-    OSError when it cannot be made.
+    It has survived a power cut when this returns. OSError when it cannot be made.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-    handle = os.open(draft, flags, 0o600)
+    handle, draft = mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with open(handle, "wb") as file:
             file.write(content)
@@ -71,7 +70,12 @@ def write_private(path: Path, content: bytes) -> bool:
     except FileExistsError:
         return False
     finally:
-        draft.unlink()
+        os.unlink(draft)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
     return True
 
 
@@ -83,7 +87,8 @@ def ensure_state_dir(path: Path) -> None:
         if not os.access(path, os.W_OK | os.X_OK):
             raise ConfigError(f"{path}: it cannot be written to; chown {os.geteuid()} {path}")
     except OSError as fault:
-        raise ConfigError(f"{path}: {_explain(fault, path)}") from fault
+        reason = (fault.strerror or "unusable").lower()
+        raise ConfigError(f"{path}: {reason}; name a folder that can be used") from fault
 
 
 def _check_folder(path: Path) -> None:

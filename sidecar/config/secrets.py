@@ -44,7 +44,7 @@ def open_secret(ref: SecretRef, environ: Mapping[str, str]) -> Secret:
             case SecretKind.KEYSTORE:
                 assert ref.password is not None
                 password = open_secret(ref.password, environ)
-                return _decrypt(Path(ref.where), password, environ)
+                return open_keystore(Path(ref.where), password, environ)
     except ConfigError as fault:
         # A keystore's password says its own path already.
         if not ref.path or fault.mistakes[0].startswith(ref.path):
@@ -104,7 +104,7 @@ def _text(content: bytes, place: str) -> str:
     return text
 
 
-def _decrypt(path: Path, password: Secret, environ: Mapping[str, str]) -> Secret:
+def open_keystore(path: Path, password: Secret, environ: Mapping[str, str]) -> Secret:
     """The key in a keystore, opened by a child: scrypt's memory goes when the child does."""
     try:
         keystore = json.loads(read_private(path))

@@ -25,17 +25,17 @@ LARGEST = 10**18
 
 _RAISE = """
 INSERT INTO windows (budget, starts_at, reserved, spent)
-SELECT :budget, :starts_at, :amount, 0 WHERE :amount <= :limit
-ON CONFLICT (budget, starts_at) DO UPDATE SET reserved = reserved + :amount
-WHERE reserved + spent + :amount <= :limit
+SELECT ?1, ?2, ?3, 0 WHERE ?3 <= ?4
+ON CONFLICT (budget, starts_at) DO UPDATE SET reserved = reserved + ?3
+WHERE reserved + spent + ?3 <= ?4
 """
 _SPEND = """
-UPDATE windows SET reserved = reserved - :amount, spent = spent + :amount
-WHERE budget = :budget AND starts_at = :starts_at AND reserved >= :amount
+UPDATE windows SET reserved = reserved - ?3, spent = spent + ?3
+WHERE budget = ?1 AND starts_at = ?2 AND reserved >= ?3
 """
 _FREE = """
-UPDATE windows SET reserved = reserved - :amount
-WHERE budget = :budget AND starts_at = :starts_at AND reserved >= :amount
+UPDATE windows SET reserved = reserved - ?3
+WHERE budget = ?1 AND starts_at = ?2 AND reserved >= ?3
 """
 _USE = "SELECT reserved, spent FROM windows WHERE budget = ? AND starts_at = ?"
 
@@ -46,29 +46,25 @@ def set_aside(
     """Raise what is reserved in the window of every budget; the windows, or who refused.
 
     After a refusal the caller undoes what was raised before it. Without a budget nothing may be
-    paid, and a budget that is named twice counts once.
+    paid, and a budget that is named twice counts
+    once, with the smaller limit.
     """
     if not budgets:
         return Denied("budget", "no budget covers this payment, so nothing may be paid")
     if amount.atomic > LARGEST:
         return Denied("amount", f"{amount} is more than any ledger can hold")
-    windows = []
+    wanted: dict[WindowKey, Budget] = {}
+    for budget in budgets:
+        key = (budget.name, budget.starts_at(at) * 1000)
+        rival = wanted.setdefault(key, budget)
+        if budget.limit < rival.limit:
+            wanted[key] = budget
     # One order for everybody, so that no two payments ever wait for each other.
-    for budget in sorted(set(budgets), key=lambda budget: (budget.name, budget.starts_at(at))):
-        starts_at = budget.starts_at(at) * 1000
-        limit = min(budget.limit.atomic, LARGEST)
-        raised = connection.execute(
-            _RAISE,
-            {
-                "budget": budget.name,
-                "starts_at": starts_at,
-                "amount": amount.atomic,
-                "limit": limit,
-            },
-        )
-        if raised.rowcount != 1:
-            return _refusal(use(connection, budget, at), amount)
-        windows.append((budget.name, starts_at))
+    windows = sorted(wanted)
+    for key in windows:
+        limit = min(wanted[key].limit.atomic, LARGEST)
+        if connection.execute(_RAISE, (*key, amount.atomic, limit)).rowcount != 1:
+            return _refusal(use(connection, wanted[key], at), amount)
     return windows
 
 
@@ -86,10 +82,7 @@ def _lower(
     connection: sqlite3.Connection, statement: str, windows: Sequence[WindowKey], amount: int
 ) -> None:
     for budget, starts_at in windows:
-        lowered = connection.execute(
-            statement, {"budget": budget, "starts_at": starts_at, "amount": amount}
-        )
-        if lowered.rowcount != 1:
+        if connection.execute(statement, (budget, starts_at, amount)).rowcount != 1:
             raise LedgerError(f'budget "{budget}" lacks what was reserved in it: damaged books')
 
 

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
+from typing import TypeAlias
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
@@ -26,6 +27,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from sidecar import __version__
 from sidecar.chains import NETWORK_NAMES
 from sidecar.ledger.model import Payment
 from sidecar.metrics import catalogue as names
@@ -50,7 +52,8 @@ from sidecar.refusal import BudgetUse
 
 __all__ = ["METRICS", "MetricDoc", "Metrics", "WalletBalance"]
 
-Values = Mapping[Labels, float] | Mapping[Labels, Times]
+Values: TypeAlias = Collection[tuple[Labels, float | Times]]
+Shown: TypeAlias = dict[MetricDoc, Values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +74,14 @@ class Metrics:
         routes: Collection[str],
         callers: Collection[str],
         payable: Mapping[str, Collection[str]] = MappingProxyType({}),
-        version: str = "",
     ) -> None:
         self._tally = Tally(routes, callers, payable)
         self._payable = tuple(payable)
         self._clock_skew_s: dict[Labels, float] = {}
-        self._build = {(version, platform.python_version()): 1}
+        self._build = (__version__, platform.python_version())
         self._process = (ProcessCollector(registry=None), PlatformCollector(registry=None))
 
-    def observe(self, event: Event) -> None:
+    def observe(self, event: Event) -> None:  # noqa: C901 - one arm for each event
         """Count what happened."""
         match event:
             case RequestServed():
@@ -122,31 +124,31 @@ class Metrics:
         for collector in self._process:
             registry.register(collector)
         if _prefers_openmetrics(accept):
-            return openmetrics.generate_latest(registry), openmetrics.CONTENT_TYPE_LATEST
+            return _openmetrics(registry), openmetrics.CONTENT_TYPE_LATEST
         return generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4
 
     def _route(self, name: str) -> Labels:
         return (fold(name, self._tally.routes),)
 
-    def _counted(self) -> dict[MetricDoc, Values]:
+    def _counted(self) -> Shown:
         tally = self._tally
         times = tally.times.items()
         return {
-            names.REQUESTS: tally.requests,
-            names.REQUEST_DURATION: {(route,): each.request for route, each in times},
-            names.OVERHEAD: {(route,): each.overhead for route, each in times},
-            names.UPSTREAM_DURATION: {(route,): each.upstream for route, each in times},
-            names.PAYMENTS: tally.payments,
-            names.SPEND: tally.spend,
-            names.UNDELIVERED: tally.undelivered,
-            names.DENIALS: tally.denials,
-            names.LEDGER_FAILURES: tally.ledger_failures,
-            names.CLOCK_SKEW: self._clock_skew_s,
-            names.TASK_FAILURES: tally.task_failures,
-            names.BUILD_INFO: self._build,
+            names.REQUESTS: tally.requests.items(),
+            names.REQUEST_DURATION: [((route,), each.request) for route, each in times],
+            names.OVERHEAD: [((route,), each.overhead) for route, each in times],
+            names.UPSTREAM_DURATION: [((route,), each.upstream) for route, each in times],
+            names.PAYMENTS: tally.payments.items(),
+            names.SPEND: tally.spend.items(),
+            names.UNDELIVERED: tally.undelivered.items(),
+            names.DENIALS: tally.denials.items(),
+            names.LEDGER_FAILURES: tally.ledger_failures.items(),
+            names.CLOCK_SKEW: self._clock_skew_s.items(),
+            names.TASK_FAILURES: tally.task_failures.items(),
+            names.BUILD_INFO: [(self._build, 1)],
         }
 
-    def _doubt_values(self, in_doubt: Sequence[Payment], now: datetime) -> dict[MetricDoc, Values]:
+    def _doubt_values(self, in_doubt: Sequence[Payment], now: datetime) -> Shown:
         amounts: dict[Labels, int] = {(route,): 0 for route in self._payable}
         oldest_s = 0.0
         for payment in in_doubt:
@@ -154,7 +156,7 @@ class Metrics:
             amounts[label] = amounts.get(label, 0) + payment.amount.atomic
             since = payment.authorized_at or payment.reserved_at
             oldest_s = max(oldest_s, (now - since).total_seconds())
-        return {names.IN_DOUBT: amounts, names.IN_DOUBT_OLDEST: {(): oldest_s}}
+        return {names.IN_DOUBT: amounts.items(), names.IN_DOUBT_OLDEST: [((), oldest_s)]}
 
 
 class _Families(Collector):
@@ -167,27 +169,27 @@ class _Families(Collector):
         return self._families
 
 
-def _budget_values(budgets: Sequence[BudgetUse]) -> dict[MetricDoc, Values]:
+def _budget_values(budgets: Sequence[BudgetUse]) -> Shown:
     return {
-        names.BUDGET_LIMIT: {(use.name,): use.limit.atomic for use in budgets},
-        names.BUDGET_SPENT: {(use.name,): use.spent.atomic for use in budgets},
-        names.BUDGET_RESERVED: {(use.name,): use.reserved.atomic for use in budgets},
-        names.BUDGET_REMAINING: {(use.name,): use.remaining.atomic for use in budgets},
-        names.BUDGET_RESET: {
-            (use.name,): use.resets_at.timestamp() for use in budgets if use.resets_at is not None
-        },
+        names.BUDGET_LIMIT: [((use.name,), use.limit.atomic) for use in budgets],
+        names.BUDGET_SPENT: [((use.name,), use.spent.atomic) for use in budgets],
+        names.BUDGET_RESERVED: [((use.name,), use.reserved.atomic) for use in budgets],
+        names.BUDGET_REMAINING: [((use.name,), use.remaining.atomic) for use in budgets],
+        names.BUDGET_RESET: [
+            ((use.name,), use.resets_at.timestamp()) for use in budgets if use.resets_at is not None
+        ],
     }
 
 
-def _balance_values(balances: Sequence[WalletBalance], now: datetime) -> dict[MetricDoc, Values]:
+def _balance_values(balances: Sequence[WalletBalance], now: datetime) -> Shown:
     return {
-        names.WALLET_BALANCE: {
-            (held.wallet, held.network): held.amount.atomic for held in balances
-        },
-        names.BALANCE_AGE: {
-            (held.wallet, held.network): (now - held.observed_at).total_seconds()
+        names.WALLET_BALANCE: [
+            ((held.wallet, held.network), held.amount.atomic) for held in balances
+        ],
+        names.BALANCE_AGE: [
+            ((held.wallet, held.network), (now - held.observed_at).total_seconds())
             for held in balances
-        },
+        ],
     }
 
 
@@ -203,7 +205,7 @@ def _family(doc: MetricDoc, values: Values) -> Metric:
             family = InfoMetricFamily(doc.name.removesuffix("_info"), doc.help, labels=())
         case "histogram":
             family = HistogramMetricFamily(doc.name, doc.help, labels=doc.labels)
-    for labels, value in values.items():
+    for labels, value in values:
         named = dict(zip(doc.labels, labels, strict=True))
         if isinstance(value, Times):
             _add_buckets(family, named, value)

@@ -98,7 +98,7 @@ class RequestServed:
     path: str  # without its query, which may hold secrets
     status: int  # what the app got; 499: it hung up first
     duration_s: float
-    upstream_s: float  # of which waiting for the upstream's head
+    upstream_s: float  # of which waiting for the upstream: heads, payments, chunks
     decision: str  # relayed | paid | denied | in_doubt | undelivered | refused | failed
     rule: str = ""  # which rule, where one refused
     amount: Usdc | None = None

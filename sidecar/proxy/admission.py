@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from sidecar.http import Headers, header_values
@@ -37,7 +37,7 @@ class Gate:
     """The rules at the door. ``tokens`` is None where the config turned them off."""
 
     hosts: frozenset[str]
-    tokens: Mapping[str, Caller] | None
+    tokens: Mapping[str, Caller] | None = field(repr=False)
     anonymous: Caller = Caller("anonymous")
 
     def admit(self, method: str, target: str, headers: Headers) -> Caller | Answer:

@@ -26,7 +26,7 @@ from sidecar.http import (
     run_exchange,
 )
 from sidecar.ledger.model import Payment
-from sidecar.payments.events import Emit, TaskFailed
+from sidecar.payments.events import Emit, PaymentDenied, TaskFailed
 from sidecar.payments.order import InDoubt, Order, Paid, Rejected, Undelivered
 from sidecar.payments.payer import Payer
 from sidecar.payments.purchases import Purchases
@@ -184,7 +184,7 @@ class RequestHandler:
                 if route.paying is None:
                     return await _refer(turn, route, refusal, "this route never pays")
                 if isinstance(body, Streamed):
-                    return await turn.say(answer_denied(_too_large(self._limits)))
+                    return await self._deny(turn, _too_large(self._limits))
                 order = Order(
                     outgoing,
                     purchase_of(route.name, caller.name, outgoing, turn.headers),
@@ -209,12 +209,14 @@ class RequestHandler:
                 body=body.chunks(),
             )
         finally:
-            turn.upstream_s = self._clock.monotonic_s() - sent_s
+            turn.upstream_s += self._clock.monotonic_s() - sent_s
 
     async def _pay(
         self, turn: Turn, route: Route, order: Order, required: PaymentRequired
     ) -> web.StreamResponse:
+        paying_s = self._clock.monotonic_s()
         outcome = await self._purchases.pay(order, required)
+        turn.upstream_s += self._clock.monotonic_s() - paying_s
         match outcome:
             case Paid(payment, reply):
                 turn.decision, turn.payment = "paid", payment
@@ -229,7 +231,11 @@ class RequestHandler:
                 turn.payment = payment
                 return await turn.say(answer_undelivered(payment, reason))
             case Denied():
-                return await turn.say(answer_denied(outcome))
+                return await self._deny(turn, outcome)
+
+    async def _deny(self, turn: Turn, denied: Denied) -> web.StreamResponse:
+        self._emit(PaymentDenied(turn.route, turn.caller, denied))
+        return await turn.say(answer_denied(denied))
 
     async def _relay_held(
         self, turn: Turn, route: Route, reply: Reply, payment: Payment, delivers: bool
@@ -261,8 +267,11 @@ class RequestHandler:
         turn.status = reply.status
         try:
             await response.prepare(turn.request)
+            waiting_s = self._clock.monotonic_s()
             async for chunk in reply.chunks():
+                turn.upstream_s += self._clock.monotonic_s() - waiting_s
                 await response.write(chunk)
+                waiting_s = self._clock.monotonic_s()
             await response.write_eof()
             if turn.payment is not None:
                 await response.flushed(turn.request)

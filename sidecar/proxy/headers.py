@@ -28,6 +28,8 @@ _REQUEST_DROPPED = REQUEST_PAYMENT_HEADERS | {
 _REQUEST_DROPPED_PREFIXES = ("proxy-", "x-forwarded-", "sec-fetch-", "x-sidecar-")
 # What a 402 may be compressed with and still be read here.
 _READABLE_CODINGS = frozenset({"gzip", "deflate", "identity"})
+# Apps' parsers give up on larger fields, and a paid answer would be lost with them.
+RESPONSE_FIELD_CHARS_MAX = 32 * 1024
 _COOKIES = frozenset({"set-cookie", "set-cookie2"})
 
 
@@ -63,6 +65,7 @@ def response_headers(headers: Headers, secrets: Sequence[str], *added: Header) -
     kept = tuple(
         header
         for header in without_challenge(end_to_end(headers, also_drop=_COOKIES))
-        if not any(secret in header[1] for secret in secrets)
+        if len(header[1]) <= RESPONSE_FIELD_CHARS_MAX
+        and not any(secret in header[1] for secret in secrets)
     )
     return kept + added

@@ -25,7 +25,7 @@ from sidecar.errors import (
 from sidecar.http import Headers, HttpRequest, Origin, header_values
 from sidecar.tasks import Supervisor
 
-HEAD_BYTES_MAX = 64 * 1024  # one header field of a response
+HEAD_BYTES_MAX = 256 * 1024  # one header field of a response; the app gets smaller ones only
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _NOT_OURS_TO_SEND = frozenset({"host", "content-length", "transfer-encoding", "connection"})

@@ -8,7 +8,7 @@ of the sidecar shows up here. It can also be told to misbehave.
     seller        one priced request, start to finish
     options       every choice; terms, decoys: what is offered, honestly and not
     payment       the payment header, read strictly; identifiers: the payment-identifier extension
-    facilitator   whether a payment is good
+    facilitator   whether a payment is good; signatures: who signed it
     chain         balances, nonces, blocks; receipts: their logs; node: the JSON-RPC over them
     goods         what is sold; samples: what is free; replies: how it is sent
     faults        what can be asked for; misconduct: what is done then

@@ -18,16 +18,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from eth_account import Account
-from eth_account.messages import encode_typed_data
-from eth_keys.exceptions import BadSignature
-
-from sidecar.chains import Asset
 from sidecar.clock import Clock
 from sidecar.sandbox import chain as onchain
 from sidecar.sandbox.addresses import checksummed
 from sidecar.sandbox.chain import Chain, Transfer
 from sidecar.sandbox.payment import Authorization, Payment
+from sidecar.sandbox.signatures import signer_of
 from sidecar.sandbox.terms import Offer
 
 NO_MATCH = "No matching payment requirements"
@@ -42,16 +38,6 @@ SIMULATION_FAILED = "invalid_exact_evm_transaction_simulation_failed"
 
 # A facilitator wants this much time to get the transfer into a block.
 SETTLE_MARGIN_S = 6
-
-_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
-_FIELDS = [
-    {"name": "from", "type": "address"},
-    {"name": "to", "type": "address"},
-    {"name": "value", "type": "uint256"},
-    {"name": "validAfter", "type": "uint256"},
-    {"name": "validBefore", "type": "uint256"},
-    {"name": "nonce", "type": "bytes32"},
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +99,7 @@ class Facilitator:
         return None
 
     def _off_signature(self, authorization: Authorization) -> Refused | None:
-        signer = _signer(self._chain.asset, authorization)
+        signer = signer_of(self._chain.asset, authorization)
         if signer is None:
             return Refused(BAD_SIGNATURE, "not a signature that the contract can read")
         if signer.lower() != authorization.payer.lower():
@@ -196,33 +182,3 @@ def _accepts(accepted: object, offered: dict[str, object]) -> bool:
 def _same(first: object, second: object) -> bool:
     # As text, because 300 == 300.0 and True == 1 in Python, and neither on the wire.
     return json.dumps(first, sort_keys=True) == json.dumps(second, sort_keys=True)
-
-
-def _signer(asset: Asset, authorization: Authorization) -> str | None:
-    """Who signed this, by EIP-712 over the token's own domain; None for no usable signature."""
-    s = int.from_bytes(authorization.signature[32:64])
-    # The contract's rules: v is 27 or 28, and only the lower of the two possible s.
-    if authorization.signature[64] not in (27, 28) or s > _HALF_ORDER:
-        return None
-    message = encode_typed_data(
-        domain_data={
-            "name": asset.domain_name,
-            "version": asset.domain_version,
-            "chainId": asset.chain_id,
-            "verifyingContract": asset.address,
-        },
-        message_types={"TransferWithAuthorization": _FIELDS},
-        message_data={
-            # Hashed as bytes, so that a spelling does not decide about the signature.
-            "from": bytes.fromhex(authorization.payer[2:]),
-            "to": bytes.fromhex(authorization.to[2:]),
-            "value": authorization.value,
-            "validAfter": authorization.valid_after,
-            "validBefore": authorization.valid_before,
-            "nonce": bytes.fromhex(authorization.nonce[2:]),
-        },
-    )
-    try:
-        return str(Account.recover_message(message, signature=authorization.signature))
-    except (BadSignature, ValueError, TypeError):
-        return None

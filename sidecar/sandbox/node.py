@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from aiohttp import web
-from eth_account.messages import encode_typed_data
 
 from sidecar.sandbox.addresses import is_address
 from sidecar.sandbox.chain import Block, Chain
 from sidecar.sandbox.receipts import Log, logs_of, receipt_of
+from sidecar.sandbox.signatures import domain_separator
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
@@ -128,7 +128,7 @@ class Node:
         if selector == DECIMALS:
             return _word(self._chain.asset.decimals)
         if selector == DOMAIN_SEPARATOR:
-            return "0x" + self._domain_separator().hex()
+            return "0x" + domain_separator(self._chain.asset).hex()
         raise _RpcError(EXECUTION_REVERTED, "execution reverted")
 
     def _code(self, params: Params) -> object:
@@ -179,20 +179,6 @@ class Node:
         if block is None:
             raise _RpcError(SERVER_ERROR, "header not found")
         return block
-
-    def _domain_separator(self) -> bytes:
-        asset = self._chain.asset
-        message = encode_typed_data(
-            domain_data={
-                "name": asset.domain_name,
-                "version": asset.domain_version,
-                "chainId": asset.chain_id,
-                "verifyingContract": asset.address,
-            },
-            message_types={"Nothing": []},
-            message_data={},
-        )
-        return bytes(message.header)
 
 
 def _failed(identifier: object, code: int, sentence: str) -> dict[str, object]:

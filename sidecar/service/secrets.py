@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sidecar.clock import Entropy
 from sidecar.config.model import Config, Secret
@@ -26,8 +26,9 @@ class Opened:
 
     wallets: Mapping[str, EvmWallet]
     api_keys: Mapping[str, Secret]  # by route
-    tokens: Mapping[str, Caller] | None  # None: the config turned tokens off
-    all: tuple[str, ...]
+    # None: the config turned tokens off.
+    tokens: Mapping[str, Caller] | None = field(repr=False)
+    all: tuple[str, ...] = field(repr=False)
 
 
 def open_all(config: Config, environ: MutableMapping[str, str], entropy: Entropy) -> Opened:

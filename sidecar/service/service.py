@@ -10,7 +10,7 @@ from sidecar.errors import ConfigError
 from sidecar.ledger import Ledger
 from sidecar.ledger.sqlite import SqliteLedger
 from sidecar.metrics import Metrics
-from sidecar.payments.events import Emit, Event, TaskFailed
+from sidecar.payments.events import Emit, Event, LedgerWriteFailed, TaskFailed
 from sidecar.payments.payer import Payer
 from sidecar.payments.prover import Prover
 from sidecar.payments.recovery import Recovery
@@ -43,7 +43,13 @@ class Service:
         self._draining = False
         callers = tuple(opened.tokens.values()) if opened.tokens is not None else ()
         self._metrics = Metrics(
-            tuple(config.routes), tuple(caller.name for caller in callers) or ("anonymous",)
+            tuple(config.routes),
+            tuple(caller.name for caller in callers) or ("anonymous",),
+            {
+                route.name: route.networks
+                for route in config.routes.values()
+                if route.wallet is not None
+            },
         )
         self._tasks = Supervisor(lambda name, fault: self._emit(TaskFailed(name, fault)))
         self._pool = Pool(self._tasks)
@@ -67,7 +73,9 @@ class Service:
     async def _start(self) -> None:
         config, ports, emit = self._config, self._ports, self._emit
         instance = ports.entropy.token(8).hex()
-        books = await SqliteLedger.open(config.ledger_path, instance)
+        books = await SqliteLedger.open(
+            config.ledger_path, instance, lambda detail: emit(LedgerWriteFailed(detail))
+        )
         ledger = self._ledger = ports.wrap_ledger(books)
         rpc = self._pool.upstream(wiring.rpc_origins(config), RPC_CONNECT_S, RPC_IDLE_S)
         prover = Prover(
@@ -92,7 +100,7 @@ class Service:
         )
         self._data = await self._listen("listen", config.listen, handler)
         self._gate: Gate = wiring.build_gate(config, self._opened, self._data.port)
-        view = View(config, self._opened, ledger, self._metrics, ports.clock, self._is_draining)
+        view = View(config, self._opened, ledger, ports.clock, self._is_draining)
         admin = AdminHandler(view, lambda: self._admin_hosts)
         self._admin = await self._listen("admin", config.admin, admin)
         self._admin_hosts = wiring.host_names(config.admin, self._admin.port, config.hosts)

@@ -8,11 +8,11 @@ what is wrong. Neither travels in its arguments, where every user could read the
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from typing import Any, BinaryIO, Literal, TextIO
 
+from sidecar.document import read_json
 from sidecar.errors import WalletError
 
 INPUT_BYTES_MAX = 64 * 1024
@@ -71,12 +71,12 @@ def main(given: BinaryIO, key: TextIO, complaint: TextIO) -> int:
 
 def _request(text: bytes) -> tuple[dict[str, Any], str]:
     try:
-        match json.loads(text):
+        match read_json(text):
             case {"keystore": dict(keystore), "password": str(password)}:
                 return keystore, password
             case _:
                 pass
-    except (ValueError, RecursionError):
+    except ValueError:
         pass
     # From here, and not from the except arm: the parser's error holds the password.
     raise WalletError("not a keystore: it must be a JSON object of version 3")

@@ -12,17 +12,10 @@ import re
 from typing import Any
 
 from sidecar.chains import caip2
+from sidecar.document import Unreadable, read_json, shown
 from sidecar.errors import RemoteProtocolError
 from sidecar.http import Headers, HttpResponse, header_values
-from sidecar.x402.document import (
-    BODY_BYTES_MAX,
-    HEADER_CHARS_MAX,
-    Unreadable,
-    decode_base64,
-    inflate,
-    read_json,
-    shown,
-)
+from sidecar.x402.coding import BODY_BYTES_MAX, HEADER_CHARS_MAX, decode_base64, inflate
 from sidecar.x402.types import PaymentRequired, PaymentRequirements
 
 ACCEPTS_MAX = 32

@@ -9,8 +9,9 @@ import re
 from typing import Any, Literal, TypeAlias
 
 from sidecar.chains import caip2
+from sidecar.document import Unreadable, read_json, shown
 from sidecar.http import Headers, header_values
-from sidecar.x402.document import HEADER_CHARS_MAX, Unreadable, decode_base64, read_json, shown
+from sidecar.x402.coding import HEADER_CHARS_MAX, decode_base64
 from sidecar.x402.types import SettlementResponse
 
 REASON_CHARS_MAX = 300

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from sidecar.chains import Asset, caip2, find_asset
+from sidecar.document import shown
 from sidecar.money import Usdc
-from sidecar.x402.document import shown
 from sidecar.x402.types import PaymentRequired, PaymentRequirements
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)

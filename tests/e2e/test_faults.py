@@ -23,20 +23,38 @@ ODD_TERMS = [fault for fault in Fault if fault.moment is Moment.CHALLENGE]
 ONE_TRY = {
     Fault.UNSETTLED_400: 400,
     Fault.FOREVER_402: 503,
-    Fault.REDIRECT: 200,
     Fault.SETTLE_THEN_CUT_BODY: 0,
     Fault.SETTLE_THEN_CUT_STREAM: 0,
     Fault.SETTLE_THEN_STALL_STREAM: 0,
 }
 # Tried again, only a seller that refuses for ever does not serve.
 THREE_TRIES = {Fault.FOREVER_402: 503}
-STOCK = {Fault.FOREVER_402: 503, Fault.UNSETTLED_400: 400}
+# The stock client repeats neither a 400 nor a stream that broke off.
+STOCK = {
+    Fault.UNSETTLED_400: 400,
+    Fault.FOREVER_402: 503,
+    Fault.SETTLE_THEN_CUT_STREAM: 0,
+    Fault.SETTLE_THEN_STALL_STREAM: 0,
+}
+
+
+class FinalError(Exception):
+    """A refusal that says not to be tried again; holds its status."""
 
 
 async def ask(
-    world: Running, model: str, content: str, *, retries: int = 0, stream: bool = False
+    world: Running,
+    model: str,
+    content: str,
+    *,
+    retries: int = 0,
+    stream: bool = False,
+    obeys: bool = False,
 ) -> int:
-    """One call of the OpenAI client: its status; 0 when its answer broke off."""
+    """One call of the OpenAI client: its status; 0 when its answer broke off.
+
+    ``obeys``: raise FinalError where the refusal says x-should-retry: false.
+    """
     client = openai.AsyncOpenAI(
         base_url=world.base_url, api_key=TOKEN, max_retries=retries, timeout=60
     )
@@ -48,6 +66,8 @@ async def ask(
             async for _ in answer:  # type: ignore[union-attr]  # a stream, as asked
                 pass
     except openai.APIStatusError as refusal:
+        if obeys and refusal.response.headers.get("x-should-retry") == "false":
+            raise FinalError(refusal.status_code) from refusal
         return refusal.status_code
     except Exception as fault:  # the client has no one exception for an answer that broke off
         assert not isinstance(fault, AssertionError), fault
@@ -67,9 +87,15 @@ async def one_try(world: Running, fault: Fault) -> int:
 
 
 async def three_tries(world: Running, fault: Fault) -> int:
+    """A loop that tries whatever fails again, but for what says that it must not be."""
     status = 0
     for _ in range(3):
-        status = await ask(world, f"fault:{fault}", f"three {fault}", stream=streams(fault))
+        try:
+            status = await ask(
+                world, f"fault:{fault}", f"three {fault}", stream=streams(fault), obeys=True
+            )
+        except FinalError as refusal:
+            return int(refusal.args[0])
         if status == 200:
             break
     return status

@@ -66,7 +66,7 @@ async def odd(request: web.Request) -> web.StreamResponse:
     if kind == "same-origin":
         return web.Response(status=302, headers={"Location": "/v1/elsewhere"})
     if kind == "big-header":
-        return web.Response(headers={"X-Big": "x" * 100_000})
+        return web.Response(headers={"X-Big": "x" * 300_000})
     if kind == "echo-secret":
         return web.Response(headers={"X-Echo": f"Bearer {KEY}", "Set-Cookie": "a=b"})
     if kind == "402":

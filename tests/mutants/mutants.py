@@ -39,9 +39,9 @@ MUTANTS = (
     Mutant(
         "ignores the open payment after a restart",
         "sidecar/ledger/sqlite_instances.py",
-        "@@@",
-        "@@@",
-        (f"{MONEY_PATH}::test_in_doubt_binds_after_restart", CRASH),
+        "return holder is not None and self.is_alive(holder)",
+        "return holder is not None",
+        (CRASH,),
     ),
     Mutant(
         "voids what is unused now",

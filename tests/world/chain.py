@@ -87,7 +87,7 @@ class Anvil:
 
     def start(self) -> None:
         """Start it and wait until it listens."""
-        command = [
+        command: list[str | Path] = [
             installed(ANVIL),
             *("--host", "127.0.0.1", "--port", str(self.port), "--silent"),
             *("--chain-id", str(CHAIN_ID), "--accounts", "1"),
@@ -144,10 +144,8 @@ class Anvil:
 
     def transfers(self, sender: str | None = None, recipient: str | None = None) -> list[Transfer]:
         """Every USDC transfer between these two (None: anyone), oldest first."""
-        topics = [TRANSFER, *(None if one is None else "0x" + _word(one) for one in (sender, recipient))]
-        logs = self.rpc(
-            "eth_getLogs", {"address": USDC, "fromBlock": "0x0", "toBlock": "latest", "topics": topics}
-        )
+        ends = [None if end is None else "0x" + _word(end) for end in (sender, recipient)]
+        query = {"address": USDC, "fromBlock": "0x0", "topics": [TRANSFER, *ends]}
         return [
             Transfer(
                 sender="0x" + log["topics"][1][-40:],
@@ -155,7 +153,7 @@ class Anvil:
                 amount=int(log["data"], 16),
                 transaction=log["transactionHash"],
             )
-            for log in logs
+            for log in self.rpc("eth_getLogs", query)
         ]
 
     def send(self, to: str, data: str) -> None:

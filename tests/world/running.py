@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sidecar.logs import LogSink
 
 from sidecar.clock import SystemClock, SystemEntropy
 from sidecar.config.read import parse_config
+from sidecar.payments.events import Event
 from sidecar.sandbox import Sandbox, SandboxOptions
 from sidecar.service import Ports, Service, open_all
 
@@ -43,7 +43,7 @@ routes:
     max_payment: "0.10 USDC"
     budgets: [day]
     response_wait_s: {response_wait_s}
-    breaker: {{undelivered_max: 1000, window_s: 3600}}
+    breaker: {{undelivered_max: 1000, window: 1h}}
 """
 
 
@@ -86,6 +86,7 @@ class Running:
     sandbox: Sandbox
     service: Service
     folder: Path
+    events: list[Event]
 
     @property
     def base_url(self) -> str:
@@ -117,9 +118,10 @@ async def running(
         )
         config = parse_config(text, {}, {}, folder)
         opened = open_all(config, {}, SystemEntropy())
-        service = await Service.start(config, opened, LogSink(opened.all), ports or Ports())
+        events: list[Event] = []
+        service = await Service.start(config, opened, events.append, ports or Ports())
         try:
-            yield Running(sandbox, service, folder)
+            yield Running(sandbox, service, folder, events)
         finally:
             await service.stop()
     finally:

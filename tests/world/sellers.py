@@ -37,8 +37,15 @@ class _Server:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         python = installed(WORLD / venv / "bin/python")
-        command = [python, SCRIPTS / script, "--port", str(self.port), *options]
-        self.process = Process(command, folder / f"{script}-{self.port}.log", os.environ | (env or {}))
+        command: list[str | Path] = [
+            python,
+            str(SCRIPTS / script),
+            "--port",
+            str(self.port),
+            *options,
+        ]
+        log = folder / f"{script}-{self.port}.log"
+        self.process = Process(command, log, os.environ | (env or {}))
 
     def __enter__(self) -> Self:
         self.process.wait_for_port(self.port)
@@ -54,7 +61,7 @@ class _Server:
 
 
 class Facilitator(_Server):
-    """It settles on the chain, and pays the gas. ``confirmation_wait_s``: how long for a receipt."""
+    """It settles on the chain, pays the gas, and waits so long for the chain's receipt."""
 
     def __init__(self, folder: Path, chain: Anvil, *, confirmation_wait_s: float = 60) -> None:
         chain.give_eth(Account.from_key(FACILITATOR_KEY).address)

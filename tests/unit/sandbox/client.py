@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 
+from sidecar.clock import Clock
 from sidecar.sandbox import Sandbox
 from tests.world.fakes import FakeClock
 from tests.world.payment_builder import Build, decode, encode
@@ -45,12 +46,15 @@ class Answer:
 class Buyer:
     """Talks to one sandbox; pays exactly as it is told."""
 
-    def __init__(self, sandbox: Sandbox, clock: FakeClock) -> None:
+    def __init__(self, sandbox: Sandbox, clock: Clock) -> None:
         self.sandbox = sandbox
-        self.clock = clock
+        self._clock = clock
         self.books = sandbox.books
         self._session = aiohttp.ClientSession(
-            max_line_size=131_072, max_field_size=131_072, timeout=aiohttp.ClientTimeout(20)
+            connector=aiohttp.TCPConnector(limit=0),
+            max_line_size=131_072,
+            max_field_size=131_072,
+            timeout=aiohttp.ClientTimeout(20),
         )
 
     async def __aenter__(self) -> Buyer:
@@ -65,8 +69,14 @@ class Buyer:
         await self._session.close()
 
     @property
+    def clock(self) -> FakeClock:
+        """The sandbox's clock, where a test moves it."""
+        assert isinstance(self._clock, FakeClock)
+        return self._clock
+
+    @property
     def now_s(self) -> int:
-        return int(self.clock.now().timestamp())
+        return int(self._clock.now().timestamp())
 
     @property
     def build(self) -> Build:
@@ -121,6 +131,21 @@ class Buyer:
         two = self.sandbox.options.x402_version == 2
         document = paying.v2(required) if two else paying.v1(required)
         return await self.present(document, method, path, body, **more)
+
+    async def until_broken(
+        self, document: object, method: str, path: str, body: bytes
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
+        """Present a payment; the head, and the part of the body that came before the break."""
+        headers = {"PAYMENT-SIGNATURE": encode(document)}
+        url = self.sandbox.url + path
+        got = b""
+        async with self._session.request(method, url, data=body, headers=headers) as response:
+            try:
+                async for piece in response.content.iter_any():
+                    got += piece
+            except aiohttp.ClientPayloadError:
+                return response, got
+        raise AssertionError("the body was whole")
 
     @property
     def last(self) -> tuple[str, str]:

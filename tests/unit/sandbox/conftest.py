@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from sidecar.clock import Clock
 from sidecar.sandbox import Sandbox, SandboxOptions
 from tests.unit.sandbox.client import Buyer
 from tests.world.fakes import FakeClock, FakeEntropy
@@ -19,8 +20,8 @@ async def shop() -> AsyncIterator[Open]:
     """Opens a sandbox with these options, and a buyer who talks to it."""
     async with AsyncExitStack() as stack:
 
-        async def start(options: SandboxOptions | None = None) -> Buyer:
-            clock = FakeClock()
+        async def start(options: SandboxOptions | None = None, clock: Clock | None = None) -> Buyer:
+            clock = clock or FakeClock()
             sandbox = Sandbox(options or SandboxOptions(), clock, FakeEntropy())
             await sandbox.start()
             stack.push_async_callback(sandbox.stop)

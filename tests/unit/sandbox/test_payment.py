@@ -13,7 +13,10 @@ from sidecar.sandbox.payment import Malformed, Payment, read_payment
 from tests.world.payment_builder import PAYER, Build, encode
 
 NOW_S = 1_795_000_000
-TERMS = {"accepts": [{"scheme": "exact", "network": "base-sepolia"}], "resource": {"url": "u"}}
+TERMS: dict[str, Any] = {
+    "accepts": [{"scheme": "exact", "network": "base-sepolia"}],
+    "resource": {"url": "u"},
+}
 
 
 def v2() -> dict[str, Any]:
@@ -145,7 +148,7 @@ def test_missing(path: tuple[str, ...], named: str) -> None:
         ("value", "1e4"),
         ("value", "0x2710"),
         ("value", "10000\n"),
-        ("value", "١"),
+        ("value", "\N{ARABIC-INDIC DIGIT ONE}"),
         ("value", str(2**256)),
         ("value", "9" * 79),
         ("validAfter", 0),

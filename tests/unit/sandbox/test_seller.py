@@ -8,6 +8,8 @@ import pytest
 
 from sidecar.money import Usdc
 from sidecar.sandbox import Fault, SandboxOptions
+from sidecar.sandbox.facilitator import transfer_of
+from sidecar.sandbox.payment import Payment, read_payment
 from tests.unit.sandbox.client import CHAT, Buyer, chat
 from tests.unit.sandbox.conftest import Open
 from tests.world.payment_builder import PAYER, encode
@@ -120,10 +122,7 @@ async def test_cancelled_is_not_replayed(buyer: Buyer) -> None:
 
 
 async def test_paid_by_somebody_else(buyer: Buyer) -> None:
-    """An authorization that somebody else submitted pays the seller, who refuses it all the same."""
-    from sidecar.sandbox.facilitator import transfer_of
-    from sidecar.sandbox.payment import Payment, read_payment
-
+    """An authorization that somebody else submitted pays the seller, who refuses it anyway."""
     document = buyer.build.v2(await buyer.terms())
     payment = read_payment(encode(document), 2)
     assert isinstance(payment, Payment)

@@ -29,7 +29,7 @@ def read(body: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def build(facilitator: x402FacilitatorSync) -> FastAPI:
-    """Its three endpoints. They are plain functions: the SDK blocks while it waits for the chain."""
+    """Its three endpoints: plain functions, because the SDK blocks while it waits for the chain."""
     app = FastAPI()
 
     @app.get("/supported")

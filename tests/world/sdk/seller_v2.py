@@ -18,7 +18,7 @@ NETWORK = "eip155:84532"
 FOR_SALE = ("GET /v1/paid-models", "POST /v1/chat/completions")
 
 # In base64 these make a header of about 30 KB: more than 24 KiB, less than 32 KiB.
-FAT_PROPERTIES = 220
+FAT_PROPERTIES = 240
 
 
 def _fat_schema() -> dict[str, Any]:

@@ -1,0 +1,44 @@
+"""The command ``sidecar``: one file for each of its commands.
+
+JSON goes to stdout with ``--json``; diagnostics go to stderr; tables and colour are for a
+terminal. A fault that is expected ends in one line and a documented status, never a traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+
+from sidecar.cli import exits
+from sidecar.cli.parser import make_parser
+from sidecar.errors import ConfigError, SidecarError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. The exit status; SystemExit for ``--help`` and wrong usage."""
+    if not __debug__:
+        print("sidecar: assertions guard the money; start Python without -O", file=sys.stderr)
+        return exits.USAGE
+    args = make_parser().parse_args(argv)
+    try:
+        # Imported for its own command only: some take a while.
+        command: Callable[..., int] = getattr(
+            import_module(f"sidecar.cli.{args.command}"), args.command
+        )
+        status = command(args)
+        sys.stdout.flush()
+        return status
+    except ConfigError as fault:
+        print(*fault.mistakes, sep="\n", file=sys.stderr)
+        return exits.USAGE
+    except SidecarError as fault:
+        print(f"sidecar: {fault.diagnostics()}", file=sys.stderr)
+        return exits.exit_of(fault)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader, such as head, has what it wanted; the interpreter must not flush again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.OK

@@ -1,0 +1,75 @@
+"""A JSON document from a stranger: bounded, readable in one way only, or refused.
+
+What passes can be written again as JSON: no infinity, no lone surrogate, no number that int()
+gives up on.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, NoReturn
+
+DEPTH_MAX = 16
+
+# The closing quote is optional so that a string without one is still passed over in one step.
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_BRACKET = re.compile(r"[\[{\]}]")
+
+
+class Unreadable(ValueError):
+    """A stranger's document that says nothing sure; its text is the reason."""
+
+
+def read_json(data: bytes) -> Any:
+    """One JSON value, with no key twice in an object and at most DEPTH_MAX levels.
+
+    ValueError, with a reason for people, and nothing else.
+    """
+    text = data.decode("utf-8-sig")
+    # Before the parser, which recurses: libraries raise its limit so far that the stack ends first.
+    if not _is_shallow(text):
+        raise Unreadable(f"it is nested over {DEPTH_MAX} levels deep")
+    value = json.loads(
+        text, object_pairs_hook=_object, parse_float=_finite, parse_constant=_not_json
+    )
+    # A lone surrogate arrives as an escape, and would break whatever stores or logs it.
+    json.dumps(value, ensure_ascii=False).encode()
+    return value
+
+
+def shown(value: Any, chars_max: int) -> str:
+    """What a stranger wrote, in at most ``chars_max`` characters that are safe to print."""
+    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    return "".join(char if char.isprintable() else " " for char in text[:chars_max])
+
+
+def _is_shallow(text: str) -> bool:
+    if text.count("[") + text.count("{") <= DEPTH_MAX:
+        return True
+    depth = 0
+    for bracket in _BRACKET.finditer(_STRING.sub("", text)):
+        depth += 1 if bracket[0] in "[{" else -1
+        if depth > DEPTH_MAX:
+            return False
+    return True
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # Two readers of a key that is there twice could see two prices.
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise Unreadable("it has a key twice")
+    return fields
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise Unreadable("it has a number that is too large")
+    return number
+
+
+def _not_json(name: str) -> NoReturn:
+    raise Unreadable(f"it has {name}, which is not JSON")

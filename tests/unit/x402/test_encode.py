@@ -1,0 +1,91 @@
+"""Writing the payment header: the seller's own words back, and our payload."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from sidecar.x402.encode import envelope_for, payment_header
+from sidecar.x402.types import Json, PaymentRequired, PaymentRequirements
+
+ORIGINAL = {"amount": "1", "scheme": "exact", "network": "base", "extra": {"acceptId": "é"}}
+REQUIREMENTS = PaymentRequirements(
+    scheme="exact",
+    network="eip155:8453",
+    asset="0x",
+    amount="1",
+    pay_to="0x",
+    max_timeout_seconds=60,
+    extra={},
+    original=ORIGINAL,
+)
+PAYMENT_ID = "pay_" + "0" * 32
+PAYLOAD = {"signature": "0x", "authorization": {}}
+
+
+def envelope(version: int, resource: Any = None, extensions: Json | None = None) -> dict[str, Any]:
+    """The envelope for a challenge with one offer."""
+    required = PaymentRequired(version, (REQUIREMENTS,), resource, extensions or {})
+    return envelope_for(required, REQUIREMENTS, PAYMENT_ID)
+
+
+def test_v1() -> None:
+    """A v1 envelope has the scheme, and the network under the seller's name for it."""
+    assert {"x402Version": 1, "scheme": "exact", "network": "base"} == envelope(1, "http://x")
+
+
+def test_v2() -> None:
+    """A v2 envelope echoes the offer and the resource, and leaves extensions out."""
+    assert {"x402Version": 2, "accepted": ORIGINAL, "resource": "http://x"} == envelope(
+        2, "http://x", {"bazaar": {"info": {}}}
+    )
+
+
+def test_no_resource() -> None:
+    """A resource that the seller did not send is not made up."""
+    assert {"x402Version": 2, "accepted": ORIGINAL} == envelope(2)
+
+
+def test_payment_identifier() -> None:
+    """Where the seller offers payment-identifier, it gets our id with its own info, no schema."""
+    offered = {"payment-identifier": {"info": {"required": False, "id": ""}, "schema": {}}}
+
+    result = envelope(2, extensions=offered)
+
+    expected = {"payment-identifier": {"info": {"required": False, "id": PAYMENT_ID}}}
+    assert expected == result["extensions"]
+
+
+@pytest.mark.parametrize("offer", [None, [], {}, {"info": None}, {"info": "x"}])
+def test_odd_payment_identifier(offer: object) -> None:
+    """An offer of payment-identifier without its info is not answered."""
+    assert "extensions" not in envelope(2, extensions={"payment-identifier": offer})
+
+
+def test_illegal_id() -> None:
+    """A payment id that the extension's grammar does not allow is a bug."""
+    with pytest.raises(AssertionError):
+        envelope_for(PaymentRequired(2, ()), REQUIREMENTS, "short")
+
+
+@pytest.mark.parametrize(("version", "name"), [(1, "X-PAYMENT"), (2, "PAYMENT-SIGNATURE")])
+def test_header(version: int, name: str) -> None:
+    """The header is standard padded base64 of compact JSON, named by the version."""
+    result = payment_header(envelope(version), PAYLOAD)
+
+    text = base64.b64decode(result[1], validate=True)
+    assert name == result[0]
+    assert {**envelope(version), "payload": PAYLOAD} == json.loads(text)
+    assert b" " not in text
+
+
+def test_same_bytes_after_storage() -> None:
+    """An envelope that was stored as JSON makes the same header, byte for byte."""
+    stored = json.loads(json.dumps(envelope(2, {"url": "http://x"})))
+
+    assert payment_header(envelope(2, {"url": "http://x"}), PAYLOAD) == payment_header(
+        stored, PAYLOAD
+    )
