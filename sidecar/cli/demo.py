@@ -23,8 +23,8 @@ from sidecar.clock import SystemClock, SystemEntropy
 from sidecar.config.read import parse_config
 from sidecar.ledger.model import Payment
 from sidecar.ledger.sqlite import SqliteLedger
-from sidecar.logs import LogSink
 from sidecar.money import Usdc
+from sidecar.payments.events import Event
 from sidecar.sandbox import Sandbox, SandboxOptions
 from sidecar.service import Ports, Service, open_all
 from sidecar.wallets.evm import EvmWallet
@@ -89,7 +89,7 @@ async def _demo(folder: Path) -> int:
         )
         config = parse_config(text, {}, {}, folder)
         opened = open_all(config, {}, entropy)
-        service = await Service.start(config, opened, LogSink(opened.all), Ports(entropy=entropy))
+        service = await Service.start(config, opened, _unheard, Ports(entropy=entropy))
         try:
             token = (folder / "caller.token").read_text().strip()
             return await _show(sandbox, service, EvmWallet(key).address, token, folder)
@@ -99,9 +99,11 @@ async def _demo(folder: Path) -> int:
         await sandbox.stop()
 
 
-async def _show(
-    sandbox: Sandbox, service: Service, address: str, token: str, folder: Path
-) -> int:
+def _unheard(event: Event) -> None:
+    """The screen is for the demo; what happens is in the ledger and the metrics."""
+
+
+async def _show(sandbox: Sandbox, service: Service, address: str, token: str, folder: Path) -> int:
     base_url = f"http://127.0.0.1:{service.port}/v1"
     client, ask = _client(base_url, token)
     print("x402-sidecar demo: no account, no API key, no real money\n")
@@ -133,7 +135,8 @@ async def _show_payment(folder: Path, payment_id: str) -> None:
     spent = Usdc(sum(row.amount.atomic for row in await _payments(folder)))
     print(f"  paid      {payment.amount}, once, to {payment.pay_to}")
     print(f"  receipt   {payment.proof.transaction}")
-    print(f"  budget    {spent} of {BUDGET} spent\n")
+    left = Usdc(BUDGET.atomic - spent.atomic)
+    print(f"  budget    {spent} spent, {left} left of {BUDGET}\n")
 
 
 async def _show_books(sandbox: Sandbox, service: Service, folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sidecar.errors import (
     LedgerError,
+    LocalProtocolError,
     RemoteProtocolError,
     SidecarError,
     UpstreamError,
@@ -37,7 +38,7 @@ def exit_of(fault: SidecarError) -> int:
         return SIGNER
     if isinstance(fault, UpstreamError | LedgerError):
         return TRANSPORT
-    if isinstance(fault, RemoteProtocolError):
+    if isinstance(fault, RemoteProtocolError | LocalProtocolError):
         return PROTOCOL
     return USAGE
 

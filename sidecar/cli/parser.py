@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from typing import TypeAlias
 
 from sidecar import __version__
 from sidecar.cli.exits import described
 
 PAYMENTS_LIMIT = 50
-PAYMENTS_LIMIT_MAX = 100_000
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -33,10 +35,7 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-_Commands = argparse._SubParsersAction  # its only name  # noqa: SLF001
-
-
-def _add(commands: _Commands[argparse.ArgumentParser], name: str, what: str) -> argparse.ArgumentParser:
+def _add(commands: Commands, name: str, what: str) -> argparse.ArgumentParser:
     return commands.add_parser(
         name,
         help=what,
@@ -44,4 +43,95 @@ def _add(commands: _Commands[argparse.ArgumentParser], name: str, what: str) -> 
         epilog=described(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
+    )
+
+
+def _add_config(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="default: $SIDECAR_CONFIG, ./sidecar.yaml, then ~/.config/sidecar/sidecar.yaml",
+    )
+
+
+def _add_json(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument("--json", action="store_true", help="write JSON to stdout")
+
+
+def _add_overrides(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--listen", metavar="HOST:PORT", help="where apps connect")
+    parser.add_argument("--admin", metavar="HOST:PORT", help="where health, metrics and status are")
+    parser.add_argument("--auth", metavar="token|none", help="what apps have to send")
+    parser.add_argument("--state-dir", metavar="DIR", help="where ledger and tokens are kept")
+    parser.add_argument("--log-format", metavar="auto|json|console")
+    parser.add_argument("--log-level", metavar="debug|info|warning|error")
+
+
+def _add_run(commands: Commands) -> None:
+    parser = _add(commands, "run", "serve until told to stop")
+    _add_config(parser)
+    _add_overrides(parser)
+
+
+def _add_check(commands: Commands) -> None:
+    parser = _add(commands, "check", "show what a config means, or every mistake in it")
+    _add_config(parser)
+    _add_overrides(parser)
+    _add_json(parser)
+
+
+def _add_status(commands: Commands) -> None:
+    parser = _add(commands, "status", "ask the running sidecar how it is")
+    _add_config(parser)
+    parser.add_argument("--admin", metavar="HOST:PORT", help="its admin address")
+    _add_json(parser)
+
+
+def _add_balance(commands: Commands) -> None:
+    parser = _add(commands, "balance", "ask the chains what each wallet holds")
+    _add_config(parser)
+    _add_json(parser)
+
+
+def _add_payments(commands: Commands) -> None:
+    parser = _add(commands, "payments", "list the newest payments in the ledger")
+    _add_config(parser)
+    parser.add_argument("--state-dir", metavar="DIR", help="where the ledger is kept")
+    parser.add_argument("--since", metavar="DURATION", help="not older than this: 30m, 24h, 7d")
+    parser.add_argument(
+        "--limit", type=int, default=PAYMENTS_LIMIT, metavar="N", help="default: 50"
+    )
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--csv", action="store_true", help="write CSV to stdout")
+    _add_json(shape)
+
+
+def _add_wallet(commands: Commands) -> None:
+    actions = _add(commands, "wallet", "make, import or look at a key").add_subparsers(
+        dest="action", required=True, metavar="new|import|address"
+    )
+    new = _add(actions, "new", "make a key, write it to a file, and show its address")
+    imported = _add(actions, "import", "write a key to a file, and show its address")
+    imported.add_argument(
+        "--from-file", metavar="FILE", help="the key; without it, stdin is read, unseen"
+    )
+    for parser in (new, imported):
+        parser.add_argument("--out", required=True, metavar="FILE", help="0600, never replaced")
+        parser.add_argument("--keystore", action="store_true", help="encrypt it with a password")
+    address = _add(actions, "address", "show the address of each wallet, or of a key file")
+    source = address.add_mutually_exclusive_group()
+    _add_config(source)
+    source.add_argument("--key-file", metavar="FILE")
+    address.add_argument("--keystore", action="store_true", help="the key file is a keystore")
+    for parser in (new, imported, address):
+        parser.add_argument("--password-file", metavar="FILE", help="without it, it is asked for")
+        _add_json(parser)
+
+
+def _add_sandbox(commands: Commands) -> None:
+    parser = _add(commands, "sandbox", "run a seller to rehearse with; no real money")
+    parser.add_argument("--listen", default="127.0.0.1:4020", metavar="HOST:PORT")
+    parser.add_argument("--price", default="0.01 USDC", metavar="AMOUNT", help="of one call")
+    parser.add_argument(
+        "--version", type=int, choices=(1, 2), default=2, dest="x402_version", help="of x402"
     )

@@ -98,6 +98,7 @@ class Books:
         windows = sqlite_budgets.set_aside(self.connection, intent.budgets, intent.amount, at)
         if isinstance(windows, Denied):
             return windows
+        windows_json = to_json(windows)
         self.connection.execute(
             _INSERT,
             (
@@ -116,11 +117,12 @@ class Books:
                 intent.network,
                 intent.asset,
                 intent.pay_to,
-                to_json(windows),
+                windows_json,
                 to_json(intent.envelope),
             ),
         )
-        self._tell(intent.id, "reserved", at_ms, amount=intent.amount.atomic, windows=windows)
+        detail = f'{{"amount":{intent.amount.atomic},"windows":{windows_json}}}'
+        self.connection.execute(_TELL, (at_ms, intent.id, "reserved", detail))
         return reserved_payment(intent, at_ms)
 
     def _bind(self, purchase: Purchase, at_ms: int) -> Payment | Denied | int:

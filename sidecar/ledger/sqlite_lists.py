@@ -35,9 +35,7 @@ WHERE purchase_key = ? AND explicit = 1 AND state <> 'voided' AND closed_at IS N
 ORDER BY seq
 """
 _CLOSED_SINCE = "SELECT count(*) FROM payments WHERE route = ? AND closed_at >= ?"
-_NEWEST = """
-SELECT * FROM payments WHERE reserved_at >= ? ORDER BY reserved_at DESC, seq DESC LIMIT ?
-"""
+_NEWEST = "SELECT * FROM payments WHERE reserved_at >= ? ORDER BY seq DESC LIMIT ?"
 
 
 def in_doubt(connection: sqlite3.Connection) -> tuple[Payment, ...]:

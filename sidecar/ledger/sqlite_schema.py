@@ -71,7 +71,6 @@ WHERE confirmed = 0 AND state = 'posted'
 _CLOSED = """
 CREATE INDEX payments_closed ON payments (route, closed_at) WHERE closed_at IS NOT NULL
 """
-_BY_TIME = "CREATE INDEX payments_by_time ON payments (reserved_at)"
 
 _WINDOWS = """
 CREATE TABLE windows (
@@ -118,7 +117,6 @@ STATEMENTS = (
     _IN_DOUBT,
     _UNCONFIRMED,
     _CLOSED,
-    _BY_TIME,
     _WINDOWS,
     _EVENTS,
     _NEVER_CHANGED,

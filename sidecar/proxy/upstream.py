@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from aiohttp import ClientError, ClientTimeout, ServerDisconnectedError, TCPConnector
 from aiohttp.client_reqrep import ClientRequest
@@ -104,7 +105,9 @@ class HttpUpstream:
         origin, target = known
         head = _render_head(request, origin, path, streamed=body is not None)
         try:
-            async with asyncio.timeout(wait_s):
+            async with asyncio.timeout(wait_s) as limit:
+                if body is not None:
+                    body = _extending(body, limit, wait_s)
                 reply = await self._converse(request, target, head, body)
         except TimeoutError as fault:
             raise UpstreamTimeoutError(f"no answer from {origin} in {wait_s:g} s") from fault
@@ -209,6 +212,18 @@ class HttpUpstream:
         except (ClientError, OSError, TimeoutError):
             # The app went away, or the upstream did: half a body must never look whole.
             connection.close()
+
+
+async def _extending(
+    body: AsyncIterator[bytes], limit: asyncio.Timeout, wait_s: float
+) -> AsyncIterator[bytes]:
+    """The body; the wait for an answer starts again with each piece of it that goes out."""
+    loop = asyncio.get_running_loop()
+    async for chunk in body:
+        # An answer may come before the body's end; then nobody waits for it any more.
+        with suppress(RuntimeError):
+            limit.reschedule(loop.time() + wait_s)
+        yield chunk
 
 
 def _split(url: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ Reasons are the official facilitator's own strings (x402.md A.4); the detail is 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sidecar.clock import Clock
@@ -165,10 +165,8 @@ def _matching(payment: Payment, offers: Sequence[Offer]) -> Offer | None:
     return named[0] if named else None
 
 
-def _accepts(accepted: object, offered: dict[str, object]) -> bool:
+def _accepts(accepted: Mapping[str, object], offered: Mapping[str, object]) -> bool:
     """Every key that was offered came back, with the same type; more keys do no harm."""
-    if not isinstance(accepted, dict):
-        return False
     extra, offered_extra = accepted.get("extra"), offered["extra"]
     if not isinstance(extra, dict) or not isinstance(offered_extra, dict):
         return False

@@ -53,6 +53,8 @@ class SandboxOptions:
     body_bytes_max: int = 64 * 2**20
     transfer_bytes_max: int = 16 * 2**30
     records_max: int = 1_000_000
+    # For how many purchases an odd offer is remembered, so that it can be paid.
+    decoys_max: int = 10_000
 
     def __post_init__(self) -> None:
         if self.network not in NETWORK_NAMES:

@@ -36,9 +36,6 @@ from sidecar.sandbox.terms import Offer, Terms
 # What an official v2 seller says to a header that it cannot read.
 UNREADABLE = "Payment required"
 
-# How many purchases' odd offers are remembered.
-DECOYS_MAX = 10_000
-
 
 class Seller:
     """Sells goods for one price on one chain."""
@@ -89,7 +86,7 @@ class Seller:
             return payment_required(self._replies.challenge(request))
         offers = decoys.offers_of(fault, self._terms.offer)
         if offers is not None:
-            while len(self._decoys) >= DECOYS_MAX:
+            while len(self._decoys) >= self._options.decoys_max:
                 del self._decoys[next(iter(self._decoys))]
             self._decoys[purchase] = offers
         challenge = self._replies.challenge(request, offers or ())

@@ -106,5 +106,5 @@ def _refuse_odd(keystore: Mapping[str, Any]) -> None:
         raise WalletError("a keystore that would take too long to open")
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover - a process of its own, which a test runs
     sys.exit(main(sys.stdin.buffer, sys.stdout, sys.stderr))

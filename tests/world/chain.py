@@ -100,7 +100,7 @@ class Anvil:
     def stop(self) -> None:
         """Stop it; the chain is gone."""
         if self._process is not None:
-            self._process.stop()
+            self._process.kill()
 
     def __enter__(self) -> Self:
         self.start()

@@ -57,7 +57,8 @@ class _Server:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.process.stop()
+        # Asked to end, it would wait for its last customers, and they for a chain that is gone.
+        self.process.kill()
 
 
 class Facilitator(_Server):

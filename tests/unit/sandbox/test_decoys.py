@@ -180,3 +180,15 @@ async def test_an_offer_is_for_its_purchase(buyer: Buyer) -> None:
         "No matching payment requirements"
         == (await buyer.present(document, path="/v1/paid?other")).required["error"]
     )
+
+
+async def test_old_offers_are_forgotten(shop: Open) -> None:
+    """Odd offers are remembered for so many purchases; the honest one always holds."""
+    buyer = await shop(SandboxOptions(decoys_max=1))
+    first = (await challenged(buyer, Fault.OTHER_PAYEE)).required
+    buyer.sandbox.faults.add(Fault.OTHER_PAYEE)
+    await buyer.send(path="/v1/paid?other")
+    answer = await buyer.present(replace(buyer.build, to=STRANGER).v2(first))
+
+    assert "No matching payment requirements" == answer.required["error"]
+    assert 200 == (await buyer.pay()).status

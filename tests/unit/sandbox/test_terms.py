@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sidecar.money import Usdc
 from sidecar.sandbox import PAY_TO, SandboxOptions
 from sidecar.sandbox.addresses import checksummed, keccak256
 from tests.unit.sandbox.client import CHAT, chat
@@ -150,6 +151,7 @@ async def test_extensions_echo(shop: Open) -> None:
     assert (402, MISMATCH) == await error(1, part)
     assert (402, MISMATCH) == await error(2, {"other": {}})
     assert (402, MISMATCH) == await error(3, {"payment-identifier": None})
+    assert (402, MISMATCH) == await error(7, {"payment-identifier": {"info": None}})
     assert (200, "") == await error(4, whole)
     assert (200, "") == await error(5, declared)
     assert (200, "") == await error(6, {})
@@ -186,11 +188,12 @@ async def test_payment_identifier(shop: Open) -> None:
         {"x402_version": 3},
         {"network": "eip155:42161", "x402_version": 1},
         {"pay_to": "0x12"},
+        {"price": Usdc(0)},
     ],
 )
 def test_options(options: dict[str, object]) -> None:
     """Options that no seller could have are refused at once."""
-    with pytest.raises(ValueError, match=r"network|versions|name|address"):
+    with pytest.raises(ValueError, match=r"network|versions|name|address|price"):
         SandboxOptions(**options)  # type: ignore[arg-type]  # wrong on purpose
 
 

@@ -1,0 +1,54 @@
+"""A few short conversations over HTTP, for a command that wants to know something now."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sidecar.errors import UpstreamTimeoutError
+from sidecar.http import Exchange, Origin, Upstream, run_exchange
+from sidecar.proxy.pool import Pool
+from sidecar.tasks import Supervisor
+
+WAIT_S = 3.0
+BODY_BYTES_MAX = 64 * 1024
+TASKS_WAIT_S = 1.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """Holds exchanges with a closed set of origins."""
+
+    upstream: Upstream
+
+    async def hold(self, exchange: Exchange[T], body_bytes_max: int = BODY_BYTES_MAX) -> T:
+        """What the exchange returns, all of it within ``WAIT_S``.
+
+        UpstreamError, UpstreamTimeoutError or RemoteProtocolError when it cannot be had.
+        """
+        try:
+            async with asyncio.timeout(WAIT_S):
+                return await run_exchange(
+                    self.upstream, exchange, wait_s=WAIT_S, body_bytes_max=body_bytes_max
+                )
+        except TimeoutError as fault:
+            raise UpstreamTimeoutError(f"no whole answer in {WAIT_S:g} s") from fault
+
+
+@asynccontextmanager
+async def dialogue(urls: Iterable[str]) -> AsyncIterator[Dialogue]:
+    """A dialogue with the origins of these URLs."""
+    # Nothing here is started and left alone: whoever starts something awaits it.
+    tasks = Supervisor(lambda name, fault: None)
+    pool = Pool(tasks)
+    try:
+        origins = frozenset(Origin.of(url) for url in urls)
+        yield Dialogue(pool.upstream(origins, WAIT_S, WAIT_S))
+    finally:
+        await tasks.drain(TASKS_WAIT_S)
+        await pool.close()

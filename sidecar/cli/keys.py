@@ -1,0 +1,77 @@
+"""The keys that a command opens, and the passwords that it asks for."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from sidecar.config.model import Config, Secret, SecretKind, SecretRef
+from sidecar.config.secrets import open_keystore, open_secret
+from sidecar.errors import ConfigError, WalletError
+from sidecar.wallets.evm import EvmWallet, parse_private_key
+
+KEY_BYTES_MAX = 1024
+
+
+def wallet_addresses(config: Config, environ: Mapping[str, str]) -> dict[str, str]:
+    """The address of every wallet by its name. ConfigError with a line for each that has none."""
+    mistakes: list[str] = []
+    addresses: dict[str, str] = {}
+    for wallet in config.wallets.values():
+        try:
+            addresses[wallet.name] = address_of(open_secret(wallet.key, environ))
+        except ConfigError as fault:
+            mistakes += fault.mistakes
+        except WalletError as fault:
+            mistakes.append(f"{wallet.key.path}: {fault.diagnostics()}; keep a private key there")
+    if mistakes:
+        raise ConfigError(*mistakes)
+    return addresses
+
+
+def address_of(key: Secret) -> str:
+    """The address that this key pays from. WalletError when it is no key."""
+    return EvmWallet(parse_private_key(key.reveal())).address
+
+
+def open_key_file(
+    path: Path, *, keystore: bool, password_file: str | None, environ: Mapping[str, str]
+) -> Secret:
+    """The key in this file."""
+    if keystore:
+        return open_keystore(path, ask_password(password_file, twice=False), environ)
+    return open_secret(SecretRef(SecretKind.FILE, str(path)), environ)
+
+
+def ask_password(file: str | None, *, twice: bool) -> Secret:
+    """The password in the file, or typed without being seen; ``twice`` for a new one."""
+    if file is not None:
+        return open_secret(SecretRef(SecretKind.FILE, file), {})
+    password = _typed("Password: ")
+    if twice and _typed("The same again: ") != password:
+        raise ConfigError("password: the two differ; type them again")
+    if not password:
+        raise ConfigError("password: empty; choose one")
+    return Secret(password)
+
+
+def ask_key(file: str | None) -> Secret:
+    """A key from a file, from a pipe, or typed without being seen."""
+    if file is not None:
+        return open_secret(SecretRef(SecretKind.FILE, file), {})
+    if sys.stdin.isatty():
+        return Secret(_typed("Private key: "))
+    return Secret(sys.stdin.read(KEY_BYTES_MAX))
+
+
+def _typed(prompt: str) -> str:
+    """A line from the terminal, whatever stdin is. ConfigError when there is no terminal."""
+    try:
+        with open("/dev/tty", "r+b", buffering=0):
+            return getpass.getpass(prompt)
+    except OSError:
+        raise ConfigError("password: no terminal to ask on; use --password-file") from None
+    except EOFError:
+        raise ConfigError("password: none was typed; type one or use --password-file") from None

@@ -1,0 +1,111 @@
+"""``sidecar payments``: the newest rows of the ledger, whether the sidecar runs or not."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import re
+import sys
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from sidecar.cli.config_file import read_config
+from sidecar.cli.screen import plain, write_json, write_table
+from sidecar.clock import Clock, SystemClock
+from sidecar.errors import ConfigError, LedgerError
+from sidecar.ledger.model import Payment
+from sidecar.ledger.sqlite import SqliteLedger
+
+LIMIT_MAX = 100_000
+
+Row: TypeAlias = Mapping[str, str | int | bool | None]
+
+_COLUMNS = (
+    "id",
+    "state",
+    "route",
+    "caller",
+    "purpose",
+    "network",
+    "amount_usdc",
+    "amount_atomic",
+    "pay_to",
+    "transaction",
+    "reserved_at",
+    "settled_at",
+    "delivered_at",
+    "confirmed",
+    "proof",
+)
+# What fits on a terminal; everything is in the JSON and the CSV.
+_SHOWN = ("reserved_at", "id", "state", "route", "caller", "amount_usdc", "delivered_at", "proof")
+_SINCE = re.compile(r"([1-9][0-9]{0,4})([mhd])", re.ASCII)
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+
+
+def payments(args: argparse.Namespace) -> int:
+    """0, also when there are none."""
+    if not 1 <= args.limit <= LIMIT_MAX:
+        raise ConfigError(f"--limit: out of range: {args.limit}; use 1 to {LIMIT_MAX}")
+    since = None if args.since is None else _moment(args.since, SystemClock())
+    path = read_config(args).ledger_path
+    if not path.exists():
+        raise LedgerError(f"ledger {path}: there is none yet; the first run makes it")
+    rows = [row_of(payment) for payment in SqliteLedger.read(path, since, args.limit)]
+    if args.json:
+        write_json(rows)
+    elif args.csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(_COLUMNS)
+        writer.writerows([_csv_cell(row[column]) for column in _COLUMNS] for row in rows)
+    else:
+        write_table(
+            [column.upper() for column in _SHOWN],
+            [[row[column] for column in _SHOWN] for row in rows],
+        )
+    return 0
+
+
+def row_of(payment: Payment) -> Row:
+    """A payment as its documented columns, in their order."""
+    return {
+        "id": payment.id,
+        "state": payment.state.value,
+        "route": payment.route,
+        "caller": payment.caller,
+        "purpose": payment.purpose,
+        "network": payment.network,
+        "amount_usdc": str(payment.amount).removesuffix(" USDC"),
+        "amount_atomic": payment.amount.atomic,
+        "pay_to": payment.pay_to,
+        "transaction": (payment.proof.transaction or None) if payment.proof else None,
+        "reserved_at": _time(payment.reserved_at),
+        "settled_at": _time(payment.settled_at),
+        "delivered_at": _time(payment.delivered_at),
+        "confirmed": payment.confirmed,
+        "proof": payment.proof.kind if payment.proof else None,
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    if moment is None:
+        return None
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _moment(text: str, clock: Clock) -> datetime:
+    match = _SINCE.fullmatch(text)
+    if match is None:
+        raise ConfigError(f"--since: not a duration: {plain(text)}; write it like 30m, 24h or 7d")
+    return clock.now() - int(match[1]) * _UNITS[match[2]]
+
+
+def _csv_cell(value: str | int | bool | None) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = plain(value)
+    # A spreadsheet would run it: sellers choose some of these texts.
+    return f"'{text}" if text[0] in "=+-@" else text

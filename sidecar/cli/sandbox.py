@@ -1,0 +1,47 @@
+"""``sidecar sandbox``: a seller to rehearse with."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+from types import FrameType
+
+from sidecar.clock import SystemClock, SystemEntropy
+from sidecar.config.model import Address
+from sidecar.errors import ConfigError
+from sidecar.money import Usdc
+from sidecar.sandbox import SandboxOptions, serve
+
+
+def sandbox(args: argparse.Namespace) -> int:
+    """0 when it was told to stop."""
+    try:
+        address = Address.parse(args.listen)
+    except ValueError as fault:
+        raise ConfigError(f"--listen: {fault}") from fault
+    try:
+        options = SandboxOptions(price=Usdc.parse(args.price), x402_version=args.x402_version)
+    except ValueError as fault:
+        raise ConfigError(f"--price: {fault}") from fault
+    signal.signal(signal.SIGTERM, _stop)
+    running = serve(
+        options, address.host, address.port, SystemClock(), SystemEntropy(), announce=_say
+    )
+    try:
+        asyncio.run(running)
+    except KeyboardInterrupt:
+        pass
+    except OSError as fault:
+        reason = (fault.strerror or "not usable").lower()
+        raise ConfigError(f"--listen: {address}: {reason}; name another address") from fault
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    # What asyncio does on Ctrl-C is what has to be done: cancel, and clean up.
+    signal.raise_signal(signal.SIGINT)
