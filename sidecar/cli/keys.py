@@ -74,4 +74,6 @@ def _typed(prompt: str) -> str:
     except OSError:
         raise ConfigError("password: no terminal to ask on; use --password-file") from None
     except EOFError:
+        # The prompt's line is still open.
+        print(file=sys.stderr)
         raise ConfigError("password: none was typed; type one or use --password-file") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 from types import FrameType
 
@@ -33,7 +34,9 @@ def sandbox(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         pass
     except OSError as fault:
-        reason = (fault.strerror or "not usable").lower()
+        # A host that has no address comes with a number of its own kind, below zero.
+        number = fault.errno or 0
+        reason = os.strerror(number).lower() if number > 0 else "no such host"
         raise ConfigError(f"--listen: {address}: {reason}; name another address") from fault
     return 0
 

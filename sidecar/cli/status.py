@@ -15,6 +15,7 @@ from sidecar.cli.screen import plain, write_json, write_table
 from sidecar.config.model import ADMIN, Address
 from sidecar.errors import (
     ConfigError,
+    LedgerError,
     RemoteProtocolError,
     UpstreamError,
     UpstreamTimeoutError,
@@ -24,9 +25,15 @@ from sidecar.http import HttpRequest, HttpResponse
 STATUS_BYTES_MAX = 4 * 1024 * 1024
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - left for what can be called
 
+# What fits on a terminal; everything is in the JSON.
+_ROWS_OF_PAYMENTS = frozenset({"payments", "in_doubt"})
+_SHOWN = frozenset(
+    {"id", "state", "route", "caller", "amount", "proof", "reserved_at", "expires_at"}
+)
+
 
 def status(args: argparse.Namespace) -> int:
-    """0 when it answered, whatever it said."""
+    """0 when it could say how it is; LedgerError when it cannot read its books."""
     address = _admin(args)
     url = f"http://{Address(EVERYWHERE.get(address.host, address.host), address.port)}/status"
     answer = asyncio.run(_ask(url))
@@ -34,6 +41,9 @@ def status(args: argparse.Namespace) -> int:
         write_json(answer)
     else:
         _show(answer)
+    wrong = answer.get("error")
+    if wrong is not None:
+        raise LedgerError(f"{url}: {plain(wrong)}")
     return 0
 
 
@@ -63,7 +73,7 @@ async def _ask(url: str) -> Mapping[str, Any]:
 
 def _status(url: str) -> Generator[HttpRequest, HttpResponse, Mapping[str, Any]]:
     response = yield HttpRequest("GET", url, (("Accept", "application/json"),))
-    if response.status != 200:
+    if response.status not in {200, 503}:
         raise RemoteProtocolError(f"{url} answered {response.status}; is it a sidecar?")
     try:
         answer = json.loads(response.body)
@@ -84,7 +94,8 @@ def _show(answer: Mapping[str, Any]) -> None:
         elif rows:
             tables[key] = rows
     for key, rows in tables.items():
-        header = list(dict.fromkeys(name for row in rows for name in row))
+        names = dict.fromkeys(name for row in rows for name in row)
+        header = [name for name in names if key not in _ROWS_OF_PAYMENTS or name in _SHOWN]
         print(f"\n{plain(key)}")
         write_table(
             [plain(name).upper() for name in header],

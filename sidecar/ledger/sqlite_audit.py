@@ -14,47 +14,43 @@ from sidecar.ledger.sqlite_rows import moment
 
 _NAMED_MAX = 3
 
-# One line per payment. Each event that moves a payment happens at most once, so their sum, one
-# decimal place for each kind, names the way that it went; any other sum is no way at all.
-_TELL = """
-CREATE TEMP TABLE told AS
-SELECT
-  payment_id,
-  CASE sum(CASE kind WHEN 'reserved' THEN 1 WHEN 'authorized' THEN 10
-                     WHEN 'posted' THEN 100 WHEN 'voided' THEN 1000 ELSE 0 END)
-    WHEN 1 THEN 'reserved'
-    WHEN 11 THEN 'authorized'
-    WHEN 111 THEN 'posted'
-    WHEN 1001 THEN 'voided'
-    WHEN 1011 THEN 'voided'
-    ELSE 'in no possible state'
-  END AS state,
-  max(kind = 'delivered') AS delivered,
-  max(kind = 'closed') AS closed,
-  max(kind = 'confirmed' OR kind = 'posted' AND json_extract(detail, '$.confirmed')) AS confirmed,
-  max(CASE kind WHEN 'reserved' THEN detail END) AS reservation
-FROM events
-GROUP BY payment_id
-"""
-_INDEX = "CREATE UNIQUE INDEX temp.told_payment ON told (payment_id)"
-
+# Nothing but claiming happens to a payment twice (events_once), so one decimal digit for each kind
+# of event, added up, names the way that a payment went. What it was reserved for is compared word
+# for word.
 _PAYMENTS = """
-SELECT payments.id, payments.state, coalesce(told.state, 'nothing') AS told_state
-FROM payments LEFT JOIN told ON told.payment_id = payments.id
-WHERE told.state IS NOT payments.state
-   OR told.delivered IS NOT (payments.delivered_at IS NOT NULL)
-   OR told.closed IS NOT (payments.closed_at IS NOT NULL)
-   OR told.confirmed IS NOT payments.confirmed
-   OR json_extract(told.reservation, '$.amount') IS NOT payments.amount
-   OR json_extract(told.reservation, '$.windows') IS NOT json(payments.windows)
-ORDER BY payments.seq
+SELECT told.payment, payments.id, payments.state, told.way
+FROM (
+  SELECT payment, sum(CASE kind
+    WHEN 'reserved' THEN 1
+    WHEN 'authorized' THEN 10
+    WHEN 'posted' THEN 100
+    WHEN 'voided' THEN 1000
+    WHEN 'delivered' THEN 10000
+    WHEN 'closed' THEN 100000
+    ELSE 0 END) AS way
+  FROM events
+  WHERE kind <> 'claimed'
+  GROUP BY payment
+) AS told
+LEFT JOIN payments ON payments.seq = told.payment
+LEFT JOIN events AS reservation
+  ON reservation.payment = told.payment AND reservation.kind = 'reserved'
+  AND reservation.kind <> 'claimed'
+WHERE told.way IS NOT 1 + (authorized_at IS NOT NULL) * 10
+    + (state = 'posted') * 100 + (state = 'voided') * 1000
+    + (delivered_at IS NOT NULL) * 10000 + (closed_at IS NOT NULL) * 100000
+  OR reservation.detail IS NOT '{"amount":' || amount || ',"windows":' || windows || '}'
+ORDER BY told.payment
 LIMIT :named_max
 """
+_STATES = {1: "reserved", 11: "authorized", 111: "posted", 1001: "voided", 1011: "voided"}
 
-_LOST = """
-SELECT told.payment_id FROM told LEFT JOIN payments ON payments.id = told.payment_id
-WHERE payments.id IS NULL
-ORDER BY told.payment_id
+_UNTOLD = """
+SELECT id FROM payments
+WHERE NOT EXISTS (
+  SELECT 1 FROM events WHERE payment = payments.seq AND kind = 'reserved' AND kind <> 'claimed'
+)
+ORDER BY seq
 LIMIT :named_max
 """
 
@@ -89,31 +85,38 @@ LIMIT :named_max
 
 def audit(connection: sqlite3.Connection, path: Path) -> None:
     """LedgerError that names what differs, when the books and their events do not agree."""
+    limit = {"named_max": _NAMED_MAX}
     # One snapshot for all the questions: other processes go on writing.
     connection.execute("BEGIN")
-    connection.execute(_TELL)
-    connection.execute(_INDEX)
-    limit = {"named_max": _NAMED_MAX}
     differences = [
-        f"payment {row['id']} is {row['state']} and its events say {row['told_state']}"
-        if row["state"] != row["told_state"]
-        else f"payment {row['id']} is {row['state']} as its events say, but its details differ"
-        for row in connection.execute(_PAYMENTS, limit)
+        *map(_misled, connection.execute(_PAYMENTS, limit)),
+        *map(_untold, connection.execute(_UNTOLD, limit)),
+        *map(_miscounted, connection.execute(_WINDOWS, limit)),
     ]
-    differences += [
-        f"payment {row['payment_id']} has events and no row"
-        for row in connection.execute(_LOST, limit)
-    ]
-    differences += [
-        f'budget "{row["budget"]}" from {moment(row["starts_at"]):%Y-%m-%d %H:%M} UTC has '
-        f"{row['reserved']} reserved and {row['spent']} spent, and its events say "
-        f"{row['told_reserved']} and {row['told_spent']}"
-        for row in connection.execute(_WINDOWS, limit)
-    ]
-    connection.execute("DROP TABLE temp.told")
     connection.execute("COMMIT")
     if differences:
         raise LedgerError(
             f"ledger {path}: the books do not agree with their events, so nothing is paid from "
             f"them: {'; '.join(differences[:_NAMED_MAX])}. Restore it from a backup"
         )
+
+
+def _misled(row: sqlite3.Row) -> str:
+    if row["id"] is None:
+        return f"payment number {row['payment']} has events, and no row"
+    told = _STATES.get(row["way"] % 10_000, "nothing possible")
+    if row["state"] != told:
+        return f"payment {row['id']} is {row['state']}, and its events say {told}"
+    return f"payment {row['id']} is {told}, but its row and its events differ otherwise"
+
+
+def _untold(row: sqlite3.Row) -> str:
+    return f"payment {row['id']} has no event that reserved it"
+
+
+def _miscounted(row: sqlite3.Row) -> str:
+    return (
+        f'budget "{row["budget"]}" from {moment(row["starts_at"]):%Y-%m-%d %H:%M} UTC has '
+        f"{row['reserved']} reserved and {row['spent']} spent, and its payments make "
+        f"{row['told_reserved']} and {row['told_spent']}"
+    )

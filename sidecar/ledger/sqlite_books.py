@@ -66,7 +66,8 @@ WHERE id = ? AND state = ?
 # A holder lets go of what it holds itself, never of what another took over.
 _RELEASE = "UPDATE payments SET holder = NULL WHERE id = ? AND holder = ?"
 _DELIVER = """
-UPDATE payments SET delivered_at = coalesce(delivered_at, ?) WHERE id = ? AND state <> 'reserved'
+UPDATE payments SET delivered_at = ?
+WHERE id = ? AND state <> 'reserved' AND delivered_at IS NULL
 """
 _CLOSE = """
 UPDATE payments SET closed_at = ?
@@ -75,7 +76,7 @@ WHERE id = ? AND state = 'posted' AND delivered_at IS NULL AND closed_at IS NULL
 _HOLD = "UPDATE payments SET holder = ? WHERE id = ? AND holder IS ?"
 _USED = "SELECT 1 FROM payments WHERE owner = ? OR holder = ?"
 _FIND = "SELECT * FROM payments WHERE id = ?"
-_TELL = "INSERT INTO events (at, payment_id, kind, detail) VALUES (?, ?, ?, ?)"
+_TELL = "INSERT INTO events (at, payment, kind, detail) VALUES (?, ?, ?, ?)"
 
 
 class Books:
@@ -99,7 +100,7 @@ class Books:
         if isinstance(windows, Denied):
             return windows
         windows_json = to_json(windows)
-        self.connection.execute(
+        made = self.connection.execute(
             _INSERT,
             (
                 intent.id,
@@ -118,11 +119,12 @@ class Books:
                 intent.asset,
                 intent.pay_to,
                 windows_json,
-                to_json(intent.envelope),
+                to_json(dict(intent.envelope)),
             ),
         )
+        # Word for word what the audit puts together from the row.
         detail = f'{{"amount":{intent.amount.atomic},"windows":{windows_json}}}'
-        self.connection.execute(_TELL, (at_ms, intent.id, "reserved", detail))
+        self.connection.execute(_TELL, (at_ms, made.lastrowid, "reserved", detail))
         return reserved_payment(intent, at_ms)
 
     def _bind(self, purchase: Purchase, at_ms: int) -> Payment | Denied | int:
@@ -158,10 +160,11 @@ class Books:
 
     def authorize(self, payment_id: str, authorization: Authorization, at: datetime) -> None:
         at_ms = milliseconds(at)
-        _permit(self._find(payment_id), PaymentState.AUTHORIZED)
+        row = self._find(payment_id)
+        _permit(row, PaymentState.AUTHORIZED)
         self._change(_AUTHORIZE, at_ms, *authorization_columns(authorization), payment_id)
         self._tell(
-            payment_id,
+            row,
             "authorized",
             at_ms,
             network=authorization.network,
@@ -174,14 +177,14 @@ class Books:
         if _is_terminal(row):
             if row["state"] == PaymentState.POSTED and proof.confirmed and not row["confirmed"]:
                 self._change(_CONFIRM, proof.kind, proof.transaction, payment_id)
-                self._tell(payment_id, "confirmed", at_ms, **_evidence(proof))
+                self._tell(row, "confirmed", at_ms, **_evidence(proof))
             return payment_of(self._find(payment_id))
         _permit(row, PaymentState.POSTED)
         if proof.kind not in _POSTING:
             raise LedgerError(f"payment {payment_id}: {proof.kind!r} does not prove a transfer")
         self._change(_POST, at_ms, proof.kind, proof.transaction, proof.confirmed, payment_id)
         sqlite_budgets.spend(self.connection, windows_of(row), row["amount"])
-        self._tell(payment_id, "posted", at_ms, **_evidence(proof))
+        self._tell(row, "posted", at_ms, **_evidence(proof))
         return payment_of(self._find(payment_id))
 
     def void(self, payment_id: str, proof: Proof, at: datetime) -> Payment:
@@ -200,7 +203,7 @@ class Books:
             )
         self._change(_VOID, at_ms, proof.kind, proof.transaction, row["id"], row["state"])
         sqlite_budgets.free(self.connection, windows_of(row), row["amount"])
-        self._tell(row["id"], "voided", at_ms, **_evidence(proof))
+        self._tell(row, "voided", at_ms, **_evidence(proof))
 
     def claim(
         self, purchase: Purchase, at: datetime, undelivered_since: datetime
@@ -217,8 +220,9 @@ class Books:
         row = self._find(payment_id)
         if row["state"] == PaymentState.RESERVED:
             raise LedgerError(f"payment {payment_id} is reserved: nothing was bought with it yet")
-        self._change(_DELIVER, milliseconds(at), payment_id)
-        self._tell(payment_id, "delivered", milliseconds(at))
+        if row["delivered_at"] is None:
+            self._change(_DELIVER, milliseconds(at), payment_id)
+            self._tell(row, "delivered", milliseconds(at))
         self.release(payment_id)
 
     def give_up(self, payment_id: str, at: datetime) -> None:
@@ -227,12 +231,12 @@ class Books:
             raise LedgerError(f"payment {payment_id} is not one that was paid and undelivered")
         if row["closed_at"] is None:
             self._change(_CLOSE, milliseconds(at), payment_id)
-            self._tell(payment_id, "closed", milliseconds(at))
+            self._tell(row, "closed", milliseconds(at))
         self.release(payment_id)
 
     def _hold(self, row: sqlite3.Row, at_ms: int) -> Payment:
         self._change(_HOLD, self.instances.own, row["id"], row["holder"])
-        self._tell(row["id"], "claimed", at_ms, holder=self.instances.own, after=row["holder"])
+        self._tell(row, "claimed", at_ms, holder=self.instances.own, after=row["holder"])
         return payment_of(row)
 
     def _find(self, payment_id: str) -> sqlite3.Row:
@@ -245,8 +249,8 @@ class Books:
         changed = self.connection.execute(statement, values).rowcount
         assert changed == 1, "the row was not in the state that it was found in"
 
-    def _tell(self, payment_id: str, kind: str, at_ms: int, **detail: Any) -> None:
-        self.connection.execute(_TELL, (at_ms, payment_id, kind, to_json(detail)))
+    def _tell(self, row: sqlite3.Row, kind: str, at_ms: int, **detail: Any) -> None:
+        self.connection.execute(_TELL, (at_ms, row["seq"], kind, to_json(detail)))
 
     def require_file(self) -> None:
         """LedgerError when the file is not at its path any more: writing to it would be lost."""
@@ -284,11 +288,7 @@ def _permit(row: sqlite3.Row, to: PaymentState) -> None:
 
 
 def _evidence(proof: Proof) -> dict[str, Any]:
-    return {
-        "proof": proof.kind,
-        "transaction": proof.transaction,
-        "confirmed": proof.confirmed,
-    }
+    return {"proof": proof.kind, "transaction": proof.transaction}
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -86,7 +86,7 @@ _EVENTS = """
 CREATE TABLE events (
   seq INTEGER PRIMARY KEY,
   at INTEGER NOT NULL,
-  payment_id TEXT NOT NULL REFERENCES payments (id),
+  payment INTEGER NOT NULL REFERENCES payments (seq),
   kind TEXT NOT NULL CHECK (
     kind = 'reserved' OR kind = 'authorized' OR kind = 'posted' OR kind = 'voided'
     OR kind = 'confirmed' OR kind = 'claimed' OR kind = 'delivered' OR kind = 'closed'
@@ -94,6 +94,9 @@ CREATE TABLE events (
   detail TEXT NOT NULL CHECK (json_valid(detail))
 ) STRICT
 """
+
+# A life has no step twice; only claiming, which is not a step, may happen again.
+_ONCE = "CREATE UNIQUE INDEX events_once ON events (payment, kind) WHERE kind <> 'claimed'"
 
 _NEVER_CHANGED = """
 CREATE TRIGGER events_are_never_changed BEFORE UPDATE ON events
@@ -119,6 +122,7 @@ STATEMENTS = (
     _CLOSED,
     _WINDOWS,
     _EVENTS,
+    _ONCE,
     _NEVER_CHANGED,
     _NEVER_DELETED,
     _PROBE,

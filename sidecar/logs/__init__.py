@@ -1,4 +1,9 @@
 class LogSink:
-    def __init__(self, *a): pass
-    def __call__(self, e): pass
-    def flush(self): pass
+    def __init__(self, *a):
+        pass
+
+    def __call__(self, e):
+        pass
+
+    def flush(self):
+        pass

@@ -55,8 +55,8 @@ class Recovery:
     async def run(self, interval_s: float) -> None:
         """Keep going until cancelled; a ledger that cannot be written is tried again."""
         while True:
-            await self._clock.sleep(interval_s)
             try:
                 await self.run_once()
             except LedgerError as fault:
                 self._emit(LedgerWriteFailed(fault.diagnostics()))
+            await self._clock.sleep(interval_s)

@@ -1,10 +1,161 @@
+"""The other port: probes, metrics and status. It reads; nothing here changes anything.
+
+    /livez    the process answers         no IO
+    /readyz   it could pay now            200, or 503 and what is wrong
+    /metrics  for Prometheus
+    /status   for people and programs
+
+A web page can reach this port too, so the door is the data port's (``admission``), less the token.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
 from aiohttp import web
+
+from sidecar.errors import LedgerError
+from sidecar.ledger.model import Payment
+from sidecar.proxy.admission import Gate
+from sidecar.proxy.answers import Answer
+from sidecar.refusal import BudgetUse
+
+PAYMENTS_SHOWN = 20
+_METHODS = frozenset({"GET", "HEAD"})
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+class AdminView(Protocol):
+    """What there is to see. LedgerError from any method that reads the ledger."""
+
+    async def readiness(self) -> Mapping[str, str | None]:
+        """Each check by its name, and what is wrong with it; None where nothing is."""
+        ...
+
+    async def budgets(self) -> Sequence[BudgetUse]:
+        """Every budget in its current window."""
+        ...
+
+    async def in_doubt(self) -> Sequence[Payment]:
+        """Every payment in doubt, oldest first."""
+        ...
+
+    async def payments(self, limit: int) -> Sequence[Payment]:
+        """The newest payments first."""
+        ...
+
+    def describe(self) -> Mapping[str, Any]:
+        """What JSON can say without the ledger: version, uptime_s, state, wallets, routes."""
+        ...
+
+    async def metrics(self, accept: str) -> tuple[bytes, str]:
+        """The exposition and its content type, for this Accept header."""
+        ...
 
 
 class AdminHandler:
-    def __init__(self, view, hosts):
-        self.view = view
+    """Answers on the admin port. ``hosts``: the names, with port, that it may be called by."""
 
-    async def __call__(self, request):
-        r = web.Response(text="ok")
-        return r
+    def __init__(self, view: AdminView, hosts: Callable[[], frozenset[str]]) -> None:
+        self._view = view
+        self._hosts = hosts
+        self._pages: Mapping[str, Callable[[str], Awaitable[web.Response]]] = {
+            "/livez": self._livez,
+            "/readyz": self._readyz,
+            "/metrics": self._metrics,
+            "/status": self._status,
+        }
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        headers = tuple(request.headers.items())
+        admitted = Gate(self._hosts(), tokens=None).admit(request.method, request.raw_path, headers)
+        if isinstance(admitted, Answer):
+            return _json(admitted.status, {"error": admitted.message})
+        page = self._pages.get(request.raw_path.partition("?")[0])
+        if page is None:
+            return _json(404, {"error": f"there is {', '.join(self._pages)}"})
+        if request.method not in _METHODS:
+            response = _json(405, {"error": "this port only shows; use GET"})
+            response.headers["Allow"] = "GET, HEAD"
+            return response
+        return await page(request.headers.get("Accept", ""))
+
+    async def _livez(self, _accept: str) -> web.Response:
+        return web.Response(text="ok", headers=_HEADERS)
+
+    async def _readyz(self, _accept: str) -> web.Response:
+        checks = await self._view.readiness()
+        failed = {name: wrong for name, wrong in checks.items() if wrong is not None}
+        return _json(503 if failed else 200, {"ready": not failed, "failed": failed})
+
+    async def _metrics(self, accept: str) -> web.Response:
+        try:
+            body, content_type = await self._view.metrics(accept)
+        except LedgerError as fault:
+            # Without budgets and doubts it would read as if there were none.
+            return _json(503, {"error": fault.diagnostics()})
+        return web.Response(body=body, headers={**_HEADERS, "Content-Type": content_type})
+
+    async def _status(self, _accept: str) -> web.Response:
+        state = dict(self._view.describe())
+        try:
+            budgets = await self._view.budgets()
+            in_doubt = await self._view.in_doubt()
+            payments = await self._view.payments(PAYMENTS_SHOWN)
+        except LedgerError as fault:
+            return _json(503, {**state, "error": fault.diagnostics()})
+        state["budgets"] = [show_budget(use) for use in budgets]
+        state["in_doubt"] = [show_payment(payment) for payment in in_doubt]
+        state["payments"] = [show_payment(payment) for payment in payments]
+        return _json(200, state)
+
+
+def show_budget(use: BudgetUse) -> dict[str, Any]:
+    """A budget as JSON; amounts as people write them."""
+    return {
+        "name": use.name,
+        "limit": str(use.limit),
+        "spent": str(use.spent),
+        "reserved": str(use.reserved),
+        "remaining": str(use.remaining),
+        "resets_at": _moment(use.resets_at),
+    }
+
+
+def show_payment(payment: Payment) -> dict[str, Any]:
+    """A payment as JSON, without what only the seller needs to know."""
+    proof, authorization = payment.proof, payment.authorization
+    return {
+        "id": payment.id,
+        "state": payment.state.value,
+        "confirmed": payment.confirmed,
+        "route": payment.route,
+        "caller": payment.caller,
+        "purpose": payment.purpose,
+        "scheme": payment.scheme,
+        "network": payment.network,
+        "asset": payment.asset,
+        "pay_to": payment.pay_to,
+        "amount": str(payment.amount),
+        "proof": proof.kind if proof else None,
+        "transaction": proof.transaction if proof and proof.transaction else None,
+        "reserved_at": _moment(payment.reserved_at),
+        "authorized_at": _moment(payment.authorized_at),
+        "expires_at": _moment(authorization.expires_at if authorization else None),
+        "settled_at": _moment(payment.settled_at),
+        "delivered_at": _moment(payment.delivered_at),
+        "closed_at": _moment(payment.closed_at),
+    }
+
+
+def _moment(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def _json(status: int, value: Mapping[str, Any]) -> web.Response:
+    text = json.dumps(value, indent=2) + "\n"
+    return web.Response(status=status, text=text, content_type="application/json", headers=_HEADERS)

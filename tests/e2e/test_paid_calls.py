@@ -46,7 +46,7 @@ def test_post(start: StartScene, seller: str, request: pytest.FixtureRequest) ->
         text, headers = complete(client, "hello")
 
     assert "You said: hello" == text
-    assert {bill(headers)} == scene.transactions()
+    assert {bill(headers)} == scene.transactions() == scene.recorded()
     assert Books.of(calls=1) == scene.books()
 
 
@@ -58,7 +58,7 @@ def test_get(start: StartScene, seller: str, request: pytest.FixtureRequest) -> 
         response = client.get("/paid-models", cast_to=httpx2.Response)
 
     assert "test-model" == response.json()["data"][0]["id"]
-    assert {bill(response.headers)} == scene.transactions()
+    assert {bill(response.headers)} == scene.transactions() == scene.recorded()
     assert Books.of(calls=1) == scene.books()
 
 
@@ -75,7 +75,7 @@ def test_stream(start: StartScene, seller: str, request: pytest.FixtureRequest) 
         text = "".join(chunk.choices[0].delta.content or "" for chunk in response.parse())
 
     assert "You said: one word at a time" == text
-    assert {bill(response.headers)} == scene.transactions()
+    assert {bill(response.headers)} == scene.transactions() == scene.recorded()
     assert Books.of(calls=1) == scene.books()
 
 
@@ -84,9 +84,10 @@ def test_twenty_at_once(start: StartScene, v2_seller: Seller) -> None:
     scene = start(v2_seller)
     with scene.sidecar.client() as client, ThreadPoolExecutor(20) as apps:
         answers = list(apps.map(lambda number: complete(client, f"call {number}"), range(20)))
+    bills = {bill(headers) for _, headers in answers}
 
     assert [f"You said: call {number}" for number in range(20)] == [text for text, _ in answers]
-    assert {bill(headers) for _, headers in answers} == scene.transactions()
+    assert bills == scene.transactions() == scene.recorded()
     assert Books.of(calls=20) == scene.books()
 
 

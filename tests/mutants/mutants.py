@@ -24,7 +24,8 @@ MUTANTS = (
         "signs again while a payment is in doubt",
         "sidecar/payments/payer.py",
         "payment = await self._ledger.claim(order.purchase, now, now - self._undelivered_ttl)",
-        "payment = None",
+        "payment = None\n"
+        "        order.purchase = replace(order.purchase, key=self._entropy.token(8).hex())",
         (f"{MONEY_PATH}::test_in_doubt_binds",),
     ),
     Mutant(

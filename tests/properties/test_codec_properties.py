@@ -68,7 +68,7 @@ MISSHAPEN: st.SearchStrategy[Any] = st.recursive(
         st.lists(children, max_size=4)
         | st.dictionaries(st.sampled_from(KEYS), children, max_size=8)
     ),
-    max_leaves=30,
+    max_leaves=12,
 )
 
 
@@ -96,7 +96,7 @@ def digest(response: HttpResponse) -> None:
         payment_header(envelope, {"signature": "0x"})
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     offer=OFFERS,
     resource=JSON.filter(lambda value: value is not None),
@@ -130,7 +130,7 @@ def test_echo(offer: dict[str, Any], resource: Any, unknown: Any, info: dict[str
     assert json.dumps(expected, separators=(",", ":")).encode() == echoed
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(challenge=st.fixed_dictionaries({"accepts": st.lists(OFFERS, max_size=5)}))
 def test_same_from_header_and_body(challenge: dict[str, Any]) -> None:
     """A challenge reads the same from the header, from the body, and from a compressed body."""
@@ -143,7 +143,7 @@ def test_same_from_header_and_body(challenge: dict[str, Any]) -> None:
     assert expected == read_payment_required(compressed)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(offers=st.lists(OFFERS, max_size=6))
 def test_every_offer_is_accounted_for(offers: list[dict[str, Any]]) -> None:
     """Each offer is payable or has its reason; the payable ones come cheapest first."""
@@ -157,7 +157,7 @@ def test_every_offer_is_accounted_for(offers: list[dict[str, Any]]) -> None:
     assert sorted(prices) == prices
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(document=MISSHAPEN)
 @example(document={"x402Version": 2, "accepts": [{"extra": {"paymentFlow": []}}]})
 def test_arbitrary_json(document: Any) -> None:
@@ -168,7 +168,7 @@ def test_arbitrary_json(document: Any) -> None:
     digest(in_header({"x402Version": 1, "accepts": [document]}))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(fields=st.dictionaries(st.sampled_from(KEYS), MISSHAPEN), offer=OFFERS)
 def test_damaged_offer(fields: dict[str, Any], offer: dict[str, Any]) -> None:
     """No damage to one offer makes the codec crash, or the next offer unreadable."""
@@ -202,7 +202,7 @@ def test_arbitrary_bytes(body: bytes, value: str, coding: str) -> None:
     digest(HttpResponse(402, (("Content-Encoding", coding),), gzip.compress(body)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(value=JSON)
 def test_read_json(value: Any) -> None:
     """What is JSON, and shallow, is read as it was written, type by type."""

@@ -23,13 +23,14 @@ RECORD_WAIT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """Amounts are atomic; ``served``, ``transfers`` and ``payments`` are counts."""
+    """Each witness in its own unit: amounts are atomic, the rest are counts of calls."""
 
     payer_lost: int
     payee_got: int
     transfers: int
     served: int
     ledger: int
+    delivered: int
     budget: int
     metric_spend: int
     metric_payments: int
@@ -44,6 +45,7 @@ class Books:
             transfers=calls,
             served=calls,
             ledger=spent,
+            delivered=calls,
             budget=spent,
             metric_spend=spent,
             metric_payments=calls,
@@ -63,17 +65,27 @@ class Scene:
 
     def books(self) -> Books:
         """What everybody says now."""
-        sidecar, posted = self.sidecar, {"outcome": "posted"}
+        sidecar, posted = self.sidecar, self.posted()
         return Books(
             payer_lost=self._payer_had - self.chain.balance_of(sidecar.payer),
             payee_got=self.chain.balance_of(self.seller.pay_to) - self._payee_had,
             transfers=len(self.transactions()),
             served=self.seller.served() - self._served_before,
-            ledger=sum(atomic(row["amount"]) for row in self.rows("posted")),
+            ledger=sum(row["amount_atomic"] for row in posted),
+            delivered=sum(row["delivered_at"] is not None for row in posted),
             budget=usdc(sidecar.metric("sidecar_budget_spent_usdc", budget="day")),
             metric_spend=usdc(sidecar.metric("sidecar_spend_usdc_total", route="seller")),
-            metric_payments=round(sidecar.metric("sidecar_payments_total", **posted)),
+            metric_payments=round(sidecar.metric("sidecar_payments_total", outcome="posted")),
         )
+
+    def posted(self) -> list[dict[str, Any]]:
+        """The ledger's payments that moved, once it has noted that they were delivered."""
+
+        def delivered() -> bool:
+            return all(row["delivered_at"] for row in self.sidecar.status()["payments"])
+
+        wait_until(delivered, "the ledger notes that everything was delivered", RECORD_WAIT_S)
+        return self.rows("posted")
 
     def rows(self, state: str) -> list[dict[str, Any]]:
         """The ledger's payments that are in this state."""
@@ -81,7 +93,11 @@ class Scene:
 
     def wait_for_state(self, state: str, wait_s: float = RECORD_WAIT_S) -> dict[str, Any]:
         """The one payment that there is, as soon as it is in this state."""
-        wait_until(lambda: len(self.rows(state)) == 1, f"a payment is {state}", wait_s)
+
+        def arrived() -> bool:
+            return [state] == [row["state"] for row in self.sidecar.status()["payments"]]
+
+        wait_until(arrived, f"the payment is {state}", wait_s)
         (row,) = self.sidecar.payments()
         return row
 
@@ -90,6 +106,10 @@ class Scene:
         transfers = self.chain.transfers(self.sidecar.payer, self.seller.pay_to)
         return {transfer.transaction for transfer in transfers}
 
+    def recorded(self) -> set[str]:
+        """The transactions that the ledger has for what was posted."""
+        return {row["transaction"] for row in self.rows("posted")}
+
 
 def receipt(headers: Any) -> dict[str, Any]:
     """The seller's receipt in a response's headers, of whichever version."""
@@ -97,14 +117,6 @@ def receipt(headers: Any) -> dict[str, Any]:
     assert 1 == len(values), f"not one receipt: {values}"
     document: dict[str, Any] = json.loads(base64.b64decode(values[0]))
     return document
-
-
-def atomic(amount: str) -> int:
-    """The atomic units of an amount as the sidecar writes it."""
-    number, unit = amount.split(" ")
-    assert "USDC" == unit
-    whole, _, fraction = number.partition(".")
-    return int(whole) * ATOMIC_PER_USDC + int(fraction.ljust(6, "0") or "0")
 
 
 def usdc(value: float) -> int:

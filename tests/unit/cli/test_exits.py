@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from sidecar.errors import (
     WalletError,
 )
 from tests.unit.cli.commands import Command, write_config
+
+READING = ("check", "status", "balance", "payments")
 
 
 @pytest.mark.parametrize(
@@ -89,18 +92,18 @@ def test_config_that_is_not_there(sidecar: Command, tmp_path: Path) -> None:
     ) == (ran.status, ran.err)
 
 
-def test_balance_needs_a_chain(sidecar: Command, tmp_path: Path) -> None:
-    """Without a chain or a wallet there is nobody to ask, and nothing to ask for."""
+def test_balance_needs_a_chain_and_a_wallet(sidecar: Command, tmp_path: Path) -> None:
+    """Without a chain there is nobody to ask, and without a wallet nothing to ask for."""
     no_chain = sidecar("balance", "--config", write_config(tmp_path, "chains", to={}))
-    routes = {"k": {"provider": "api_key", "upstream": "https://a.example"}}
-    routes["k"]["api_key"] = {"file": "openai.key"}  # type: ignore[assignment]
-    path = write_config(tmp_path, "routes", to=routes)
-    path.write_text(path.read_text().replace("wallets:", "callers: []\nwallets: {}\nx:"))
+    keyed = {"provider": "api_key", "upstream": "https://a.example", "api_key": {"env": "KEY"}}
+    path = write_config(tmp_path, "routes", to={"keyed": keyed})
+    path.write_text(re.sub(r"wallets:\n(  .*\n)+", "", path.read_text()))
+    no_wallet = sidecar("balance", "--config", path)
 
-    assert (2, 'chains: none; add one, like "eip155:8453": {rpc: ["https://…"]}\n') == (
-        no_chain.status,
-        no_chain.err,
-    )
+    assert [
+        (2, 'chains: none; add one, like "eip155:8453": {rpc: ["https://…"]}\n'),
+        (2, "wallets: none; add one whose balance is wanted\n"),
+    ] == [(ran.status, ran.err) for ran in (no_chain, no_wallet)]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,100 @@
+"""Known secrets, taken out of a text by their value, whatever they are dressed in.
+
+Raw, hex, 0x, base64 (both alphabets, padded or not, and inside a longer base64 text), base58,
+percent-encoded, and each of these as JSON or Python would quote it. A secret that is itself hex
+is known by its bytes too. Case is ignored: better a word too many than a key.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote, quote_plus
+
+MARK = "[redacted]"
+SECRET_CHARS_MIN = 8
+
+_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_HEX = re.compile(r"(?:0x)?((?:[0-9a-f]{2})+)", re.ASCII | re.IGNORECASE)
+# Only ASCII is folded: str.lower() changes the length of some other letters.
+_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+
+
+class Redactor:
+    """Replaces secrets by ``[redacted]``.
+
+    ``too_short`` counts those it leaves alone: of under eight characters, a word that short
+    stands in ordinary text too, and its marks would spell it out.
+    """
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        values = frozenset(secrets)
+        long_enough = [value for value in values if len(value) >= SECRET_CHARS_MIN]
+        self.too_short = len(values) - len(long_enough)
+        forms = {_fold(form) for value in long_enough for form in _forms(value)}
+        # The longest first, so that no padding or prefix of a form is left beside its mark.
+        ordered = sorted(forms, key=lambda form: (-len(form), form))
+        self._pattern = re.compile("|".join(map(re.escape, ordered)), re.IGNORECASE | re.ASCII)
+        # Finding whether there is anything to replace is on the path of every line: a form
+        # that holds another one need not be looked for.
+        self._tells = tuple(
+            form for form in forms if not any(other != form and other in form for other in forms)
+        )
+
+    def redact(self, text: str) -> str:
+        """The text without any secret."""
+        folded = text.lower() if text.isascii() else _fold(text)
+        if any(tell in folded for tell in self._tells):
+            return self._pattern.sub(MARK, text)
+        return text
+
+    def __repr__(self) -> str:
+        return "Redactor(***)"
+
+
+def _forms(value: str) -> Iterator[str]:
+    plain = {value, *_encodings(value.encode())}
+    as_hex = _HEX.fullmatch(value)
+    if as_hex is not None:
+        plain |= {as_hex[1], f"0x{as_hex[1]}", *_encodings(bytes.fromhex(as_hex[1]))}
+    plain |= {quote(value), quote(value, safe=""), quote_plus(value)}
+    for form in plain:
+        yield form
+        yield repr(form)[1:-1]
+        yield json.dumps(form)[1:-1]
+        yield json.dumps(form, ensure_ascii=False)[1:-1]
+
+
+def _encodings(data: bytes) -> Iterator[str]:
+    yield data.hex()
+    yield f"0x{data.hex()}"
+    yield "".join(f"%{byte:02x}" for byte in data)
+    yield repr(data)[2:-1]
+    yield _base58(data)
+    for standard in (b64encode(data).decode(), *_inside_base64(data)):
+        url_safe = standard.replace("+", "-").replace("/", "_")
+        yield from (standard, standard.rstrip("="), url_safe, url_safe.rstrip("="))
+
+
+def _inside_base64(data: bytes) -> Iterator[str]:
+    """The characters that depend on the data alone, at each of the three places it can start."""
+    for before in range(3):
+        text = b64encode(b"\0" * before + data).decode().rstrip("=")
+        first = -(-before * 8 // 6)
+        whole = (before + len(data)) * 8 // 6
+        yield text[first:whole]
+
+
+def _base58(data: bytes) -> str:
+    number = int.from_bytes(data)
+    digits = ""
+    while number:
+        number, digit = divmod(number, 58)
+        digits = _BASE58[digit] + digits
+    return "1" * (len(data) - len(data.lstrip(b"\0"))) + digits
+
+
+def _fold(text: str) -> str:
+    return text.translate(_LOWER)

@@ -1,0 +1,264 @@
+"""The money path's edges: what stops it before anything is signed, and how it gives up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sidecar.errors import LedgerError, UpstreamError, WalletError
+from sidecar.http import HttpRequest, read_whole
+from sidecar.ledger.model import PaymentState
+from sidecar.payments.order import InDoubt, Order, Paid, Undelivered
+from sidecar.payments.payer import ABANDONED, PRESENTATION_DELAYS_S, Payer
+from sidecar.refusal import Denied
+from sidecar.wallets.evm import EvmWallet
+from sidecar.x402.codec import read_payment_required
+from sidecar.x402.types import PaymentRequired
+from tests.world.seller import FakeReply, Step
+from tests.world.shop import KEY, TTL, URL, Process, World
+
+BODY = b'{"model":"m","messages":[]}'
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path / "ledger.db")
+
+
+async def required(world: World) -> PaymentRequired:
+    reply = await world.seller.send(HttpRequest("POST", URL, (), BODY), wait_s=1)
+    terms = read_payment_required(await read_whole(reply, 1_000_000))
+    assert terms is not None
+    return terms
+
+
+def payer(world: World, process: Process, **changes: Any) -> Payer:
+    parts: dict[str, Any] = {
+        "ledger": process.ledger,
+        "clock": world.clock,
+        "entropy": world.entropy,
+        "prove": process.prover.prove,
+        "objection": lambda network: None,
+        "emit": process.events.append,
+        "undelivered_ttl": TTL,
+    }
+    return Payer(**(parts | changes))
+
+
+async def states(process: Process) -> list[PaymentState]:
+    return [row.state for row in await process.ledger.payments(None, 10)]
+
+
+async def test_objection(world: World) -> None:
+    """What may not be signed now is refused before anything is reserved."""
+    no = Denied("clock_skew", "set the clock")
+    async with world.process() as process:
+        refusing = payer(world, process, objection=lambda network: no)
+        outcome = await refusing.pay(process.order(BODY), await required(world))
+
+        assert no == outcome
+        assert [] == await states(process)
+
+
+async def test_deserted_before_signing(world: World) -> None:
+    """An app that left before anything was signed costs nothing: the reservation is dropped."""
+    async with world.process() as process:
+        order = process.order(BODY)
+        order.deserted = True
+        outcome = await process.payer.pay(order, await required(world))
+
+        assert isinstance(outcome, Denied)
+        assert ABANDONED == outcome.rule
+        assert [PaymentState.VOIDED] == await states(process)
+        assert [] == world.seller.presented()
+
+
+class BrokenWallet:
+    """A wallet that cannot be used."""
+
+    address = EvmWallet(KEY).address
+
+    def authorize(self, *terms: Any) -> Any:
+        raise WalletError("the key is gone")
+        yield
+
+    def sign(self, authorization: Any) -> dict[str, Any]:
+        raise WalletError("the key is gone")
+
+
+def with_signer(order: Order, signer: Any) -> Order:
+    order.route = replace(order.route, signer=signer)
+    return order
+
+
+async def test_wallet_fails_before_signing(world: World) -> None:
+    """A wallet that fails before anything is signed frees what was reserved for it."""
+    async with world.process() as process:
+        order = with_signer(process.order(BODY), BrokenWallet())
+        with pytest.raises(WalletError):
+            await process.payer.pay(order, await required(world))
+
+        assert [PaymentState.VOIDED] == await states(process)
+
+
+async def test_wallet_fails_at_the_retry(world: World) -> None:
+    """A wallet that cannot sign again leaves the payment in doubt, and free to bind to."""
+    world.seller.steps.extend([Step("reset", settles=False)] * 3)
+    async with world.process() as process:
+        await process.call(BODY)
+        broken = with_signer(process.order(BODY), BrokenWallet())
+        with pytest.raises(WalletError):
+            await process.payer.pay(broken, await required(world))
+        served = await process.call(BODY)
+
+    assert 200 == served.status
+    assert 1 == len(set(world.seller.presented()))
+
+
+class LyingLedger:
+    """The ledger, but for a claim that finds nothing: what it missed is found while reserving."""
+
+    def __init__(self, ledger: Any) -> None:
+        self._ledger = ledger
+
+    async def claim(self, *terms: Any) -> None:
+        return None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+
+async def test_bound_while_reserving(world: World) -> None:
+    """A payment that became free between the claim and the reservation is bound to all the same."""
+    world.seller.steps.extend([Step("reset", settles=False)] * 3)
+    async with world.process() as process:
+        await process.call(BODY)
+        late = payer(world, process, ledger=LyingLedger(process.ledger))
+        outcome = await late.pay(process.order(BODY), await required(world))
+
+    assert isinstance(outcome, Paid)
+    assert 1 == len(set(world.seller.presented()))
+
+
+async def test_nobody_waits(world: World) -> None:
+    """When the app has left, an authorization that met no answer is not presented again."""
+    async with world.process() as process:
+        order = process.order(BODY)
+
+        class Leaves:
+            async def send(self, request: HttpRequest, **kw: Any) -> Any:
+                order.deserted = True
+                raise UpstreamError("reset")
+
+        order.route = replace(order.route, upstream=Leaves())
+        outcome = await process.payer.pay(order, await required(world))
+
+        assert isinstance(outcome, InDoubt)
+        assert [PaymentState.AUTHORIZED] == await states(process)
+
+
+async def test_long_retry_after(world: World) -> None:
+    """A seller that wants a long wait is not waited for; the app hears for how long."""
+    world.rpc_urls = ()
+    headers = (("Retry-After", "500"),)
+    world.seller.steps.append(Step(status=503, settles=False, receipt=False, headers=headers))
+    async with world.process() as process:
+        served = await process.call(BODY)
+
+    assert isinstance(served.outcome, InDoubt)
+    assert 500.0 == served.outcome.retry_after_s
+    assert 1 == len(world.seller.presented())
+
+
+async def test_time_is_up(world: World) -> None:
+    """One app request presents for no longer than its time."""
+    async with world.process() as process:
+        order = process.order(BODY)
+        sent = 0
+
+        class Slow:
+            async def send(self, request: HttpRequest, *, wait_s: float, **kw: Any) -> Any:
+                nonlocal sent
+                sent += 1
+                world.clock.advance(wait_s)
+                raise UpstreamError("no answer")
+
+        order.route = replace(order.route, upstream=Slow())
+        await process.payer.pay(order, await required(world))
+
+    assert 2 == sent < len(PRESENTATION_DELAYS_S)
+
+
+async def test_refusal_that_breaks_off(world: World) -> None:
+    """A refusal that cannot be read to its end is a refusal all the same."""
+    world.rpc_urls = ()
+    async with world.process() as process:
+        order = process.order(BODY)
+
+        class Breaks:
+            async def send(self, request: HttpRequest, **kw: Any) -> Any:
+                return FakeReply(503, (), b"half", cut=True)
+
+        order.route = replace(order.route, upstream=Breaks())
+        outcome = await process.payer.pay(order, await required(world))
+
+    assert isinstance(outcome, InDoubt)
+    assert outcome.reason.startswith("503, and ")
+
+
+async def test_served_and_said_to_be_unpaid(world: World) -> None:
+    """A 2xx whose receipt says failure serves the app and proves nothing about the money."""
+
+    class Generous:
+        async def send(self, request: HttpRequest, **kw: Any) -> Any:
+            receipt = "eyJzdWNjZXNzIjpmYWxzZSwidHJhbnNhY3Rpb24iOiIiLCJuZXR3b3JrIjoieCJ9"
+            return FakeReply(200, (("PAYMENT-RESPONSE", receipt),), b"{}")
+
+    async with world.process() as process:
+        order = process.order(BODY)
+        order.route = replace(order.route, upstream=Generous())
+        outcome = await process.payer.pay(order, await required(world))
+
+        assert isinstance(outcome, Paid)
+        assert [PaymentState.AUTHORIZED] == await states(process)
+
+
+async def test_posted_and_unreachable(world: World) -> None:
+    """A paid, undelivered call whose seller cannot be reached stays open for another try."""
+    async with world.process() as process:
+        await process.call(BODY, hangs_up=True)
+        world.seller.steps.extend([Step("reset")] * 3)
+        lost = await process.call(BODY)
+        served = await process.call(BODY)
+
+    assert isinstance(lost.outcome, InDoubt)
+    assert 200 == served.status
+    assert 1 == world.seller.settled(BODY)
+
+
+async def test_posted_and_refused(world: World) -> None:
+    """A paid, undelivered call that its seller refuses for good is closed as undelivered."""
+    async with world.process() as process:
+        await process.call(BODY, hangs_up=True)
+        world.seller.steps.extend([Step(status=402, receipt=False)] * 3)
+        refused = await process.call(BODY)
+
+    assert isinstance(refused.outcome, Undelivered)
+
+
+async def test_ledger_fails(world: World) -> None:
+    """When the books cannot be written nothing is signed."""
+
+    class Full(LyingLedger):
+        async def reserve(self, *terms: Any) -> Any:
+            raise LedgerError("disk full")
+
+    async with world.process() as process:
+        full = payer(world, process, ledger=Full(process.ledger))
+        with pytest.raises(LedgerError):
+            await full.pay(process.order(BODY), await required(world))
+
+    assert [] == world.seller.presented()

@@ -1,0 +1,211 @@
+"""Which request pays, which waits, and which binds to what an earlier one began."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from sidecar.http import HttpRequest
+from sidecar.ledger.model import Payment, Purchase
+from sidecar.payments.order import Order, Outcome, Paid
+from sidecar.payments.payer import ABANDONED, Payer
+from sidecar.payments.purchases import Purchases
+from sidecar.refusal import Denied
+from sidecar.tasks import Supervisor
+from sidecar.x402.types import PaymentRequired
+
+REQUIRED = PaymentRequired(2, ())
+DENIED = Denied("budget", "no more")
+
+
+class FakeReply:
+    closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class SlowPayer:
+    """Pays when the test lets it; notes who was served and what was released."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.orders: list[Order] = []
+        self.released_payments: list[Any] = []
+        self.outcome: Outcome | Exception = DENIED
+
+    async def pay(self, order: Order, required: PaymentRequired) -> Outcome:
+        self.orders.append(order)
+        await self.gate.wait()
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        if order.deserted and isinstance(self.outcome, Denied):
+            return Denied(ABANDONED, "the app hung up")
+        return self.outcome
+
+    async def released(self, payment: Payment) -> None:
+        self.released_payments.append(payment)
+
+
+class World:
+    def __init__(self) -> None:
+        self.payer = SlowPayer()
+        self.tasks = Supervisor(lambda name, fault: None)
+        self.purchases = Purchases(cast("Payer", self.payer), self.tasks)
+
+    def request(self, key: str = "k") -> asyncio.Task[Outcome]:
+        order = Order(
+            HttpRequest("POST", "http://seller/"),
+            Purchase(key, explicit=False),
+            cast("Any", None),
+            "app",
+            (),
+        )
+        return asyncio.create_task(self.purchases.pay(order, REQUIRED))
+
+    async def hang_up(self, request: asyncio.Task[Outcome]) -> None:
+        await asyncio.sleep(0)
+        request.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+
+
+@pytest.fixture
+async def world() -> World:
+    return World()
+
+
+def paid() -> Paid:
+    return Paid(cast("Payment", "the payment"), cast("Any", FakeReply()))
+
+
+async def test_paid(world: World) -> None:
+    """A request gets the payer's outcome."""
+    world.payer.gate.set()
+
+    assert DENIED == await world.request()
+
+
+async def test_identical_requests_pay_each(world: World) -> None:
+    """Two identical requests whose apps both wait are two purchases."""
+    first, second = world.request(), world.request()
+    await asyncio.sleep(0)
+    world.payer.gate.set()
+    await asyncio.gather(first, second)
+
+    assert 2 == len(world.payer.orders)
+
+
+async def test_hang_up_does_not_cancel(world: World) -> None:
+    """An app that hangs up does not cancel its payment, and the retry joins it."""
+    world.payer.outcome = paid()
+    await world.hang_up(world.request())
+    retry = world.request()
+    await asyncio.sleep(0)
+    world.payer.gate.set()
+
+    assert world.payer.outcome == await retry
+    assert 1 == len(world.payer.orders)
+    assert not world.payer.orders[0].deserted
+
+
+async def test_each_retry_joins_one(world: World) -> None:
+    """Two deserted payments of one purchase are joined by one retry each."""
+    world.payer.outcome = paid()
+    first, second = world.request(), world.request()
+    await world.hang_up(first)
+    await world.hang_up(second)
+    retries = [world.request(), world.request()]
+    await asyncio.sleep(0)
+    world.payer.gate.set()
+    await asyncio.gather(*retries)
+
+    assert 2 == len(world.payer.orders)
+
+
+async def test_retry_may_hang_up_too(world: World) -> None:
+    """A retry that hangs up leaves the payment to the next one."""
+    world.payer.outcome = paid()
+    await world.hang_up(world.request())
+    await world.hang_up(world.request())
+    last = world.request()
+    await asyncio.sleep(0)
+    world.payer.gate.set()
+
+    assert world.payer.outcome == await last
+    assert 1 == len(world.payer.orders)
+
+
+async def test_nobody_comes_back(world: World) -> None:
+    """When nobody comes back the reply is closed and the payment released."""
+    world.payer.outcome = paid()
+    await world.hang_up(world.request())
+    world.payer.gate.set()
+    await world.tasks.drain(1)
+
+    assert ["the payment"] == world.payer.released_payments
+    assert isinstance(world.payer.outcome.reply, FakeReply)
+    assert world.payer.outcome.reply.closed
+
+
+async def test_two_leave_one_returns(world: World) -> None:
+    """What nobody joined is released, and only that."""
+    world.payer.outcome = paid()
+    await world.hang_up(world.request())
+    await world.hang_up(world.request("other"))
+    retry = world.request()
+    await asyncio.sleep(0)
+    world.payer.gate.set()
+    await retry
+    await world.tasks.drain(1)
+
+    assert 1 == len(world.payer.released_payments)
+
+
+async def test_refused_for_nobody(world: World) -> None:
+    """A refusal that nobody hears leaves nothing behind."""
+    await world.hang_up(world.request())
+    world.payer.gate.set()
+    await world.tasks.drain(1)
+
+    assert [] == world.payer.released_payments
+
+
+async def test_failed_for_nobody(world: World) -> None:
+    """A fault that nobody hears is the supervisor's to report."""
+    world.payer.outcome = RuntimeError("bug")
+    await world.hang_up(world.request())
+    world.payer.gate.set()
+    await world.tasks.drain(1)
+
+    assert [] == world.payer.released_payments
+
+
+async def test_abandoned_before_signing(world: World) -> None:
+    """A retry that joins a payment which was given up before signing starts its own."""
+    await world.hang_up(world.request())
+    world.payer.gate.set()
+    await asyncio.sleep(0)
+    # Its task has read the desertion; only now does the retry come.
+    world.payer.orders[0].deserted = True
+    joined = Denied(ABANDONED, "the app hung up")
+    world.payer.outcome = joined
+    await world.tasks.drain(1)
+    world.payer.outcome = DENIED
+
+    assert DENIED == await world.request()
+    assert 2 == len(world.payer.orders)
+
+
+async def test_join_that_was_abandoned(world: World) -> None:
+    """The retry never gets the abandoned outcome itself."""
+    world.payer.outcome = Denied(ABANDONED, "the app hung up")
+    await world.hang_up(world.request())
+    retry = world.request()
+    await asyncio.sleep(0)
+    world.payer.gate.set()
+    await retry
+
+    assert 2 == len(world.payer.orders)
