@@ -1,9 +1,205 @@
+"""Events -> lines on stderr: JSON for machines, a console's lines for a person.
+
+A line is not made where its event happens: that only puts the event in a queue. ``run`` makes
+the lines in slices that no request has to wait long for, and writes them in a thread, so that
+a reader that has stopped reading costs lines (counted) and not traffic. ``flush`` at the end.
+Every rendered slice is redacted, whatever it was made of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import Literal, TextIO, TypeAlias
+
+from sidecar.clock import Clock, SystemClock
+from sidecar.logs.bridge import Bridge
+from sidecar.logs.lines import LEVELS, Level, Line, describe, request_json, request_level
+from sidecar.logs.redaction import SECRET_CHARS_MIN, Redactor
+from sidecar.payments.events import Event, RequestServed
+
+__all__ = ["Format", "Level", "LogSink", "Redactor", "configure"]
+
+Format: TypeAlias = Literal["auto", "json", "console"]
+Renderer: TypeAlias = Callable[[str, Line], str]
+
+QUEUE_LINES_MAX = 20_000
+SLICE_LINES_MAX = 64
+WRITE_SLICES_MAX = 64
+WRITE_EVERY_S = 0.1
+FAULT_CHARS_MAX = 8_000
+_SECOND = timedelta(seconds=1)
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+
+
+def configure(
+    format: Format,
+    level: Level,
+    secrets: Iterable[str],
+    *,
+    clock: Clock | None = None,
+    stream: TextIO | None = None,
+) -> LogSink:
+    """Make the log, and route the standard ``logging`` into it until ``close``."""
+    stream = stream or sys.stderr
+    terminal = stream.isatty()
+    redactor = Redactor(secrets)
+    console = format == "console" or (format == "auto" and terminal)
+    render = _console_renderer(colours=terminal) if console else None
+    sink = LogSink(redactor, level, clock or SystemClock(), stream, render)
+    if redactor.too_short:
+        message = (
+            f"{redactor.too_short} secrets of under {SECRET_CHARS_MIN} characters are too short "
+            "to be redacted: make them longer"
+        )
+        sink.write(Line("warning", "log", {"logger": "sidecar.logs", "message": message}))
+    return sink
+
+
 class LogSink:
-    def __init__(self, *a):
-        pass
+    """Takes events; writes lines. JSON where no ``console`` renderer is given."""
 
-    def __call__(self, e):
-        pass
+    def __init__(
+        self,
+        redactor: Redactor,
+        level: Level,
+        clock: Clock,
+        stream: TextIO,
+        console: Renderer | None = None,
+    ) -> None:
+        self._redactor = redactor
+        self._lowest = LEVELS.index(level)
+        self._clock = clock
+        self._stream = stream
+        self._console = console
+        self._queue: deque[tuple[datetime, Event | Line]] = deque()
+        self._rendered: deque[str] = deque()
+        self._writing = Lock()
+        self._dropped = 0
+        # The second that is being written, and its text.
+        self._second = self._second_ends = datetime.min.replace(tzinfo=UTC)
+        self._second_text = ""
+        self._bridge = Bridge(self.write)
+        self._bridge.install(level)
 
-    def flush(self):
-        pass
+    def __call__(self, event: Event) -> None:
+        """Put one event in the queue; drop it, and count it, when the queue is full."""
+        if len(self._queue) >= QUEUE_LINES_MAX:
+            self._dropped += 1
+        else:
+            self._queue.append((self._clock.now(), event))
+
+    def write(self, line: Line) -> None:
+        """Put one line in the queue, as if it were an event."""
+        if len(self._queue) >= QUEUE_LINES_MAX:
+            self._dropped += 1
+        else:
+            self._queue.append((self._clock.now(), line))
+
+    async def run(self) -> None:
+        """Write what has come, until cancelled. What is left then is for ``flush``."""
+        while True:
+            await self._clock.sleep(WRITE_EVERY_S)
+            while self._queue and len(self._rendered) < WRITE_SLICES_MAX:
+                self._render_slice()
+                await self._clock.sleep(0)
+            if self._rendered:
+                await asyncio.to_thread(self._write_rendered)
+
+    def flush(self) -> None:
+        """Write everything now."""
+        while self._queue:
+            self._render_slice()
+        self._write_rendered()
+
+    def close(self) -> None:
+        """Flush, and give the standard ``logging`` back."""
+        self.flush()
+        self._bridge.remove()
+
+    def _write_rendered(self) -> None:
+        with self._writing:
+            try:
+                while self._rendered:
+                    self._stream.write(self._rendered.popleft())
+                self._stream.flush()
+            except OSError:
+                # Nobody reads the log any more, and there is nobody to tell.
+                self._dropped += SLICE_LINES_MAX
+
+    def _render_slice(self) -> None:
+        lines = [self._render(*self._queue.popleft()) for _ in self._slice()]
+        if self._dropped:
+            dropped, self._dropped = self._dropped, 0
+            line = Line("warning", "log_lines_dropped", {"count": dropped})
+            lines.append(self._render(self._clock.now(), line))
+        text = self._redactor.redact("".join(lines))
+        if not text.isascii():
+            text = text.encode("ascii", "backslashreplace").decode("ascii")
+        if text:
+            self._rendered.append(text)
+
+    def _slice(self) -> range:
+        return range(min(SLICE_LINES_MAX, len(self._queue)))
+
+    def _render(self, at: datetime, event: Event | Line) -> str:
+        if self._console is None and isinstance(event, RequestServed):
+            if LEVELS.index(request_level(event)) < self._lowest:
+                return ""
+            return request_json(self._timestamp(at), event) + "\n"
+        line = event if isinstance(event, Line) else describe(event)
+        if LEVELS.index(line.level) < self._lowest:
+            return ""
+        line = self._redacted(line)
+        return (self._console or _json)(self._timestamp(at), line) + "\n"
+
+    def _redacted(self, line: Line) -> Line:
+        # Before it is rendered too: what a renderer does to a text could hide a secret in it.
+        fields = {
+            name: self._redactor.redact(value) if isinstance(value, str) else value
+            for name, value in line.fields.items()
+        }
+        fault = fields.get("exception")
+        if isinstance(fault, str):
+            fields["exception"] = fault[-FAULT_CHARS_MAX:]
+        return Line(line.level, line.event, fields)
+
+    def _timestamp(self, at: datetime) -> str:
+        if not self._second <= at < self._second_ends:
+            self._second = at.replace(microsecond=0)
+            self._second_ends = self._second + _SECOND
+            self._second_text = at.strftime("%Y-%m-%dT%H:%M:%S")
+        return f"{self._second_text}.{at.microsecond // 1000:03d}Z"
+
+
+def _json(timestamp: str, line: Line) -> str:
+    named = {"timestamp": timestamp, "level": line.level, "event": line.event, **line.fields}
+    return json.dumps(named, separators=(",", ":"))
+
+
+def _console_renderer(colours: bool) -> Renderer:
+    # Loaded only where a person looks: it costs 7 MB.
+    from structlog.dev import ConsoleRenderer  # noqa: PLC0415
+
+    renderer = ConsoleRenderer(colors=colours)
+
+    def render(timestamp: str, line: Line) -> str:
+        fields = {name: _printable(name, value) for name, value in line.fields.items()}
+        named = {"timestamp": timestamp, "level": line.level, "event": line.event, **fields}
+        return str(renderer(None, line.level, named))
+
+    return render
+
+
+def _printable(name: str, value: object) -> object:
+    """A text that can neither break a line nor steer a terminal."""
+    if not isinstance(value, str):
+        return value
+    if name == "exception":
+        return "\n".join("    " + line.translate(_CONTROLS) for line in value.split("\n"))
+    return value.translate(_CONTROLS)

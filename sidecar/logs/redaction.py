@@ -15,6 +15,8 @@ from urllib.parse import quote, quote_plus
 
 MARK = "[redacted]"
 SECRET_CHARS_MIN = 8
+# A shorter run of hex is as likely a word or a number, and its bytes may spell anything.
+KEY_BYTES_MIN = 16
 
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _HEX = re.compile(r"(?:0x)?((?:[0-9a-f]{2})+)", re.ASCII | re.IGNORECASE)
@@ -57,9 +59,8 @@ class Redactor:
 def _forms(value: str) -> Iterator[str]:
     plain = {value, *_encodings(value.encode())}
     as_hex = _HEX.fullmatch(value)
-    if as_hex is not None:
+    if as_hex is not None and len(as_hex[1]) >= 2 * KEY_BYTES_MIN:
         plain |= {as_hex[1], f"0x{as_hex[1]}", *_encodings(bytes.fromhex(as_hex[1]))}
-    plain |= {quote(value), quote(value, safe=""), quote_plus(value)}
     for form in plain:
         yield form
         yield repr(form)[1:-1]
@@ -70,7 +71,9 @@ def _forms(value: str) -> Iterator[str]:
 def _encodings(data: bytes) -> Iterator[str]:
     yield data.hex()
     yield f"0x{data.hex()}"
-    yield "".join(f"%{byte:02x}" for byte in data)
+    yield quote(data)
+    yield quote(data, safe="")
+    yield quote_plus(data)
     yield repr(data)[2:-1]
     yield _base58(data)
     for standard in (b64encode(data).decode(), *_inside_base64(data)):

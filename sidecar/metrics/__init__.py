@@ -32,7 +32,7 @@ from sidecar.chains import NETWORK_NAMES
 from sidecar.ledger.model import Payment
 from sidecar.metrics import catalogue as names
 from sidecar.metrics.catalogue import METRICS, MetricDoc
-from sidecar.metrics.tally import NS_PER_S, Labels, Tally, Times, fold
+from sidecar.metrics.tally import Labels, Tally, Times, fold
 from sidecar.money import ATOMIC_PER_USDC, Usdc
 from sidecar.payments.events import (
     ClockSkewMeasured,
@@ -221,7 +221,7 @@ def _add_buckets(family: Metric, labels: dict[str, str], times: Times) -> None:
     for bound, count in zip(bounds, times.cumulative(), strict=True):
         family.add_sample(f"{family.name}_bucket", {**labels, "le": bound}, count)
     family.add_sample(f"{family.name}_count", labels, sum(times.buckets))
-    family.add_sample(f"{family.name}_sum", labels, times.total_ns / NS_PER_S)
+    family.add_sample(f"{family.name}_sum", labels, times.total_s)
 
 
 def _prefers_openmetrics(accept: str) -> bool:

@@ -28,7 +28,6 @@ from sidecar.payments.events import RequestServed
 Labels: TypeAlias = tuple[str, ...]
 Counts: TypeAlias = defaultdict[Labels, int]
 
-NS_PER_S = 1_000_000_000
 # What is there from the start; the other words of these sets appear when they are first used.
 _USUAL_SCHEME = "exact"
 _USUAL_PURPOSE = "request"
@@ -43,19 +42,19 @@ def fold(name: str, known: Collection[str]) -> str:
 
 
 class Times:
-    """How long something took, how often: counts per bucket, and the sum in nanoseconds."""
+    """How long something took, how often: counts per bucket, and the sum."""
 
-    __slots__ = ("bounds", "buckets", "total_ns")
+    __slots__ = ("bounds", "buckets", "total_s")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self.bounds = bounds
         self.buckets = [0] * (len(bounds) + 1)
-        self.total_ns = 0
+        self.total_s = 0.0
 
     def add(self, duration_s: float) -> None:
         """Count one. A bound belongs to the bucket below it, as ``le`` says."""
         self.buckets[bisect_left(self.bounds, duration_s)] += 1
-        self.total_ns += round(duration_s * NS_PER_S)
+        self.total_s += duration_s
 
     def cumulative(self) -> Iterable[int]:
         """How many took at most each bound; all of them last."""

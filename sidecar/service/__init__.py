@@ -1,11 +1,11 @@
 """The composition root: Config in, wired objects out; start, drain, stop. Nothing else wires.
 
-    ports     the doors to the world, which a test replaces
-    secrets   every key and token that the config names, opened once
-    wiring    Config -> the objects of the money path and the proxy
-    view      what the admin port shows
-    service   start, drain, stop
-    process   one sidecar as an operating system process: signals, limits, exit
+ports     the doors to the world, which a test replaces
+secrets   every key and token that the config names, opened once
+wiring    Config -> the objects of the money path and the proxy
+view      what the admin port shows
+service   start, drain, stop
+process   one sidecar as an operating system process: signals, limits, exit
 """
 
 from sidecar.service.ports import Ports

@@ -11,10 +11,12 @@ from collections.abc import MutableMapping
 from sidecar.config.model import Config
 from sidecar.config.private_file import ensure_state_dir
 from sidecar.config.secrets import CALLER_TOKEN_FILE
-from sidecar.logs import LogSink
+from sidecar.logs import configure
+from sidecar.payments.events import TaskFailed
 from sidecar.service.ports import Ports
 from sidecar.service.secrets import Opened, open_all
 from sidecar.service.service import Service
+from sidecar.tasks import Supervisor
 
 
 def run(config: Config, environ: MutableMapping[str, str], ports: Ports | None = None) -> int:
@@ -34,15 +36,20 @@ async def _serve(config: Config, opened: Opened, ports: Ports) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked.set)
-    log = LogSink(config.log.format, config.log.level, opened.all)
-    service = await Service.start(config, opened, log, ports)
+    log = configure(config.log.format, config.log.level, opened.all, clock=ports.clock)
+    tasks = Supervisor(lambda name, fault: log(TaskFailed(name, fault)))
+    tasks.spawn("log", log.run())
     try:
-        for line in _greeting(config, opened, service):
-            print(line, file=sys.stderr, flush=True)
-        await asked.wait()
+        service = await Service.start(config, opened, log, ports)
+        try:
+            for line in _greeting(config, opened, service):
+                print(line, file=sys.stderr, flush=True)
+            await asked.wait()
+        finally:
+            await service.stop()
     finally:
-        await service.stop()
-        log.flush()
+        await tasks.drain(0)
+        log.close()
     return 0
 
 

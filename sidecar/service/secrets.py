@@ -75,9 +75,7 @@ def _wallets(
     return wallets
 
 
-def _api_keys(
-    config: Config, environ: Mapping[str, str], mistakes: list[str]
-) -> dict[str, Secret]:
+def _api_keys(config: Config, environ: Mapping[str, str], mistakes: list[str]) -> dict[str, Secret]:
     keys: dict[str, Secret] = {}
     for route in config.routes.values():
         if route.api_key is None:

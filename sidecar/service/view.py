@@ -13,6 +13,7 @@ from sidecar.errors import LedgerError
 from sidecar.http import Origin
 from sidecar.ledger import Ledger
 from sidecar.ledger.model import Payment
+from sidecar.metrics import Metrics
 from sidecar.refusal import BudgetUse
 from sidecar.service.secrets import Opened
 
@@ -25,12 +26,14 @@ class View:
         config: Config,
         opened: Opened,
         ledger: Ledger,
+        metrics: Metrics,
         clock: Clock,
         is_draining: Callable[[], bool],
     ) -> None:
         self._config = config
         self._opened = opened
         self._ledger = ledger
+        self._metrics = metrics
         self._clock = clock
         self._is_draining = is_draining
         self._started_at: datetime = clock.now()
@@ -59,6 +62,11 @@ class View:
     async def payments(self, limit: int) -> Sequence[Payment]:
         """The newest payments first."""
         return await self._ledger.payments(None, limit)
+
+    async def metrics(self, accept: str) -> tuple[bytes, str]:
+        """The exposition and its content type, for this Accept header."""
+        budgets, in_doubt = await self.budgets(), await self.in_doubt()
+        return self._metrics.render(accept, self._clock.now(), budgets, in_doubt)
 
     def describe(self) -> dict[str, Any]:
         """What the config made: version, wallets, routes."""

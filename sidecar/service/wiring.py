@@ -42,9 +42,7 @@ def _route(config: RouteConfig, opened: Opened, pool: Pool, ports: Ports) -> Rou
     if config.wallet is not None and config.max_payment is not None:
         paying = PayingRoute(
             name=config.name,
-            policy=Policy(
-                config.max_payment, config.networks, config.pay_to, config.validity_s
-            ),
+            policy=Policy(config.max_payment, config.networks, config.pay_to, config.validity_s),
             signer=opened.wallets[config.wallet],
             upstream=upstream,
             breaker=config.breaker,
@@ -77,9 +75,7 @@ def host_names(address: Address, port: int, extra: tuple[str, ...]) -> frozenset
 
 def build_chains(config: Config) -> dict[str, Chain]:
     """How to ask each network that the config has endpoints for."""
-    return {
-        name: Chain(name, chain.rpc, chain.finality) for name, chain in config.chains.items()
-    }
+    return {name: Chain(name, chain.rpc, chain.finality) for name, chain in config.chains.items()}
 
 
 def rpc_origins(config: Config) -> frozenset[Origin]:

@@ -72,7 +72,7 @@ class Process:
     def __init__(
         self, command: Sequence[str | Path], log: Path, env: Mapping[str, str] | None = None
     ) -> None:
-        self.name = " ".join(Path(part).name for part in command[:2])
+        self.name = log.stem
         self.log = log
         with log.open("ab") as output:
             self._popen = subprocess.Popen(

@@ -1,0 +1,142 @@
+"""Events -> lines. What is not named here does not get into the log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from json.encoder import encode_basestring_ascii as _quote
+from typing import Literal, TypeAlias
+
+from sidecar.ledger.model import Payment
+from sidecar.logs.faults import show_fault
+from sidecar.payments.events import (
+    ClockSkewMeasured,
+    Event,
+    LedgerWriteFailed,
+    PaymentConfirmed,
+    PaymentDenied,
+    PaymentInDoubt,
+    PaymentPosted,
+    PaymentReserved,
+    PaymentUndelivered,
+    PaymentVoided,
+    RequestServed,
+    TaskFailed,
+)
+
+Level: TypeAlias = Literal["debug", "info", "warning", "error"]
+Fields: TypeAlias = dict[str, str | int | float | bool]
+
+LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
+# Signing is refused past this (money-safety.md, Chains).
+CLOCK_SKEW_LOUD_S = 30
+_LOUD = frozenset({"in_doubt", "undelivered", "failed"})
+_HUNG_UP = 499
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the log, but for its time."""
+
+    level: Level
+    event: str
+    fields: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+
+
+def describe(event: Event) -> Line:  # noqa: C901 - one arm for each event
+    """The line for an event."""
+    match event:
+        case RequestServed():
+            return Line(request_level(event), "request", _request_fields(event))
+        case PaymentReserved(payment):
+            return Line("debug", "payment_reserved", _payment_fields(payment))
+        case PaymentPosted(payment):
+            return Line("info", "payment_posted", _payment_fields(payment))
+        case PaymentConfirmed(payment):
+            return Line("info", "payment_confirmed", _payment_fields(payment))
+        case PaymentVoided(payment):
+            return Line("info", "payment_voided", _payment_fields(payment))
+        case PaymentInDoubt(payment, reason):
+            fields = _payment_fields(payment) | {"reason": reason}
+            return Line("warning", "payment_in_doubt", fields)
+        case PaymentUndelivered(payment, reason):
+            fields = _payment_fields(payment) | {"reason": reason}
+            return Line("error", "payment_undelivered", fields)
+        case PaymentDenied(route, caller, denied):
+            fields = {"route": route, "caller": caller, "rule": denied.rule}
+            return Line("warning", "payment_denied", fields | {"detail": denied.detail})
+        case LedgerWriteFailed(detail):
+            return Line("error", "ledger_write_failed", {"detail": detail})
+        case ClockSkewMeasured(network, skew_s):
+            level: Level = "warning" if abs(skew_s) > CLOCK_SKEW_LOUD_S else "debug"
+            return Line(level, "clock_skew", {"network": network, "skew_s": round(skew_s, 3)})
+        case TaskFailed(name, fault):
+            return Line("error", "task_failed", {"task": name, "exception": show_fault(fault)})
+
+
+def request_level(event: RequestServed) -> Level:
+    """How loud a request's line is: what went well, or was refused as it should be, is not."""
+    loud = event.decision in _LOUD and event.status != _HUNG_UP
+    return "warning" if loud else "info"
+
+
+def _request_fields(event: RequestServed) -> Fields:
+    fields: Fields = {
+        "request_id": event.request_id,
+        "route": event.route,
+        "caller": event.caller,
+        "method": event.method,
+        "path": event.path,
+        "status": event.status,
+        "duration_ms": round(event.duration_s * 1000, 3),
+        "upstream_ms": round(event.upstream_s * 1000, 3),
+        "decision": event.decision,
+    }
+    if event.rule:
+        fields["rule"] = event.rule
+    if event.amount is not None:
+        fields["amount"] = str(event.amount)
+    if event.payment_id:
+        fields["payment_id"] = event.payment_id
+    if event.detail:
+        fields["detail"] = event.detail
+    return fields
+
+
+def request_json(timestamp: str, event: RequestServed) -> str:
+    """``_request_fields`` as JSON, at a fraction of the encoder's price: every request pays it."""
+    more = ""
+    if event.rule:
+        more = f',"rule":{_quote(event.rule)}'
+    if event.amount is not None:
+        more += f',"amount":"{event.amount}"'
+    if event.payment_id:
+        more += f',"payment_id":{_quote(event.payment_id)}'
+    if event.detail:
+        more += f',"detail":{_quote(event.detail)}'
+    return (
+        f'{{"timestamp":"{timestamp}","level":"{request_level(event)}","event":"request",'
+        f'"request_id":{_quote(event.request_id)},"route":{_quote(event.route)},'
+        f'"caller":{_quote(event.caller)},"method":{_quote(event.method)},'
+        f'"path":{_quote(event.path)},"status":{event.status},'
+        f'"duration_ms":{event.duration_s * 1000:.3f},"upstream_ms":{event.upstream_s * 1000:.3f},'
+        f'"decision":{_quote(event.decision)}{more}}}'
+    )
+
+
+def _payment_fields(payment: Payment) -> Fields:
+    fields: Fields = {
+        "payment_id": payment.id,
+        "route": payment.route,
+        "caller": payment.caller,
+        "purpose": payment.purpose,
+        "scheme": payment.scheme,
+        "network": payment.network,
+        "amount": str(payment.amount),
+        "pay_to": payment.pay_to,
+    }
+    if payment.proof is not None:
+        fields["proof"] = payment.proof.kind
+        if payment.proof.transaction:
+            fields["transaction"] = payment.proof.transaction
+    return fields
