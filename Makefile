@@ -9,7 +9,7 @@ demo: .venv/stamp
 
 test: .venv/stamp .world/stamp
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(PYTEST_ARGS)
-	$(BIN)/python tests/mutants/run.py
+	$(BIN)/python -m tests.mutants.run
 
 unit: .venv/stamp
 	$(BIN)/python -m pytest -q -n 2 tests/unit tests/conformance tests/flows tests/properties $(PYTEST_ARGS)
@@ -26,7 +26,7 @@ check: .venv/stamp
 	$(BIN)/vulture
 
 mutants: .venv/stamp
-	$(BIN)/python tests/mutants/run.py
+	$(BIN)/python -m tests.mutants.run
 
 fmt: .venv/stamp
 	$(BIN)/ruff format .

@@ -113,10 +113,14 @@ class Metrics:
         accept: str,
         now: datetime,
         budgets: Sequence[BudgetUse],
-        in_doubt: Sequence[Payment],
+        in_doubt: Sequence[Payment] | None,
         balances: Sequence[WalletBalance] = (),
     ) -> tuple[bytes, str]:
-        """The exposition and its content type: OpenMetrics where ``accept`` prefers it."""
+        """The exposition and its content type: OpenMetrics where ``accept`` prefers it.
+
+        ``budgets`` empty and ``in_doubt`` None when the ledger cannot say: what is not known is
+        left out, and the counters are shown all the same.
+        """
         values = self._counted() | _budget_values(budgets) | self._doubt_values(in_doubt, now)
         values |= _balance_values(balances, now)
         registry = CollectorRegistry()
@@ -150,7 +154,9 @@ class Metrics:
             names.BUILD_INFO: [(self._build, 1)],
         }
 
-    def _doubt_values(self, in_doubt: Sequence[Payment], now: datetime) -> Shown:
+    def _doubt_values(self, in_doubt: Sequence[Payment] | None, now: datetime) -> Shown:
+        if in_doubt is None:
+            return {names.IN_DOUBT: (), names.IN_DOUBT_OLDEST: ()}
         amounts: dict[Labels, int] = {(route,): 0 for route in self._payable}
         oldest_s = 0.0
         for payment in in_doubt:

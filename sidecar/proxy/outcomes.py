@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
+from sidecar.document import read_json
 from sidecar.errors import LedgerError, SidecarError
 from sidecar.http import Headers, HttpRequest, HttpResponse, header_values
 from sidecar.ledger.model import Payment, Purchase
@@ -118,8 +119,8 @@ def without_challenge(refusal: HttpResponse) -> bytes | None:
     """The body of a 402 as the app may see it; None when the body is itself a challenge."""
     encoded = any(value for value in header_values(refusal.headers, "content-encoding"))
     try:
-        document = None if encoded else json.loads(refusal.body)
-    except (ValueError, RecursionError):
+        document = None if encoded else read_json(refusal.body)
+    except ValueError:
         document = None
     if isinstance(document, dict) and document.keys() & {"accepts", "x402Version"}:
         return None

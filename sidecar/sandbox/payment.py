@@ -70,8 +70,8 @@ def read_payment(header: str, version: int) -> Payment | Malformed:
 
 def _document(header: str) -> dict[str, object]:
     try:
-        raw = base64.b64decode(header.encode("ascii"), validate=True)
-        # Decoding forgives stray bits in the last digit; encoding again does not.
+        raw = base64.b64decode(header.encode("ascii"))
+        # Decoding forgives other alphabets, blanks and stray bits; encoding again does not.
         if base64.b64encode(raw).decode() != header:
             raise _MalformedError("the header is not canonical base64")
         document = json.loads(

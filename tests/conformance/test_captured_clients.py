@@ -19,8 +19,8 @@ from sidecar.x402.encode import envelope_for, payment_header
 from sidecar.x402.receipt import read_settlement
 from sidecar.x402.select import candidates
 from sidecar.x402.types import Authorization, SettlementResponse
+from tests.conformance.recorded import load
 from tests.conformance.test_eip712_vectors import typed_data
-from tests.conformance.vectors import load
 
 SCENARIOS = load("x402-openai-py.json")["scenarios"]
 WALLET = EvmWallet(parse_private_key(load("vectors.json")["private_key"]))

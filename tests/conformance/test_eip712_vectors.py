@@ -20,7 +20,7 @@ from sidecar.http import Exchange
 from sidecar.money import Usdc
 from sidecar.wallets.evm import EvmWallet, domain_separator, parse_private_key
 from sidecar.x402.types import Authorization, PaymentRequirements
-from tests.conformance.vectors import load
+from tests.conformance.recorded import load
 
 VECTORS = load("vectors.json")
 EIP712 = VECTORS["eip712"]

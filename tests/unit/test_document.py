@@ -63,6 +63,13 @@ def test_brackets_in_strings() -> None:
     assert value == read_json(json.dumps(value).encode())
 
 
+def test_numbers() -> None:
+    """Numbers keep their types: a seller compares the echo of 60.0 with 60.0."""
+    assert "[60,60.0,-0.0,1e+300]" == json.dumps(
+        read_json(b"[60,60.0,-0.0,1e300]"), separators=(",", ":")
+    )
+
+
 def test_mark() -> None:
     """A byte order mark is no part of the document."""
     assert {} == read_json(b"\xef\xbb\xbf{}")

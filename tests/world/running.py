@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-
 from sidecar.clock import SystemClock, SystemEntropy
 from sidecar.config.read import parse_config
 from sidecar.payments.events import Event

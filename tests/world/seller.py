@@ -12,8 +12,6 @@ from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from sidecar.sandbox.node import Node
-
 from sidecar.chains import usdc_on
 from sidecar.clock import Clock
 from sidecar.errors import UpstreamError, UpstreamTimeoutError
@@ -21,6 +19,7 @@ from sidecar.http import Headers, HttpRequest, header_values
 from sidecar.sandbox.books import Books, Outcome
 from sidecar.sandbox.chain import Chain, Reverted
 from sidecar.sandbox.facilitator import Facilitator, Refused, transfer_of
+from sidecar.sandbox.node import Node
 from sidecar.sandbox.options import SandboxOptions
 from sidecar.sandbox.payment import Malformed, read_payment
 from sidecar.sandbox.purchase import Purchase

@@ -14,11 +14,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sidecar.ledger.sqlite import SqliteLedger
-
 from sidecar.errors import UpstreamError
 from sidecar.http import HttpRequest, Reply, Upstream, read_whole
 from sidecar.ledger.model import Breaker, Budget, Purchase, Window
+from sidecar.ledger.sqlite import SqliteLedger
 from sidecar.money import Usdc
 from sidecar.payments.events import Event
 from sidecar.payments.order import (

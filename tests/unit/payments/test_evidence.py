@@ -201,7 +201,7 @@ def test_several_spans(asked: Asked) -> None:
     assert isinstance(asked.look(span_blocks=50), Moved)
     spans = [q["params"][0] for q in asked.asked if q["method"] == "eth_getLogs"]  # type: ignore[index]  # as above
     assert len(spans) > 1
-    assert all(int(s["toBlock"], 16) - int(s["fromBlock"], 16) < 50 for s in spans)  # type: ignore[index]  # as above
+    assert all(int(s["toBlock"], 16) - int(s["fromBlock"], 16) < 50 for s in spans)
 
 
 def test_garbage(asked: Asked) -> None:

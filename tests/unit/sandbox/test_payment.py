@@ -82,13 +82,14 @@ def test_v1() -> None:
         lambda header: "é" + header,
         lambda header: "",
         lambda header: base64.b64encode(b"\xff\xfe").decode(),
-        lambda header: "QUJ=",  # canonical is QUI=
+        lambda header: header.replace("==", "="),
+        lambda header: header.replace("0=", "1="),  # a bit that no byte holds
     ],
 )
 def test_base64(spoil: Callable[[str], str]) -> None:
     """Only canonical standard base64 is read."""
     document = v2() | {"pad": "x"}
-    while not encode(document).endswith("="):
+    while not encode(document).endswith("0="):
         document["pad"] += "x"
 
     assert isinstance(read_payment(encode(document), 2), Payment)

@@ -1,0 +1,85 @@
+"""The life of a payment, and the windows of a budget."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from sidecar.ledger.model import TRANSITIONS, Budget, PaymentState, Proof, Window
+from sidecar.money import Usdc
+from tests.world.fakes import NOON
+
+
+def budget(window: Window) -> Budget:
+    return Budget("any", Usdc(1), window)
+
+
+def epoch(moment: datetime) -> int:
+    return int(moment.timestamp())
+
+
+def test_transitions() -> None:
+    """RESERVED -> AUTHORIZED -> POSTED, and VOIDED from either; POSTED and VOIDED are terminal."""
+    reserved, authorized = PaymentState.RESERVED, PaymentState.AUTHORIZED
+    posted, voided = PaymentState.POSTED, PaymentState.VOIDED
+
+    assert {
+        reserved: {authorized, voided},
+        authorized: {posted, voided},
+        posted: set(),
+        voided: set(),
+    } == TRANSITIONS
+
+
+@pytest.mark.parametrize(
+    ("window", "starts_at", "resets_at"),
+    [
+        (Window.HOUR, NOON, NOON + timedelta(hours=1)),
+        (Window.DAY, NOON - timedelta(hours=12), NOON + timedelta(hours=12)),
+        (Window.MONTH, datetime(2026, 11, 5, tzinfo=UTC), datetime(2026, 12, 5, tzinfo=UTC)),
+    ],
+)
+def test_windows(window: Window, starts_at: datetime, resets_at: datetime) -> None:
+    """Windows are fixed, in UTC, from the epoch."""
+    last = resets_at - timedelta(microseconds=1)
+
+    assert epoch(starts_at) == budget(window).starts_at(NOON)
+    assert epoch(starts_at) == budget(window).starts_at(starts_at)
+    assert epoch(starts_at) == budget(window).starts_at(last)
+    assert resets_at == budget(window).resets_at(NOON)
+    assert epoch(resets_at) == budget(window).starts_at(resets_at)
+
+
+def test_thirty_days() -> None:
+    """A month is thirty days, whatever the calendar says."""
+    month = budget(Window.MONTH)
+
+    assert 0 == month.starts_at(NOON) % (30 * 86_400)
+
+
+def test_total() -> None:
+    """A budget for all time has one window, which never starts again."""
+    total = budget(Window.TOTAL)
+
+    assert 0 == total.starts_at(NOON)
+    assert total.resets_at(NOON) is None
+
+
+def test_any_time_zone() -> None:
+    """The window depends on the moment, not on how the moment is written."""
+    there = NOON.astimezone(timezone(timedelta(hours=14)))
+
+    assert budget(Window.DAY).starts_at(NOON) == budget(Window.DAY).starts_at(there)
+    assert budget(Window.DAY).resets_at(NOON) == budget(Window.DAY).resets_at(there)
+
+
+@pytest.mark.parametrize("kind", ["receipt", "upfront", "chain", "expired", "canceled", "unsigned"])
+def test_confirming_proofs(kind: str) -> None:
+    """Somebody vouched for it."""
+    assert Proof(kind).confirmed
+
+
+def test_served_confirms_nothing() -> None:
+    """``served`` is only our reading of a 2xx."""
+    assert not Proof("served").confirmed

@@ -1,0 +1,616 @@
+"""The log: whole lines, named fields, and no secret in any dress."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+import logging
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import pytest
+from aiohttp.http_exceptions import BadHttpMessage
+from hypothesis import given
+from hypothesis import strategies as st
+
+import sidecar.logs
+from sidecar.ledger.model import Proof
+from sidecar.logs import LogSink, Redactor, configure
+from sidecar.logs.faults import show_fault
+from sidecar.logs.lines import describe
+from sidecar.money import Usdc
+from sidecar.payments.events import (
+    ClockSkewMeasured,
+    Event,
+    LedgerWriteFailed,
+    PaymentConfirmed,
+    PaymentDenied,
+    PaymentInDoubt,
+    PaymentPosted,
+    PaymentReserved,
+    PaymentUndelivered,
+    PaymentVoided,
+    TaskFailed,
+)
+from sidecar.refusal import Denied
+from tests.unit.test_metrics import PAYMENT, SERVED
+from tests.world.fakes import NOON, FakeClock
+
+KEY = "0x" + "4c0883a69102937d6231471b5dbb6204fe512961708279f8a1b2c3d4e5f60718"
+TOKEN = "sk-local-Zm9v/YmFy+xyz?~"
+SECRETS = (KEY, TOKEN)
+
+
+class Terminal(io.StringIO):
+    """A stream that says a person is looking."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+class Broken(io.StringIO):
+    """A stream whose reader is gone."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError(text)
+
+
+Make = Callable[..., LogSink]
+
+
+@pytest.fixture
+def make() -> Iterator[Make]:
+    """Makes sinks, and gives logging back at the end."""
+    made: list[LogSink] = []
+
+    def build(
+        stream: io.StringIO, level: Any = "info", format: Any = "auto", clock: Any = None
+    ) -> LogSink:
+        made.append(configure(format, level, SECRETS, clock=clock or FakeClock(), stream=stream))
+        return made[-1]
+
+    yield build
+    for sink in reversed(made):
+        sink.close()
+
+
+def lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def logged(make: Make, *events: Event, level: str = "debug") -> list[dict[str, Any]]:
+    stream = io.StringIO()
+    sink = make(stream, level)
+    for event in events:
+        sink(event)
+    sink.flush()
+    return lines(stream)
+
+
+def test_canonical_line(make: Make) -> None:
+    """A request is one line, with every field that it has and no other."""
+    event = replace(SERVED, decision="paid", amount=Usdc(10_000), payment_id="p1", rule="budget")
+
+    assert [
+        {
+            "timestamp": "2026-11-21T12:00:00.000Z",
+            "level": "info",
+            "event": "request",
+            "request_id": "r1",
+            "route": "venice",
+            "caller": "aider",
+            "method": "POST",
+            "path": "/v1/chat",
+            "status": 200,
+            "duration_ms": 30.0,
+            "upstream_ms": 25.0,
+            "decision": "paid",
+            "rule": "budget",
+            "amount": "0.01 USDC",
+            "payment_id": "p1",
+            "detail": "a sentence",
+        }
+    ] == logged(make, replace(event, detail="a sentence"))
+
+
+def test_both_renderings_agree(make: Make) -> None:
+    """The fast JSON of a request holds what the table of fields says, whatever its texts hold."""
+    odd = 'a"b\\c\n\x00\x1b[31m\u2028\x7f\udc80é漢'
+    event = replace(SERVED, path=odd, method=odd, detail=odd, rule=odd, payment_id=odd)
+    for each in (SERVED, event, replace(SERVED, duration_s=1e-7, upstream_s=12345.6789)):
+        (line,) = logged(make, each)
+        assert {
+            "timestamp": "2026-11-21T12:00:00.000Z",
+            "level": "info",
+            "event": "request",
+            **describe(each).fields,
+        } == line
+
+
+def test_no_line_breaks(make: Make) -> None:
+    """Control characters in a path stay inside their line."""
+    stream = io.StringIO()
+    sink = make(stream)
+    sink(replace(SERVED, path='/a\r\n{"level":"info"}\x85\u2028'))
+    sink.flush()
+
+    assert 1 == len(stream.getvalue().splitlines())
+    assert stream.getvalue().isascii()
+
+
+@pytest.mark.parametrize(
+    ("event", "level", "name"),
+    [
+        (SERVED, "info", "request"),
+        (replace(SERVED, status=402, decision="denied"), "info", "request"),
+        (replace(SERVED, status=503, decision="in_doubt"), "warning", "request"),
+        (replace(SERVED, status=502, decision="failed"), "warning", "request"),
+        (replace(SERVED, status=499, decision="failed"), "info", "request"),
+        (PaymentReserved(PAYMENT), "debug", "payment_reserved"),
+        (PaymentPosted(PAYMENT), "info", "payment_posted"),
+        (PaymentConfirmed(PAYMENT), "info", "payment_confirmed"),
+        (PaymentVoided(PAYMENT), "info", "payment_voided"),
+        (PaymentInDoubt(PAYMENT, "cut"), "warning", "payment_in_doubt"),
+        (PaymentUndelivered(PAYMENT, "500"), "error", "payment_undelivered"),
+        (PaymentDenied("venice", "aider", Denied("budget", "x")), "warning", "payment_denied"),
+        (LedgerWriteFailed("disk full"), "error", "ledger_write_failed"),
+        (ClockSkewMeasured("eip155:8453", 2.0), "debug", "clock_skew"),
+        (ClockSkewMeasured("eip155:8453", -31.0), "warning", "clock_skew"),
+        (TaskFailed("recovery", ValueError("x")), "error", "task_failed"),
+    ],
+)
+def test_levels(make: Make, event: Event, level: str, name: str) -> None:
+    """Each event has its name, and is as loud as what it says."""
+    (line,) = logged(make, event)
+
+    assert (level, name) == (line["level"], line["event"])
+
+
+def test_level_filters(make: Make) -> None:
+    """Below the configured level nothing is written."""
+    events = (SERVED, PaymentPosted(PAYMENT), LedgerWriteFailed("full"))
+
+    assert ["ledger_write_failed"] == [
+        line["event"] for line in logged(make, *events, level="error")
+    ]
+
+
+def test_payment_line(make: Make) -> None:
+    """A payment's line names its amount, payee and proof, and nothing that could be replayed."""
+    posted = replace(PAYMENT, proof=Proof("receipt", "0xfeed"))
+    (line,) = logged(make, PaymentPosted(posted))
+
+    assert {
+        "payment_id": "p1",
+        "route": "venice",
+        "caller": "aider",
+        "purpose": "request",
+        "scheme": "exact",
+        "network": "eip155:8453",
+        "amount": "0.01 USDC",
+        "pay_to": "0xb",
+        "proof": "receipt",
+        "transaction": "0xfeed",
+    } == {name: line[name] for name in line if name not in {"timestamp", "level", "event"}}
+
+
+def test_time_of_the_event(make: Make) -> None:
+    """A line carries the time of its event, not of its writing."""
+    stream, clock = io.StringIO(), FakeClock(NOON + timedelta(milliseconds=999))
+    sink = make(stream, clock=clock)
+    for _ in range(3):
+        sink(SERVED)
+        clock.advance(0.5)
+    clock.set_wall(NOON - timedelta(days=1))
+    sink(SERVED)
+    sink.flush()
+
+    assert [
+        "2026-11-21T12:00:00.999Z",
+        "2026-11-21T12:00:01.499Z",
+        "2026-11-21T12:00:01.999Z",
+        "2026-11-20T12:00:00.000Z",
+    ] == [line["timestamp"] for line in lines(stream)]
+
+
+def fault_with_locals() -> BaseException:
+    """A fault with a cause, and a local variable that nobody is to see."""
+
+    def inner(hidden: str) -> None:
+        raise KeyError("inner trouble")
+
+    try:
+        try:
+            inner("only a local")
+        except KeyError as cause:
+            raise ValueError(f"outer {TOKEN}") from cause
+    except ValueError as fault:
+        caught = fault
+    return caught
+
+
+def test_task_failed(make: Make) -> None:
+    """A failed task shows its traceback and causes, without the values of variables."""
+    (line,) = logged(make, TaskFailed("recovery", fault_with_locals()))
+
+    assert "recovery" == line["task"]
+    assert re.search(
+        r"(?s)inner\n.*KeyError: 'inner trouble'\nwhich led to\n.*ValueError: outer \[redacted\]$",
+        line["exception"],
+    )
+    assert "only a local'" not in line["exception"]
+
+
+def test_causes_end() -> None:
+    """A chain of causes is cut at a limit, and a hidden context is not shown."""
+    fault: BaseException = ValueError("0")
+    for number in range(1, 10):
+        outer = ValueError(str(number))
+        outer.__context__ = fault
+        fault = outer
+    hidden = ValueError("shown")
+    hidden.__context__, hidden.__suppress_context__ = ValueError("hidden"), True
+
+    assert ["5", "6", "7", "8", "9"] == re.findall(r"ValueError: (\d)", show_fault(fault))
+    assert "ValueError: shown" == show_fault(hidden)
+
+
+def test_long_faults_are_cut(make: Make) -> None:
+    """A fault keeps its end, where it says what happened, and no secret is cut in half."""
+    message = TOKEN + "x" * (sidecar.logs.FAULT_CHARS_MAX - 10)
+    (line,) = logged(make, TaskFailed("t", ValueError(message)))
+
+    assert sidecar.logs.FAULT_CHARS_MAX == len(line["exception"])
+    assert "Zm9v" not in line["exception"]
+
+
+def test_logging_joins(make: Make) -> None:
+    """What a library logs is a line of the same log, redacted."""
+    stream = io.StringIO()
+    sink = make(stream)
+    logging.getLogger("asyncio").warning("slow: %s", TOKEN)
+    logging.getLogger("asyncio").debug("not at this level")
+    sink.flush()
+
+    assert [("warning", "log", "asyncio", "slow: [redacted]")] == [
+        (line["level"], line["event"], line["logger"], line["message"]) for line in lines(stream)
+    ]
+
+
+def test_bad_requests_are_not_quoted(make: Make) -> None:
+    """aiohttp's record of a bad request becomes a fixed sentence, without the request."""
+    stream = io.StringIO()
+    sink = make(stream)
+    try:
+        raise BadHttpMessage("Bad status line b'my dear prompt'")
+    except BadHttpMessage as fault:
+        logging.getLogger("aiohttp.server").exception(
+            "Error handling request from %s", "127.0.0.1", exc_info=fault
+        )
+    sink.flush()
+
+    assert ["a request that is not valid HTTP was refused"] == [
+        line["message"] for line in lines(stream)
+    ]
+    assert "prompt" not in stream.getvalue()
+
+
+def test_bad_requests_as_causes(make: Make) -> None:
+    """Where a parser's error is the cause of a fault, its message is withheld."""
+    outer = ValueError("outer")
+    outer.__cause__ = BadHttpMessage("my dear prompt")
+    (line,) = logged(make, TaskFailed("request", outer))
+
+    assert "prompt" not in line["exception"]
+    assert "BadHttpMessage: (withheld" in line["exception"]
+
+
+def test_faults_of_libraries(make: Make) -> None:
+    """Any other exception that is logged keeps its message and traceback."""
+    stream = io.StringIO()
+    sink = make(stream)
+    try:
+        raise ValueError("why")
+    except ValueError:
+        logging.getLogger("aiohttp.server").exception("Unhandled exception")
+    sink.flush()
+    (line,) = lines(stream)
+
+    assert ("error", "Unhandled exception") == (line["level"], line["message"])
+    assert line["exception"].endswith("ValueError: why")
+
+
+def test_access_log_is_silent(make: Make) -> None:
+    """aiohttp's access log is dropped: its targets carry queries."""
+    stream = io.StringIO()
+    sink = make(stream)
+    logging.getLogger("aiohttp.access").info("GET /?key=1")
+    sink.flush()
+
+    assert "" == stream.getvalue()
+
+
+def test_broken_records(make: Make) -> None:
+    """A record whose arguments do not fit its message is logged without them."""
+    stream = io.StringIO()
+    sink = make(stream, level="debug")
+    logging.getLogger("x").info(*("%d of %s", "one"))
+    logging.getLogger("x").debug("fine")
+    sink.flush()
+
+    assert [("info", "%d of %s"), ("debug", "fine")] == [
+        (line["level"], line["message"]) for line in lines(stream) if line["logger"] == "x"
+    ]
+
+
+def test_warnings_join(make: Make) -> None:
+    """Python's warnings are lines too."""
+    stream = io.StringIO()
+    sink = make(stream)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        # catch_warnings puts showwarning back, so the capture is begun again inside it.
+        logging.captureWarnings(False)
+        logging.captureWarnings(True)
+        warnings.warn("old thing", stacklevel=1)
+        logging.captureWarnings(False)
+    sink.flush()
+
+    assert ["py.warnings"] == [line["logger"] for line in lines(stream)]
+
+
+def test_close_gives_logging_back(make: Make) -> None:
+    """After close the standard logging is as it was."""
+    before = logging.getLogger().handlers[:], logging.getLogger().level
+    sink = configure("json", "error", (), clock=FakeClock(), stream=io.StringIO())
+    during = logging.getLogger().handlers[:]
+    sink.close()
+
+    assert before == (logging.getLogger().handlers, logging.getLogger().level)
+    assert before[0] != during
+
+
+def test_console(make: Make) -> None:
+    """On a terminal a line is for a person: its name, key=value, and no control character."""
+    stream = Terminal()
+    sink = make(stream)
+    sink(replace(SERVED, path=f"/\x1b[2J\r\n{TOKEN}", detail="naïve"))
+    sink.flush()
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue())
+
+    assert "request " in plain
+    assert "route=venice" in plain
+    assert "/\\x1b[2J\\x0d\\x0a[redacted]" in plain
+    assert "na\\xefve" in plain
+    assert 1 == plain.count("\n")
+
+
+def test_console_traceback(make: Make) -> None:
+    """A person sees a traceback line by line, indented so that no line of it looks like ours."""
+    stream = io.StringIO()
+    sink = make(stream, format="console")
+    sink(TaskFailed("recovery", ValueError("first\n2026 forged\x07")))
+    sink.flush()
+    first, *rest = stream.getvalue().rstrip("\n").split("\n")
+
+    assert "task_failed" in first
+    assert ["    ValueError: first", "    2026 forged\\x07"] == rest
+
+
+def test_console_without_colour(make: Make) -> None:
+    """Asked for on something that is no terminal, the console's lines have no colours."""
+    stream = io.StringIO()
+    sink = make(stream, format="console")
+    sink(SERVED)
+    sink.flush()
+
+    assert "\x1b" not in stream.getvalue()
+    assert "status=200" in stream.getvalue()
+
+
+def test_json_on_a_terminal(make: Make) -> None:
+    """JSON that was asked for is JSON on a terminal too."""
+    stream = Terminal()
+    sink = make(stream, format="json")
+    sink(SERVED)
+    sink.flush()
+
+    assert 200 == lines(stream)[0]["status"]
+
+
+async def test_run_writes(make: Make) -> None:
+    """The running task writes what comes, in order; flush writes what is left."""
+    stream = io.StringIO()
+    sink = make(stream)
+    task = asyncio.create_task(sink.run())
+    for number in range(300):
+        sink(replace(SERVED, status=number))
+    while len(stream.getvalue().splitlines()) < 300:
+        await asyncio.sleep(0.001)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    sink(replace(SERVED, status=300))
+    sink.flush()
+
+    assert list(range(301)) == [line["status"] for line in lines(stream)]
+
+
+def test_full_queue(make: Make) -> None:
+    """A full queue drops lines and says how many."""
+    stream = io.StringIO()
+    sink = make(stream)
+    for _ in range(sidecar.logs.QUEUE_LINES_MAX + 5):
+        sink(SERVED)
+    logging.getLogger("x").warning("one more")
+    sink.flush()
+    counts = [line["count"] for line in lines(stream) if line["event"] == "log_lines_dropped"]
+
+    assert [6] == counts
+    assert sidecar.logs.QUEUE_LINES_MAX + 1 == len(lines(stream))
+
+
+def test_reader_gone(make: Make) -> None:
+    """A log that nobody reads any more stops nothing."""
+    sink = make(Broken())
+    sink(SERVED)
+
+    sink.flush()
+
+
+def test_short_secrets_are_named(make: Make) -> None:
+    """A secret too short to be redacted is left alone, and the log says so."""
+    stream = io.StringIO()
+    sink = configure("json", "info", ("test", "ollama", TOKEN), stream=stream, clock=FakeClock())
+    sink(replace(SERVED, path="/test"))
+    sink.close()
+    warning, request = lines(stream)
+
+    assert "2 secrets of under 8 characters" in warning["message"]
+    assert "/test" == request["path"]
+
+
+def base58(data: bytes) -> str:
+    """Digit by digit, as the first description of it does; tested by its vectors below."""
+    digits = [0]
+    for byte in data:
+        carry = byte
+        for place, digit in enumerate(digits):
+            carry, digits[place] = divmod(digit * 256 + carry, 58)
+        while carry:
+            carry, low = divmod(carry, 58)
+            digits.append(low)
+    while digits and digits[-1] == 0:
+        digits.pop()
+    zeros = len(data) - len(data.lstrip(b"\0"))
+    alphabet = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+    return "1" * zeros + "".join(alphabet[digit] for digit in reversed(digits))
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"Hello World!", "2NEpo7TZRRrLZSi2U"),
+        (
+            b"The quick brown fox jumps over the lazy dog.",
+            "USm3fpXnKG5EUBx2ndxBDMPVciP5hGey2Jh4NDv6gmeo1LkMeiKrLJUUBk6Z",
+        ),
+        (bytes.fromhex("0000287fb4cd"), "11233QC4"),
+    ],
+)
+def test_base58_vectors(data: bytes, text: str) -> None:
+    """The base58 that these tests go by meets the vectors of its Internet-Draft."""
+    assert text == base58(data)
+
+
+def dressed(secret: str) -> dict[str, str]:
+    """A secret as it may turn up, made by other means than ours where there are any."""
+    raw = secret.encode()
+    standard, url_safe = base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()
+    return {
+        "raw": secret,
+        "hex": raw.hex(),
+        "HEX": raw.hex().upper(),
+        "0x": "0x" + raw.hex(),
+        "base64": standard,
+        "base64 unpadded": standard.rstrip("="),
+        "base64url": url_safe,
+        "base64url unpadded": url_safe.rstrip("="),
+        "base58": base58(raw),
+        "url": quote(secret),
+        "url component": quote(secret, safe=""),
+        "form": quote_plus(secret),
+        "json": json.dumps(secret)[1:-1],
+        "repr": repr(secret)[1:-1],
+        "bytes": repr(raw)[2:-1],
+    }
+
+
+secret_texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=8, max_size=80).filter(
+    # Parts of the mark itself, and runs of one letter, are found in any text.
+    lambda text: len(set(text)) > 3 and text.lower() not in "[redacted]"
+)
+
+
+@given(secret_texts, st.sampled_from(["{}", "x{}y", '{{"k": "{}"}}', "Bearer {}\n", "é {} é"]))
+def test_no_secret_survives(secret: str, around: str) -> None:
+    """No form of a secret is left in a redacted text, and what is around it stays."""
+    redactor = Redactor([secret])
+    for name, form in dressed(secret).items():
+        result = redactor.redact(around.format(form))
+        assert form not in result.replace("[redacted]", "\ue000"), name
+        assert "[redacted]" in result, name
+
+
+@given(secret_texts, st.binary(max_size=10), st.binary(max_size=10))
+def test_inside_basic_auth(secret: str, before: bytes, after: bytes) -> None:
+    """Inside a longer base64 text, at any of the three alignments, at most its edges are left."""
+    text = base64.b64encode(before + secret.encode() + after).decode()
+    result = Redactor([secret]).redact(text)
+
+    assert "[redacted]" in result
+    # A group of three bytes on either side may be cut by a neighbour.
+    rest = result.replace("[redacted]", "")
+    assert len(rest) <= -(-(len(before) + len(after)) * 8 // 6) + 8
+
+
+@given(secret_texts)
+def test_no_secret_in_a_line(secret: str) -> None:
+    """No form of a secret gets through any text field of a request's line, nor a fault's."""
+    for form in dressed(secret).values():
+        stream = io.StringIO()
+        sink = configure("json", "info", [secret], clock=FakeClock(), stream=stream)
+        try:
+            sink(replace(SERVED, path=form, detail=form, method=form, route=form, caller=form))
+            sink(replace(SERVED, request_id=form, rule=form, payment_id=form, decision=form))
+            sink(TaskFailed(form, ValueError(form)))
+            sink(LedgerWriteFailed(form))
+        finally:
+            sink.close()
+        for line in lines(stream):
+            for value in line.values():
+                assert not isinstance(value, str) or form not in value.replace("[redacted]", "\n")
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_key_bytes(key: bytes) -> None:
+    """A key given as hex is known by its bytes: in hex of either case, base64, base58, repr."""
+    redactor = Redactor(["0x" + key.hex()])
+    forms = [
+        key.hex(),
+        key.hex().upper(),
+        "0X" + key.hex().upper(),
+        base64.b64encode(key).decode(),
+        base64.urlsafe_b64encode(key).decode().rstrip("="),
+        base58(key),
+        repr(key),
+        quote(key),
+    ]
+
+    assert [] == [form for form in forms if redactor.redact(form).find(form[1:-1]) >= 0]
+
+
+def test_ordinary_text_stays() -> None:
+    """A text without a secret comes back as it was."""
+    text = "GET /v1/models é 0xdeadbeef [redacted]"
+
+    assert text == Redactor(SECRETS).redact(text)
+    assert text == Redactor([]).redact(text)
+
+
+def test_short_hex_is_a_word() -> None:
+    """A short secret that happens to be hex is known by its text alone."""
+    assert "abcd" == Redactor(["61626364"]).redact("abcd")
+
+
+def test_redactor_keeps_its_secrets() -> None:
+    """Printing a redactor prints no secret."""
+    assert "Redactor(***)" == repr(Redactor(SECRETS))

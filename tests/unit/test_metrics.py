@@ -1,0 +1,370 @@
+"""Metrics: exact totals, closed labels, and a text that Prometheus reads."""
+
+from __future__ import annotations
+
+import platform
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as parse_openmetrics,
+)
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from sidecar import __version__
+from sidecar.ledger.model import Payment, PaymentState, Purchase
+from sidecar.metrics import METRICS, Metrics, WalletBalance, catalogue
+from sidecar.money import Usdc
+from sidecar.payments.events import (
+    ClockSkewMeasured,
+    Event,
+    LedgerWriteFailed,
+    PaymentConfirmed,
+    PaymentDenied,
+    PaymentInDoubt,
+    PaymentPosted,
+    PaymentReserved,
+    PaymentUndelivered,
+    PaymentVoided,
+    RequestServed,
+    TaskFailed,
+)
+from sidecar.refusal import BudgetUse, Denied
+from tests.world.fakes import NOON
+
+BASE = "eip155:8453"
+PAYMENT = Payment(
+    id="p1",
+    purchase=Purchase("key", explicit=False),
+    state=PaymentState.AUTHORIZED,
+    route="venice",
+    caller="aider",
+    purpose="request",
+    scheme="exact",
+    network=BASE,
+    asset="0xa",
+    pay_to="0xb",
+    amount=Usdc(10_000),
+    envelope={},
+    authorization=None,
+    proof=None,
+    reserved_at=NOON - timedelta(seconds=100),
+    authorized_at=NOON - timedelta(seconds=90),
+    settled_at=None,
+    delivered_at=None,
+    closed_at=None,
+    confirmed=False,
+)
+SERVED = RequestServed(
+    "r1", "venice", "aider", "POST", "/v1/chat", 200, 0.030, 0.025, decision="relayed"
+)
+DAY = BudgetUse("day", Usdc(5_000_000), Usdc(1_250_000), Usdc(10_000), NOON + timedelta(hours=12))
+PAID_ONLY = {"route": "venice", "network": BASE, "scheme": "exact", "purpose": "request"}
+
+
+def observed(*events: Event) -> Metrics:
+    metrics = Metrics(("venice", "openai"), ("aider",), {"venice": (BASE,)})
+    for event in events:
+        metrics.observe(event)
+    return metrics
+
+
+def samples(
+    metrics: Metrics,
+    budgets: tuple[BudgetUse, ...] = (),
+    in_doubt: tuple[Payment, ...] = (),
+    balances: tuple[WalletBalance, ...] = (),
+) -> dict[str, dict[tuple[str, ...], float]]:
+    """Values by sample name and label values, in the order of their labels' names."""
+    body, _ = metrics.render("", NOON, budgets, in_doubt, balances)
+    found: dict[str, dict[tuple[str, ...], float]] = {}
+    for family in parse_text(body.decode()):
+        for sample in family.samples:
+            labels = tuple(sample.labels[name] for name in sorted(sample.labels))
+            found.setdefault(sample.name, {})[labels] = sample.value
+    return found
+
+
+def test_requests_by_class() -> None:
+    """Requests are counted by route, caller and class; 499 is a class of its own."""
+    statuses = [200, 204, 302, 402, 404, 499, 500, 503, 599]
+    found = samples(observed(*(replace(SERVED, status=status) for status in statuses)))
+
+    assert {"2xx": 2, "3xx": 1, "4xx": 2, "499": 1, "5xx": 3} == {
+        code: found["sidecar_requests_total"]["aider", code, "venice"]
+        for code in ("2xx", "3xx", "4xx", "499", "5xx")
+    }
+
+
+def test_no_status() -> None:
+    """A status outside HTTP's answers is counted as other."""
+    found = samples(observed(replace(SERVED, status=0)))
+
+    assert 1 == found["sidecar_requests_total"]["aider", "other", "venice"]
+
+
+def test_labels_are_closed() -> None:
+    """A thousand unknown names make one label, other; a missing name is none."""
+    events = [replace(SERVED, route=f"r{i}", caller=f"c{i}") for i in range(1000)]
+    found = samples(observed(*events, replace(SERVED, route="", caller="", status=403)))
+    strange = {
+        labels: value
+        for labels, value in found["sidecar_requests_total"].items()
+        if labels[0] != "aider"
+    }
+
+    assert {("other", "2xx", "other"): 1000, ("none", "4xx", "none"): 1} == strange
+
+
+def test_durations() -> None:
+    """A duration is in every bucket whose bound it does not pass, and in the sum."""
+    found = samples(observed(SERVED, replace(SERVED, duration_s=0.025), SERVED))
+    buckets = found["sidecar_request_duration_seconds_bucket"]
+
+    assert (0, 1, 3, 3) == tuple(
+        buckets[bound, "venice"] for bound in ("0.01", "0.025", "0.05", "+Inf")
+    )
+    assert 3 == found["sidecar_request_duration_seconds_count"]["venice",]
+    assert pytest.approx(0.085) == found["sidecar_request_duration_seconds_sum"]["venice",]
+
+
+def test_overhead() -> None:
+    """Overhead is what did not wait for the upstream, and never less than nothing."""
+    found = samples(observed(SERVED, replace(SERVED, duration_s=0.1, upstream_s=0.2)))
+
+    assert pytest.approx(0.005) == found["sidecar_overhead_seconds_sum"]["venice",]
+    assert pytest.approx(0.225) == found["sidecar_upstream_duration_seconds_sum"]["venice",]
+
+
+def test_outcomes() -> None:
+    """Each end of a payment is counted once; a reservation and a confirmation are no ends."""
+    found = samples(
+        observed(
+            PaymentReserved(PAYMENT),
+            PaymentInDoubt(PAYMENT, "cut"),
+            PaymentPosted(PAYMENT),
+            PaymentConfirmed(PAYMENT),
+            PaymentVoided(PAYMENT),
+            PaymentVoided(PAYMENT),
+            PaymentUndelivered(PAYMENT, "500"),
+        )
+    )["sidecar_payments_total"]
+
+    assert {"in_doubt": 1, "posted": 1, "voided": 2, "undelivered": 1} == {
+        outcome: value for (_, outcome, *_), value in found.items()
+    }
+
+
+def test_spend_is_exact() -> None:
+    """A thousand payments of one atomic unit and a large one add up to the last unit."""
+    metrics = observed(PaymentPosted(replace(PAYMENT, amount=Usdc(123_456_789_000_001))))
+    for _ in range(1_000):
+        metrics.observe(PaymentPosted(replace(PAYMENT, amount=Usdc(1))))
+
+    assert (
+        123_456_789.001001
+        == samples(metrics)["sidecar_spend_usdc_total"]["aider", "request", "venice"]
+    )
+
+
+def test_spend_of_strangers() -> None:
+    """What a payment of an old config moved is counted too, under other."""
+    old = replace(PAYMENT, route="old", caller="gone", network="eip155:5", scheme="deferred")
+    found = samples(observed(PaymentPosted(old)))
+
+    assert 0.01 == found["sidecar_spend_usdc_total"]["other", "request", "other"]
+    assert 1 == found["sidecar_payments_total"]["other", "posted", "request", "other", "other"]
+
+
+def test_undelivered() -> None:
+    """Paid and not served has its own counter for each route."""
+    found = samples(observed(PaymentUndelivered(PAYMENT, "500")))
+
+    assert {("venice",): 1} == found["sidecar_undelivered_total"]
+
+
+def test_denials() -> None:
+    """Denials are counted by route and rule; an unknown rule is other."""
+    found = samples(
+        observed(
+            PaymentDenied("venice", "aider", Denied("budget", "spent")),
+            PaymentDenied("venice", "aider", Denied("budget", "spent")),
+            PaymentDenied("venice", "aider", Denied("moon", "wrong phase")),
+        )
+    )["sidecar_policy_denials_total"]
+
+    assert (2, 0, 1) == tuple(found["venice", rule] for rule in ("budget", "pay_to", "other"))
+
+
+def test_rules_are_the_documented_ones() -> None:
+    """Every rule that Denied's docstring names is a label value, and no other is."""
+    listed = re.search(r"metric\): ([a-z_,\s]+)\.", Denied.__doc__ or "")
+    assert listed is not None
+
+    assert listed[1].replace(",", " ").split() == list(catalogue.RULES)
+
+
+def test_failures() -> None:
+    """Failed commits and failed tasks are counted from zero."""
+    found = samples(observed(LedgerWriteFailed("disk full"), TaskFailed("x", ValueError("y"))))
+
+    assert {(): 1} == found["sidecar_ledger_write_failures_total"]
+    assert {(): 1} == found["sidecar_task_failures_total"]
+    assert {(): 0} == samples(observed())["sidecar_task_failures_total"]
+
+
+def test_clock_skew() -> None:
+    """The last skew of each network is shown, with its sign."""
+    found = samples(observed(ClockSkewMeasured(BASE, 4.0), ClockSkewMeasured(BASE, -1.5)))
+
+    assert {(BASE,): -1.5} == found["sidecar_clock_skew_seconds"]
+
+
+def test_budgets() -> None:
+    """A budget shows its limit, spent, reserved, remaining and reset."""
+    found = samples(observed(), budgets=(DAY,))
+
+    assert {
+        "limit_usdc": 5.0,
+        "spent_usdc": 1.25,
+        "reserved_usdc": 0.01,
+        "remaining_usdc": 3.74,
+        "reset_timestamp_seconds": (NOON + timedelta(hours=12)).timestamp(),
+    } == {
+        name.removeprefix("sidecar_budget_"): values["day",]
+        for name, values in found.items()
+        if name.startswith("sidecar_budget_")
+    }
+
+
+def test_a_total_never_resets() -> None:
+    """A budget for all time has no reset sample."""
+    found = samples(observed(), budgets=(replace(DAY, resets_at=None),))
+
+    assert "sidecar_budget_reset_timestamp_seconds" not in found
+
+
+def test_in_doubt() -> None:
+    """Doubts add up per route; the oldest counts from when it was authorized."""
+    older = replace(PAYMENT, authorized_at=NOON - timedelta(minutes=11), amount=Usdc(1))
+    old_route = replace(PAYMENT, route="gone", authorized_at=None)
+    found = samples(observed(), in_doubt=(PAYMENT, older, old_route))
+
+    assert {("venice",): 0.010001, ("other",): 0.01} == found["sidecar_in_doubt_usdc"]
+    assert {(): 660} == found["sidecar_in_doubt_oldest_seconds"]
+
+
+def test_nothing_in_doubt() -> None:
+    """Without doubts the gauges are there, at zero, so that an alert on them can clear."""
+    found = samples(observed())
+
+    assert {("venice",): 0} == found["sidecar_in_doubt_usdc"]
+    assert {(): 0} == found["sidecar_in_doubt_oldest_seconds"]
+
+
+def test_ledger_unreadable() -> None:
+    """What the ledger cannot say is left out, not shown as zero; the counters are still there."""
+    body, _ = observed(LedgerWriteFailed("disk full")).render("", NOON, (), None)
+
+    assert b"\nsidecar_in_doubt" not in body
+    assert b"\nsidecar_budget" not in body
+    assert b"\nsidecar_ledger_write_failures_total 1.0" in body
+
+
+def test_balances() -> None:
+    """A wallet's balance comes with its age."""
+    held = WalletBalance("main", BASE, Usdc(2_500_000), NOON - timedelta(seconds=42))
+    found = samples(observed(), balances=(held,))
+
+    assert {(BASE, "main"): 2.5} == found["sidecar_wallet_balance_usdc"]
+    assert {(BASE, "main"): 42} == found["sidecar_balance_age_seconds"]
+
+
+def test_zeros_at_start() -> None:
+    """Before anything happened every configured name is there, at zero."""
+    found = samples(observed())
+
+    assert {0.0} == {
+        value
+        for name, values in found.items()
+        if name.startswith("sidecar_") and name != "sidecar_build_info"
+        for value in values.values()
+    }
+    assert len(catalogue.CODE_CLASSES) * 2 == len(found["sidecar_requests_total"])
+    assert len(catalogue.RULES) == len(found["sidecar_policy_denials_total"])
+    assert len(catalogue.OUTCOMES) == len(found["sidecar_payments_total"])
+    assert {("aider", "request", "venice"): 0} == found["sidecar_spend_usdc_total"]
+
+
+def test_build_info() -> None:
+    """The build names its version and its Python."""
+    found = samples(observed())
+
+    assert {(platform.python_version(), __version__): 1} == found["sidecar_build_info"]
+
+
+@pytest.mark.parametrize("accept", ["", "application/openmetrics-text"])
+def test_the_table_is_what_is_shown(accept: str) -> None:
+    """The exposition holds METRICS, process and platform metrics, with the table's words."""
+    held = WalletBalance("main", BASE, Usdc(1), NOON)
+    body, _ = observed(ClockSkewMeasured(BASE, 0.0)).render(
+        accept, NOON, (DAY,), (PAYMENT,), (held,)
+    )
+    parse = parse_openmetrics if accept else parse_text
+    # The two formats differ in whether a family's name has its counter's or info's ending.
+    shown = {
+        re.sub("_(total|info)$", "", family.name): (
+            family.documentation,
+            sorted({name for s in family.samples for name in s.labels} - {"le"}),
+        )
+        for family in parse(body.decode())
+        if family.name.startswith("sidecar_")
+    }
+
+    assert {
+        re.sub("_(total|info)$", "", doc.name): (doc.help, sorted(doc.labels)) for doc in METRICS
+    } == shown
+    assert b"process_cpu_seconds" in body
+    assert b"python_info" in body
+
+
+def test_the_table_is_complete() -> None:
+    """Every metric that the catalogue defines is in METRICS, once."""
+    defined = {doc.name for doc in vars(catalogue).values() if type(doc) is type(METRICS[0])}
+
+    assert sorted(defined) == sorted(doc.name for doc in METRICS)
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("", "text/plain; version=0.0.4; charset=utf-8"),
+        ("*/*", "text/plain; version=0.0.4; charset=utf-8"),
+        ("text/html", "text/plain; version=0.0.4; charset=utf-8"),
+        (
+            "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3",
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        ),
+        (
+            "text/plain;version=0.0.4;q=0.6,application/openmetrics-text;q=0.5",
+            "text/plain; version=0.0.4; charset=utf-8",
+        ),
+        ("application/openmetrics-text;q=0", "text/plain; version=0.0.4; charset=utf-8"),
+        ("application/openmetrics-text;q=often", "text/plain; version=0.0.4; charset=utf-8"),
+    ],
+)
+def test_negotiation(accept: str, content_type: str) -> None:
+    """The format is the one that Accept prefers; plain text where it does not say."""
+    _, chosen = observed().render(accept, NOON, (), ())
+
+    assert content_type == chosen
+
+
+def test_no_ids() -> None:
+    """No address, id or path gets into the exposition."""
+    events: list[Event] = [SERVED, PaymentPosted(PAYMENT), PaymentInDoubt(PAYMENT, "cut")]
+    body, _ = observed(*events).render("", datetime.now(UTC), (DAY,), (PAYMENT,))
+
+    assert [] == [word for word in (b"p1", b"0xa", b"0xb", b"/v1", b"r1") if b'"%s"' % word in body]
