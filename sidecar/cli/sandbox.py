@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import os
 import signal
-from types import FrameType
 
 from sidecar.clock import SystemClock, SystemEntropy
 from sidecar.config.model import Address
@@ -25,7 +24,9 @@ def sandbox(args: argparse.Namespace) -> int:
         options = SandboxOptions(price=Usdc.parse(args.price), x402_version=args.x402_version)
     except ValueError as fault:
         raise ConfigError(f"--price: {fault}") from fault
-    signal.signal(signal.SIGTERM, _stop)
+    # Ended like by Ctrl-C: what runs is cancelled, and cleans up. A shell starts its background
+    # jobs deaf to SIGINT, so passing the signal on would not do.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     running = serve(
         options, address.host, address.port, SystemClock(), SystemEntropy(), announce=_say
     )
@@ -43,8 +44,3 @@ def sandbox(args: argparse.Namespace) -> int:
 
 def _say(text: str) -> None:
     print(text, flush=True)
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    # What asyncio does on Ctrl-C is what has to be done: cancel, and clean up.
-    signal.raise_signal(signal.SIGINT)

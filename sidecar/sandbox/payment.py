@@ -110,7 +110,7 @@ def _authorization(payload: Mapping[str, object]) -> Authorization:
         value=_whole(fields, "value"),
         valid_after=_whole(fields, "validAfter"),
         valid_before=_whole(fields, "validBefore"),
-        nonce=_match(_NONCE, fields, "nonce").lower(),
+        nonce=_match(_NONCE, fields, "nonce"),
         signature=bytes.fromhex(_match(_SIGNATURE, payload, "signature")[2:]),
     )
 

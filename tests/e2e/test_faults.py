@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import httpx2
 import openai
 import pytest
 
@@ -69,8 +70,7 @@ async def ask(
         if obeys and refusal.response.headers.get("x-should-retry") == "false":
             raise FinalError(refusal.status_code) from refusal
         return refusal.status_code
-    except Exception as fault:  # the client has no one exception for an answer that broke off
-        assert not isinstance(fault, AssertionError), fault
+    except (openai.APIConnectionError, httpx2.HTTPError):
         return 0
     else:
         return 200

@@ -35,7 +35,7 @@ async def _moments(tmp_path: Path, trouble: list[Step]) -> int:
 @pytest.mark.parametrize("trouble", TROUBLES)
 @pytest.mark.parametrize("with_rpc", [True, False], ids=["rpc", "no rpc"])
 async def test_killed_anywhere(tmp_path: Path, trouble: str, with_rpc: bool) -> None:
-    """Wherever it dies: at most one settlement, no row lost, and the retry is served or in doubt."""
+    """Wherever it dies: paid at most once, no row lost, the retry served or in doubt."""
     moments = await _moments(tmp_path, TROUBLES[trouble])
     for moment in range(1, moments + 1):
         world = World(tmp_path / f"{moment}.db", seed=str(moment))

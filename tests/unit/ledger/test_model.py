@@ -37,7 +37,7 @@ def test_transitions() -> None:
     [
         (Window.HOUR, NOON, NOON + timedelta(hours=1)),
         (Window.DAY, NOON - timedelta(hours=12), NOON + timedelta(hours=12)),
-        (Window.MONTH, datetime(2026, 11, 5, tzinfo=UTC), datetime(2026, 12, 5, tzinfo=UTC)),
+        (Window.MONTH, datetime(2026, 11, 3, tzinfo=UTC), datetime(2026, 12, 3, tzinfo=UTC)),
     ],
 )
 def test_windows(window: Window, starts_at: datetime, resets_at: datetime) -> None:

@@ -142,6 +142,16 @@ async def test_logs(buyer: Buyer) -> None:
     assert used["transactionHash"] == moved["transactionHash"]
 
 
+async def test_log_places(buyer: Buyer) -> None:
+    """Every log of a block has an index of its own, and its transaction's place."""
+    for number in (1, 2):
+        await buyer.pay(buyer.build.number(number))
+    found = await logs(buyer)
+
+    assert ["0x0", "0x1", "0x2", "0x3"] == [log["logIndex"] for log in found]
+    assert ["0x0", "0x0", "0x1", "0x1"] == [log["transactionIndex"] for log in found]
+
+
 async def test_log_filters(buyer: Buyer) -> None:
     """Logs are filtered by address, by topics, by alternatives and by range."""
     await buyer.pay()

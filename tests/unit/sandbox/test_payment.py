@@ -74,7 +74,6 @@ def test_v1() -> None:
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda header: header.rstrip("="),
         lambda header: header + "=",
         lambda header: " " + header,
         lambda header: header[:8] + "\n" + header[8:],
@@ -82,7 +81,7 @@ def test_v1() -> None:
         lambda header: "é" + header,
         lambda header: "",
         lambda header: base64.b64encode(b"\xff\xfe").decode(),
-        lambda header: header.replace("==", "="),
+        lambda header: header.replace("=", ""),
         lambda header: header.replace("0=", "1="),  # a bit that no byte holds
     ],
 )

@@ -19,7 +19,7 @@ USED = "invalid_exact_evm_nonce_already_used"
 
 async def test_other_header_is_no_payment(buyer: Buyer) -> None:
     """A v2 seller does not read X-PAYMENT; the books say that it came."""
-    document = encode(buyer.build.v1(await buyer.terms()))
+    document = encode(buyer.build.v2(await buyer.terms()))
     answer = await buyer.send(headers={"X-PAYMENT": document})
 
     assert (402, "Payment required") == (answer.status, answer.required["error"])
@@ -119,6 +119,17 @@ async def test_cancelled_is_not_replayed(buyer: Buyer) -> None:
     buyer.sandbox.chain.cancel(PAYER.address, buyer.build.nonce)
 
     assert USED == (await buyer.pay()).required["error"]
+
+
+async def test_cancelled_while_pending(buyer: Buyer) -> None:
+    """Nor is there one when the authorization is cancelled before its broadcast lands."""
+    buyer.sandbox.faults.add(Fault.SETTLEMENT_PENDING)
+    await buyer.pay()
+    buyer.sandbox.chain.cancel(PAYER.address, buyer.build.nonce)
+    buyer.clock.advance(60)
+
+    assert USED == (await buyer.pay()).required["error"]
+    assert () == buyer.books.settlements
 
 
 async def test_paid_by_somebody_else(buyer: Buyer) -> None:

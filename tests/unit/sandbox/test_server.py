@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import socket
+import struct
 
 import aiohttp
 import pytest
 
 from sidecar.clock import SystemClock
-from sidecar.sandbox import Sandbox, SandboxOptions, serve
+from sidecar.sandbox import Fault, Sandbox, SandboxOptions, serve
 from tests.unit.sandbox.client import CHAT, Buyer, chat
 from tests.unit.sandbox.conftest import Open
 from tests.world.fakes import FakeClock, FakeEntropy
+from tests.world.payment_builder import encode
 
 
 async def test_urls(buyer: Buyer) -> None:
@@ -136,6 +139,34 @@ async def test_client_that_leaves_was_not_served(shop: Open) -> None:
 
     assert (0, 200) == (settlement.deliveries, again.status)
     assert 1 == buyer.books.settlements[0].deliveries
+
+
+class HangUp(FakeClock):
+    """The client's socket is reset while the seller sleeps, and the seller has not noticed."""
+
+    client: socket.socket
+
+    async def sleep(self, duration_s: float) -> None:
+        self.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.client.close()
+
+
+async def test_client_that_left_unnoticed_was_not_served(shop: Open) -> None:
+    """An answer that meets a reset at its only write is not delivered."""
+    clock = HangUp()
+    buyer = await shop(SandboxOptions(), clock)
+    buyer.sandbox.faults.add(Fault.SLOW_HEAD)
+    header = encode(buyer.build.v2(await buyer.terms()))
+    clock.client = socket.create_connection(("127.0.0.1", int(buyer.sandbox.url[17:])))
+    clock.client.sendall(
+        b"GET /v1/paid HTTP/1.1\r\nHost: x\r\nPAYMENT-SIGNATURE: " + header.encode() + b"\r\n\r\n"
+    )
+    async with asyncio.timeout(5):
+        while clock.client.fileno() != -1:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+
+    assert [0] == [settlement.deliveries for settlement in buyer.books.settlements]
 
 
 async def test_unpriced(buyer: Buyer) -> None:
