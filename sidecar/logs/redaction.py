@@ -62,10 +62,13 @@ def _forms(value: str) -> Iterator[str]:
     if as_hex is not None and len(as_hex[1]) >= 2 * KEY_BYTES_MIN:
         plain |= {as_hex[1], f"0x{as_hex[1]}", *_encodings(bytes.fromhex(as_hex[1]))}
     for form in plain:
-        yield form
-        yield repr(form)[1:-1]
-        yield json.dumps(form)[1:-1]
-        yield json.dumps(form, ensure_ascii=False)[1:-1]
+        for quoted in (form, repr(form)[1:-1], *_in_json(form)):
+            # The line may be JSON itself, and quote what was quoted before.
+            yield from (quoted, *_in_json(quoted))
+
+
+def _in_json(text: str) -> tuple[str, str]:
+    return json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def _encodings(data: bytes) -> Iterator[str]:

@@ -75,3 +75,14 @@ def _openai_type(status: int) -> str:
     if status == 401:
         return "authentication_error"
     return "server_error" if status >= 500 else "invalid_request_error"
+
+
+def no_route(prefixes: str) -> Answer:
+    """Nothing is served at this path."""
+    message = f"no route for this path; the routes are: {prefixes}"
+    return Answer(404, "sidecar_route", message, retry=False, rule="route")
+
+
+def busy(message: str) -> Answer:
+    """A limit of ours is met; later there may be room."""
+    return Answer(503, "sidecar_busy", message, retry=True, retry_after_s=1, rule="busy")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from sidecar.clock import Clock, Entropy
-from sidecar.errors import SidecarError, UpstreamError, UpstreamTimeoutError
+from sidecar.errors import SidecarError, UpstreamTimeoutError
 from sidecar.http import (
     Headers,
     HttpRequest,
@@ -25,25 +25,25 @@ from sidecar.http import (
     read_whole,
     run_exchange,
 )
-from sidecar.ledger.model import Payment
 from sidecar.payments.events import Emit, PaymentDenied, TaskFailed
 from sidecar.payments.order import InDoubt, Order, Paid, Rejected, Undelivered
 from sidecar.payments.payer import Payer
 from sidecar.payments.purchases import Purchases
 from sidecar.providers.base import PassThrough, PayInline
 from sidecar.proxy.admission import Caller, Gate
-from sidecar.proxy.answers import Answer
+from sidecar.proxy.answers import Answer, busy, no_route
 from sidecar.proxy.body import Kept, NoRoom, ReplayMemory, Streamed, read_body
+from sidecar.proxy.delivery import Delivery
 from sidecar.proxy.headers import request_headers, response_headers
 from sidecar.proxy.outcomes import (
     answer_denied,
     answer_fault,
     answer_in_doubt,
     answer_undelivered,
+    body_too_large,
     purchase_of,
     without_challenge,
 )
-from sidecar.proxy.relay import RelayedResponse, is_whole
 from sidecar.proxy.route import Route, RouteTable
 from sidecar.proxy.turn import HUNG_UP, Turn
 from sidecar.refusal import Denied
@@ -79,12 +79,11 @@ class RequestHandler:
     ) -> None:
         self._gate = gate
         self._routes = routes
-        self._payer = payer
         self._purchases = Purchases(payer, tasks)
-        self._tasks = tasks
         self._memory = memory
         self._limits = limits
         self._clock, self._entropy, self._emit = ports
+        self._delivery = Delivery(payer, tasks, self._clock)
         self._under_way: Counter[str] = Counter()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -122,11 +121,11 @@ class RequestHandler:
         turn.caller = caller.name
         found = self._routes.find(request.raw_path)
         if found is None:
-            return await turn.say(_no_route(self._routes.prefixes()))
+            return await turn.say(no_route(self._routes.prefixes()))
         route, target = found
         turn.route = route.name
         if self._under_way[caller.name] >= self._limits.caller_requests_max:
-            return await turn.say(_busy("too many requests of this caller are under way"))
+            return await turn.say(busy("too many requests of this caller are under way"))
         self._under_way[caller.name] += 1
         try:
             return await self._with_body(turn, caller, route, target)
@@ -149,7 +148,7 @@ class RequestHandler:
             message = f"no more of the body came in {self._limits.body_idle_s:g} s"
             return await turn.say(Answer(408, "sidecar_body", message, closes=True))
         if isinstance(body, NoRoom):
-            return await turn.say(_busy("the memory for request bodies is used up"))
+            return await turn.say(busy("the memory for request bodies is used up"))
         try:
             credential = await run_exchange(
                 route.upstream,
@@ -175,7 +174,7 @@ class RequestHandler:
         reply = await self._send(turn, route, outgoing, body)
         if reply.status != 402:
             turn.decision = "relayed"
-            return await self._relay(turn, route, reply)
+            return await self._delivery.unpaid(turn, route, reply)
         refusal = await _read_refusal(reply)
         match route.provider.remedy(refusal):
             case PassThrough(reason):
@@ -184,7 +183,7 @@ class RequestHandler:
                 if route.paying is None:
                     return await _refer(turn, route, refusal, "this route never pays")
                 if isinstance(body, Streamed):
-                    return await self._deny(turn, _too_large(self._limits))
+                    return await self._deny(turn, body_too_large(self._limits.replay_bytes_max))
                 order = Order(
                     outgoing,
                     purchase_of(route.name, caller.name, outgoing, turn.headers),
@@ -220,10 +219,10 @@ class RequestHandler:
         match outcome:
             case Paid(payment, reply):
                 turn.decision, turn.payment = "paid", payment
-                return await self._relay_held(turn, route, reply, payment, delivers=True)
+                return await self._delivery.paid(turn, route, reply, payment)
             case Rejected(payment, reply):
                 turn.decision, turn.payment = "in_doubt", payment
-                return await self._relay_held(turn, route, reply, payment, delivers=False)
+                return await self._delivery.rejected(turn, route, reply, payment)
             case InDoubt(payment, reason, retry_after_s):
                 turn.payment = payment
                 return await turn.say(answer_in_doubt(payment, reason, retry_after_s))
@@ -236,56 +235,6 @@ class RequestHandler:
     async def _deny(self, turn: Turn, denied: Denied) -> web.StreamResponse:
         self._emit(PaymentDenied(turn.route, turn.caller, denied))
         return await turn.say(answer_denied(denied))
-
-    async def _relay_held(
-        self, turn: Turn, route: Route, reply: Reply, payment: Payment, delivers: bool
-    ) -> web.StreamResponse:
-        """Relay what a payment bought. Only the last byte, flushed, completes the purchase."""
-        response = RelayedResponse(
-            reply.status,
-            response_headers(reply.headers, route.secrets, ("x-sidecar-payment-id", payment.id)),
-        )
-        complete = False
-        try:
-            complete = await self._stream(turn, response, reply)
-            return response
-        finally:
-            complete = complete or is_whole(response)
-            # Not awaited: the app has its answer, and its hang-up must not stop the record.
-            if complete and delivers:
-                self._tasks.spawn("delivery", self._payer.delivered(payment))
-            else:
-                self._tasks.spawn("delivery", self._payer.released(payment))
-
-    async def _relay(self, turn: Turn, route: Route, reply: Reply) -> web.StreamResponse:
-        response = RelayedResponse(reply.status, response_headers(reply.headers, route.secrets))
-        await self._stream(turn, response, reply)
-        return response
-
-    async def _stream(self, turn: Turn, response: RelayedResponse, reply: Reply) -> bool:
-        """Pass the body on as it comes. True when the app has all of it, flushed."""
-        turn.status = reply.status
-        try:
-            await response.prepare(turn.request)
-            waiting_s = self._clock.monotonic_s()
-            async for chunk in reply.chunks():
-                turn.upstream_s += self._clock.monotonic_s() - waiting_s
-                await response.write(chunk)
-                waiting_s = self._clock.monotonic_s()
-            await response.write_eof()
-            if turn.payment is not None:
-                await response.flushed(turn.request)
-        except UpstreamError as fault:
-            # Never ended as if it were whole.
-            turn.detail = fault.diagnostics()
-            response.cut(turn.request)
-            return False
-        except asyncio.CancelledError:
-            turn.status, turn.detail = HUNG_UP, "the app hung up"
-            raise
-        finally:
-            reply.close()
-        return True
 
 
 async def _read_refusal(reply: Reply) -> HttpResponse:
@@ -325,20 +274,3 @@ def _continue(turn: Turn) -> None:
     transport = turn.request.transport
     if expects and transport is not None:
         transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-
-def _too_large(limits: RequestLimits) -> Denied:
-    return Denied(
-        "body_too_large",
-        f"the seller wants payment, and a body of over {limits.replay_bytes_max} bytes is not kept "
-        "to be sent again with it; raise limits.replay_bytes_max",
-    )
-
-
-def _no_route(prefixes: str) -> Answer:
-    message = f"no route for this path; the routes are: {prefixes}"
-    return Answer(404, "sidecar_route", message, retry=False, rule="route")
-
-
-def _busy(message: str) -> Answer:
-    return Answer(503, "sidecar_busy", message, retry=True, retry_after_s=1, rule="busy")

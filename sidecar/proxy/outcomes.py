@@ -32,6 +32,15 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
+def body_too_large(replay_bytes_max: int) -> Denied:
+    """The seller wants payment for a body that could not be kept."""
+    return Denied(
+        "body_too_large",
+        f"the seller wants payment, and a body of over {replay_bytes_max} bytes is not kept to be "
+        "sent again with it; raise limits.replay_bytes_max",
+    )
+
+
 def answer_denied(denied: Denied) -> Answer:
     """Refused by a rule: 402 that no SDK retries, with the budget where it was one."""
     if denied.rule == "draining":

@@ -4,168 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
-from sidecar.wallets.evm import EvmWallet
+from tests.e2e.shell import (
+    ADDRESS,
+    KEY,
+    WAIT_S,
+    answering,
+    environment,
+    sandbox,
+    sidecar,
+    write_config,
+)
 from tests.unit.cli.rows import write_ledger
-
-KEY = bytes(31) + b"\x07"
-ADDRESS = EvmWallet(KEY).address
-WAIT_S = 60
-
-# Makes stdin the terminal of this session, and becomes the command.
-OWN_TERMINAL = """
-import fcntl, os, sys, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
-"""
-
-CONFIG = """\
-version: 1
-state_dir: state
-wallets: {{main: {{kind: evm, key: {{file: evm.key}}}}}}
-chains: {{"eip155:84532": {{rpc: ["{rpc}"]}}}}
-budgets: [{{name: day, limit: "1.00 USDC", window: 1d}}]
-routes:
-  seller:
-    provider: pay_per_request
-    upstream: http://127.0.0.1:4020
-    wallet: main
-    networks: ["eip155:84532"]
-    max_payment: "0.05 USDC"
-    budgets: [day]
-"""
-
-
-def write_config(folder: Path, name: str = "sidecar.yaml", rpc: str = "http://127.0.0.1:1") -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    key = folder / "evm.key"
-    key.write_text(f"0x{KEY.hex()}\n")
-    key.chmod(0o600)
-    path = folder / name
-    path.write_text(CONFIG.format(rpc=rpc))
-    return path
-
-
-def environment(home: Path, **more: str) -> dict[str, str]:
-    """No variable of whoever runs the tests may change what a command does."""
-    return {"PATH": os.environ["PATH"], "HOME": str(home)} | more
-
-
-def sidecar(
-    home: Path,
-    *argv: str | Path,
-    environ: Mapping[str, str] | None = None,
-    given: str = "",
-    flags: tuple[str, ...] = (),
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *flags, "-m", "sidecar", *map(str, argv)],
-        cwd=home,
-        env=environment(home, **(environ or {})),
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=WAIT_S,
-        check=False,
-        # Without a terminal, so that nothing waits for a person.
-        start_new_session=True,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Seller:
-    """A running ``sidecar sandbox``."""
-
-    process: subprocess.Popen[str]
-    url: str
-    said: str
-
-
-@contextmanager
-def sandbox(home: Path, *argv: str) -> Iterator[Seller]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sidecar", "sandbox", "--listen", "127.0.0.1:0", *argv],
-        cwd=home,
-        env=environment(home),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        said = "".join(iter(process.stdout.readline, "\n"))
-        found = re.search(r"http://\S+", said)
-        assert found is not None
-        yield Seller(process, found[0], said)
-    finally:
-        process.terminate()
-        process.communicate(timeout=WAIT_S)
-
-
-@contextmanager
-def answering(status: int, body: bytes) -> Iterator[str]:
-    """Something on an admin port."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            assert "/status" == self.path
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def on_terminal(home: Path, typed: str, *argv: str | Path) -> tuple[int, str]:
-    """Run on a terminal of its own; each line is typed when a prompt has been shown."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", OWN_TERMINAL, "-m", "sidecar", *map(str, argv)],
-        cwd=home,
-        env=environment(home),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    )
-    os.close(theirs)
-    shown = ""
-    lines = typed.splitlines(keepends=True)
-    try:
-        while True:
-            try:
-                got = os.read(ours, 4096).decode()
-            except OSError:
-                break
-            shown += got
-            if lines and shown.endswith(": "):
-                os.write(ours, lines.pop(0).encode())
-    finally:
-        os.close(ours)
-    return process.wait(WAIT_S), shown
 
 
 def test_assertions_are_on(tmp_path: Path) -> None:
@@ -236,70 +93,6 @@ def test_key_from_the_environment(tmp_path: Path) -> None:
         summary["listen"],
         [wallet["address"] for wallet in summary["wallets"]],
     )
-
-
-@pytest.mark.parametrize("text", [f"0x{KEY.hex()}\n", KEY.hex()])
-def test_import_from_a_pipe(tmp_path: Path, text: str) -> None:
-    """A key that is piped in is kept, and only its address comes out."""
-    ran = sidecar(tmp_path, "wallet", "import", "--out", "evm.key", given=text)
-
-    assert (0, f"{ADDRESS}\n", "") == (ran.returncode, ran.stdout, ran.stderr)
-    assert f"0x{KEY.hex()}\n" == (tmp_path / "evm.key").read_text()
-
-
-def test_nobody_to_ask(tmp_path: Path) -> None:
-    """Without a terminal and a password file, a keystore is not made."""
-    ran = sidecar(tmp_path, "wallet", "new", "--keystore", "--out", "k.json")
-
-    assert (2, "password: no terminal to ask on; use --password-file\n") == (
-        ran.returncode,
-        ran.stderr,
-    )
-    assert not (tmp_path / "k.json").exists()
-
-
-def test_typed_key(tmp_path: Path) -> None:
-    """A key that is typed does not show on the terminal."""
-    status, shown = on_terminal(tmp_path, KEY.hex() + "\n", "wallet", "import", "--out", "evm.key")
-
-    assert (0, f"Private key: \r\n{ADDRESS}\r\n") == (status, shown)
-
-
-def test_typed_password(tmp_path: Path) -> None:
-    """A new password is typed twice, and the keystore opens with it."""
-    status, shown = on_terminal(
-        tmp_path, "horse\nhorse\n", "wallet", "new", "--keystore", "--out", "k.json"
-    )
-    address = shown.splitlines()[-1]
-
-    assert (0, f"Password: \r\nThe same again: \r\n{address}\r\n") == (status, shown)
-    assert (0, f"Password: \r\n{address}\r\n") == on_terminal(
-        tmp_path, "horse\n", "wallet", "address", "--keystore", "--key-file", "k.json"
-    )
-
-
-@pytest.mark.parametrize(
-    ("typed", "mistake"),
-    [
-        ("horse\nhouse\n", "password: the two differ; type them again"),
-        ("\n\n", "password: empty; choose one"),
-        ("\x04", "password: none was typed; type one or use --password-file"),
-    ],
-)
-def test_wrong_password(tmp_path: Path, typed: str, mistake: str) -> None:
-    """Passwords that differ, or that are none, make no keystore."""
-    status, shown = on_terminal(tmp_path, typed, "wallet", "new", "--keystore", "--out", "k.json")
-
-    assert (2, mistake) == (status, shown.splitlines()[-1])
-    assert not (tmp_path / "k.json").exists()
-
-
-def test_table_on_a_terminal(tmp_path: Path) -> None:
-    """On a terminal the columns are aligned, under a bold header."""
-    write_config(tmp_path)
-
-    aligned = f"\x1b[1mWALLET  ADDRESS\x1b[0m\r\nmain    {ADDRESS}\r\n"
-    assert (0, aligned) == on_terminal(tmp_path, "", "wallet", "address")
 
 
 def test_balance(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ MUTANTS = (
     ),
     Mutant(
         "marks delivered before the last byte",
-        "sidecar/proxy/handler.py",
+        "sidecar/proxy/delivery.py",
         "        complete = False\n        try:\n            complete = await self._stream(",
         "        complete = True\n        try:\n            await self._stream(",
         ("tests/e2e/test_faults.py",),

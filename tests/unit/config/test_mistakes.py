@@ -53,6 +53,7 @@ TOP: list[tuple[Steps, object, str]] = [
         "hosts[0]: not a Host value: '*.example.com'; "
         'write it like "sidecar:8402", without patterns',
     ),
+    (("hosts",), ["a"] * 65, "hosts: 65 hosts; name at most 64"),
     (("state_dir",), 5, "state_dir: not text; name a folder, in quotes"),
     (("ledger",), "ledger.db", "ledger: not a mapping; write it like {name: {...}}"),
     (("ledger",), {"sqlite": 5}, "ledger.sqlite: not text; name a file, in quotes"),

@@ -190,6 +190,16 @@ CALLERS: list[tuple[Steps, object, str]] = [
     ),
     (
         ("callers", 0, "budgets"),
+        [5],
+        "callers[0].budgets[0]: not text; name a budget, in quotes",
+    ),
+    (
+        ("callers", 0, "token"),
+        {"env": None},
+        "callers[0].token.env: has no value; name an environment variable",
+    ),
+    (
+        ("callers", 0, "budgets"),
         ["dya"],
         "callers[0].budgets[0]: there is no budget 'dya'; did you mean \"day\"?",
     ),

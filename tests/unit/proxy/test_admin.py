@@ -1,0 +1,275 @@
+"""The admin port: what it shows, and whom it does not show it to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+from aiohttp.test_utils import RawTestServer, TestClient
+
+from sidecar.errors import LedgerError
+from sidecar.ledger.model import Payment, PaymentState, Proof, Purchase
+from sidecar.money import Usdc
+from sidecar.proxy.admin import PAYMENTS_SHOWN, AdminHandler, show_payment
+from sidecar.refusal import BudgetUse
+from sidecar.x402.types import Authorization
+from tests.world.fakes import NOON
+
+PAYMENT = Payment(
+    id="p1",
+    purchase=Purchase("the purchase key", explicit=False),
+    state=PaymentState.AUTHORIZED,
+    route="venice",
+    caller="aider",
+    purpose="request",
+    scheme="exact",
+    network="eip155:8453",
+    asset="0xa",
+    pay_to="0xb",
+    amount=Usdc(10_000),
+    envelope={"resource": "for the seller only"},
+    authorization=Authorization(
+        "eip155:8453", "the nonce", NOON + timedelta(seconds=120), {"from": "0xc"}
+    ),
+    proof=None,
+    reserved_at=NOON,
+    authorized_at=NOON,
+    settled_at=None,
+    delivered_at=None,
+    closed_at=None,
+    confirmed=False,
+)
+DAY = BudgetUse("day", Usdc(5_000_000), Usdc(1_250_000), Usdc(10_000), NOON + timedelta(hours=12))
+READY: Mapping[str, str | None] = {"config": None, "ledger": None, "wallets": None}
+
+
+@dataclass
+class FixedView:
+    """A view that a test sets up; `broken` is what its ledger says."""
+
+    checks: Mapping[str, str | None]
+    broken: str = ""
+    reads: int = 0
+
+    async def readiness(self) -> Mapping[str, str | None]:
+        self.reads += 1
+        return self.checks
+
+    async def budgets(self) -> Sequence[BudgetUse]:
+        self._read()
+        return (DAY, replace(DAY, name="all", resets_at=None))
+
+    async def in_doubt(self) -> Sequence[Payment]:
+        self._read()
+        return (PAYMENT,)
+
+    async def payments(self, limit: int) -> Sequence[Payment]:
+        self._read()
+        return (PAYMENT,) * min(limit, 100)
+
+    def describe(self) -> Mapping[str, Any]:
+        return {"version": "1.2.3", "uptime_s": 5, "state": "serving"}
+
+    async def metrics(self, accept: str) -> tuple[bytes, str]:
+        self._read()
+        return f"# for {accept}\n".encode(), "text/plain; version=0.0.4; charset=utf-8"
+
+    def _read(self) -> None:
+        self.reads += 1
+        if self.broken:
+            raise LedgerError(self.broken)
+
+
+@dataclass
+class Port:
+    """The admin port on loopback, and the view behind it."""
+
+    client: TestClient[Any, Any]
+    view: FixedView
+
+    @property
+    def host(self) -> str:
+        return f"{self.client.host}:{self.client.port}"
+
+    async def ask(
+        self, path: str, method: str = "GET", **headers: str
+    ) -> tuple[int, str, Mapping[str, str]]:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        async with self.client.request(method, path, headers=named) as response:
+            return response.status, await response.text(), response.headers
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[Port]:
+    view = FixedView(READY)
+    server = RawTestServer(AdminHandler(view, lambda: frozenset({f"127.0.0.1:{server.port}"})))
+    client: TestClient[Any, Any] = TestClient(server)
+    async with client:
+        yield Port(client, view)
+
+
+async def test_livez(port: Port) -> None:
+    """/livez says ok and reads nothing."""
+    status, text, _ = await port.ask("/livez")
+
+    assert (200, "ok", 0) == (status, text, port.view.reads)
+
+
+async def test_ready(port: Port) -> None:
+    """/readyz is 200 while every check holds."""
+    status, text, _ = await port.ask("/readyz")
+
+    assert (200, {"ready": True, "failed": {}}) == (status, json.loads(text))
+
+
+async def test_not_ready(port: Port) -> None:
+    """/readyz is 503 with the checks that fail, and why; the others are not named."""
+    port.view.checks = {**READY, "ledger": "disk full", "draining": "the sidecar is stopping"}
+    status, text, _ = await port.ask("/readyz")
+
+    failed = {"ledger": "disk full", "draining": "the sidecar is stopping"}
+    assert (503, {"ready": False, "failed": failed}) == (status, json.loads(text))
+
+
+async def test_metrics(port: Port) -> None:
+    """/metrics is the view's exposition for the caller's Accept, with its content type."""
+    status, text, headers = await port.ask("/metrics", Accept="text/plain")
+
+    assert (200, "# for text/plain\n") == (status, text)
+    assert "text/plain; version=0.0.4; charset=utf-8" == headers["Content-Type"]
+
+
+async def test_status(port: Port) -> None:
+    """/status is what the view describes, with budgets, doubts and the newest payments."""
+    status, text, headers = await port.ask("/status?watch=1")
+    state = json.loads(text)
+
+    assert (200, "application/json; charset=utf-8") == (status, headers["Content-Type"])
+    assert ("1.2.3", 5, "serving") == (state["version"], state["uptime_s"], state["state"])
+    assert {
+        "name": "day",
+        "limit": "5.00 USDC",
+        "spent": "1.25 USDC",
+        "reserved": "0.01 USDC",
+        "remaining": "3.74 USDC",
+        "resets_at": "2026-11-22T00:00:00+00:00",
+    } == state["budgets"][0]
+    assert state["budgets"][1]["resets_at"] is None
+    assert ["p1"] == [payment["id"] for payment in state["in_doubt"]]
+    assert PAYMENTS_SHOWN == len(state["payments"])
+
+
+async def test_status_without_ledger(port: Port) -> None:
+    """With an unreadable ledger /status is 503, and still says what it can."""
+    port.view.broken = "the ledger is corrupt"
+    status, text, _ = await port.ask("/status")
+    state = json.loads(text)
+
+    assert (503, "the ledger is corrupt", "1.2.3") == (status, state["error"], state["version"])
+
+
+def test_show_payment() -> None:
+    """A payment is shown with its proof and times, without what only the seller needs."""
+    posted = replace(
+        PAYMENT,
+        state=PaymentState.POSTED,
+        proof=Proof("receipt", "0xfeed"),
+        settled_at=NOON + timedelta(seconds=2),
+        confirmed=True,
+    )
+    shown = show_payment(posted)
+
+    assert ("posted", True, "0.01 USDC", "receipt", "0xfeed", "2026-11-21T12:00:02+00:00") == tuple(
+        shown[name]
+        for name in ("state", "confirmed", "amount", "proof", "transaction", "settled_at")
+    )
+    assert "seller only" not in json.dumps(shown)
+    assert "nonce" not in json.dumps(shown)
+    assert "purchase key" not in json.dumps(shown)
+
+
+def test_show_reserved() -> None:
+    """A payment that is only reserved has no expiry, proof or transaction."""
+    shown = show_payment(replace(PAYMENT, authorization=None, proof=Proof("unsigned")))
+
+    assert (None, "unsigned", None) == (shown["expires_at"], shown["proof"], shown["transaction"])
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/status"])
+async def test_head(port: Port, path: str) -> None:
+    """HEAD gets the same answer without its body."""
+    status, text, headers = await port.ask(path, "HEAD")
+
+    assert (200, "") == (status, text)
+    assert int(headers["Content-Length"]) > 0
+
+
+@pytest.mark.parametrize("path", ["/", "/livez/", "/livez%00", "/LIVEZ", "/favicon.ico"])
+async def test_not_found(port: Port, path: str) -> None:
+    """Any other path is not there; the answer names those that are."""
+    async with ClientSession() as session, session.get(f"http://{port.host}{path}") as response:
+        status, text = response.status, await response.text()
+
+    # An encoded NUL does not even get through the door.
+    assert (400 if "%" in path else 404) == status
+    assert "error" in json.loads(text)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+async def test_methods(port: Port, method: str) -> None:
+    """Nothing here can be changed: every other method is refused, with what is allowed."""
+    status, _, headers = await port.ask("/status", method)
+
+    assert (405, "GET, HEAD", 0) == (status, headers["Allow"], port.view.reads)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1"},
+        {"Host": "127.0.0.1:1"},
+        {"Host": "localhost:9402"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:3000"},
+        {"Sec_Fetch_Site": "cross-site"},
+        {"Sec_Fetch_Site": "same-site"},
+    ],
+)
+@pytest.mark.parametrize("path", ["/livez", "/status", "/metrics", "/nowhere"])
+async def test_strangers(port: Port, path: str, headers: dict[str, str]) -> None:
+    """A foreign Host, Origin or Sec-Fetch-Site gets 403 on every path, and nothing is read."""
+    status, text, answered = await port.ask(path, **headers)
+
+    assert (403, 0) == (status, port.view.reads)
+    assert ["error"] == list(json.loads(text))
+    assert [] == [name for name in answered if name.lower().startswith("access-control")]
+
+
+@pytest.mark.parametrize("site", ["none", "same-origin"])
+async def test_own_pages(port: Port, site: str) -> None:
+    """A person who types the address, and the port's own pages, are let in."""
+    status, _, answered = await port.ask(
+        "/status", Origin=f"http://{port.host}", Sec_Fetch_Site=site
+    )
+
+    assert 200 == status
+    assert [] == [name for name in answered if name.lower().startswith("access-control")]
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/status", "/nowhere"])
+async def test_safe_headers(port: Port, path: str) -> None:
+    """No answer is stored or sniffed, refusals included."""
+    for headers in ({}, {"Host": "evil.example"}):
+        _, _, answered = await port.ask(path, **headers)
+
+        assert ("no-store", "nosniff") == (
+            answered["Cache-Control"],
+            answered["X-Content-Type-Options"],
+        )
