@@ -15,7 +15,7 @@ from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from sidecar.ledger.model import Breaker, Budget
 from sidecar.money import Usdc
@@ -168,8 +168,9 @@ class RouteConfig:
     networks: frozenset[str] = frozenset()
     max_payment: Usdc | None = None
     budgets: tuple[Budget, ...] = ()
-    pay_to: frozenset[str] = frozenset()  # lower case; empty: the first payee is pinned
+    pay_to: frozenset[str] = frozenset()  # lower case; empty: whoever the seller names
     api_key: SecretRef | None = None
+    api_key_header: Literal["authorization", "x-api-key"] = "authorization"  # as a bearer token
     insecure: bool = False
     response_wait_s: float = 600
     connect_wait_s: float = 10
@@ -177,7 +178,6 @@ class RouteConfig:
     breaker: Breaker = field(
         default_factory=lambda: Breaker(undelivered_max=5, window=timedelta(hours=1))
     )
-    options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,8 @@ VALIDITY_S_MAX = 300
 
 _COMMON = ("provider", "upstream", "default", "insecure", "response_wait_s", "connect_wait_s")
 _MONEY = ("wallet", "networks", "max_payment", "budgets", "pay_to", "validity_s", "breaker")
-KEYS = (*_COMMON, *_MONEY, "api_key")
+_KEYED = ("api_key", "api_key_header")
+KEYS = (*_COMMON, *_MONEY, *_KEYED)
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
 
 
@@ -74,8 +75,9 @@ def _read_route(name: str, section: Section, known: Known) -> RouteConfig:
             if section.at(key).is_given:
                 section.at(key).mistake(f"a route with provider {provider} never pays", "remove it")
         section.at("api_key").required("write {file: PATH} or {env: NAME}")
-    if pays and section.at("api_key").is_given:
-        section.at("api_key").mistake("only provider: api_key has an API key", "remove it")
+    for key in _KEYED if pays else ():
+        if section.at(key).is_given:
+            section.at(key).mistake("only provider: api_key has an API key", "remove it")
     return RouteConfig(
         name=name,
         provider=provider,
@@ -87,6 +89,9 @@ def _read_route(name: str, section: Section, known: Known) -> RouteConfig:
         budgets=_budgets(section.at("budgets"), known, required=pays),
         pay_to=_pay_to(section.at("pay_to")),
         api_key=read_secret_ref(section.at("api_key"), known.places),
+        api_key_header=section.at("api_key_header").choice(
+            ("authorization", "x-api-key"), "authorization"
+        ),
         insecure=insecure,
         response_wait_s=section.at("response_wait_s").seconds(600, 1, RESPONSE_WAIT_S_MAX),
         connect_wait_s=section.at("connect_wait_s").seconds(10, 0.1, CONNECT_WAIT_S_MAX),

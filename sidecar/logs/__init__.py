@@ -186,7 +186,7 @@ def _console_renderer(colours: bool) -> Renderer:
     # Loaded only where a person looks: it costs 7 MB.
     from structlog.dev import ConsoleRenderer  # noqa: PLC0415
 
-    renderer = ConsoleRenderer(colors=colours)
+    renderer = ConsoleRenderer(colors=colours, sort_keys=False)
 
     def render(timestamp: str, line: Line) -> str:
         fields = {name: _printable(name, value) for name, value in line.fields.items()}

@@ -65,8 +65,13 @@ class View:
 
     async def metrics(self, accept: str) -> tuple[bytes, str]:
         """The exposition and its content type, for this Accept header."""
-        budgets, in_doubt = await self.budgets(), await self.in_doubt()
-        return self._metrics.render(accept, self._clock.now(), budgets, in_doubt)
+        now = self._clock.now()
+        try:
+            budgets, in_doubt = await self.budgets(), await self.in_doubt()
+        except LedgerError:
+            # What the ledger knows is left out, so that its failure itself can be seen.
+            return self._metrics.render(accept, now, (), None)
+        return self._metrics.render(accept, now, budgets, in_doubt)
 
     def describe(self) -> dict[str, Any]:
         """What the config made: version, wallets, routes."""

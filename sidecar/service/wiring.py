@@ -22,7 +22,8 @@ from sidecar.service.secrets import Opened
 def build_provider(route: RouteConfig, opened: Opened) -> Provider:
     """The provider that the route names."""
     if route.provider == "api_key":
-        return ApiKey(route.upstream, opened.api_keys[route.name].reveal())
+        key = opened.api_keys[route.name].reveal()
+        return ApiKey(route.upstream, key, route.api_key_header)
     return PayPerRequest(route.upstream)
 
 

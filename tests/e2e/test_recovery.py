@@ -18,7 +18,7 @@ from tests.world.chain import Anvil
 from tests.world.processes import wait_until
 from tests.world.sellers import PRICE, Facilitator, Protocol, Seller
 from tests.world.sidecar_process import SidecarProcess
-from tests.world.witnesses import Scene, usdc
+from tests.world.witnesses import Books, Scene, usdc
 
 FUNDS = 10 * PRICE
 PAST_VALIDITY_S = 301  # the longest validity that the sidecar signs is 300 s
@@ -26,13 +26,12 @@ THREE_PASSES_S = 3.5  # of a recovery that runs every second
 
 
 @contextmanager
-def slow_world(folder: Path, *, confirmation_wait_s: float = 60) -> Iterator[Scene]:
+def slow_world(folder: Path, *facilitator_options: str) -> Iterator[Scene]:
     """A sidecar, a seller and a chain that can be stopped."""
     with ExitStack() as stack:
         chain = stack.enter_context(Anvil(folder))
         chain.setup_usdc()
-        facilitator = Facilitator(folder, chain, confirmation_wait_s=confirmation_wait_s)
-        stack.enter_context(facilitator)
+        facilitator = stack.enter_context(Facilitator(folder, chain, *facilitator_options))
         payee = Account.create().address
         seller = stack.enter_context(Seller(folder, facilitator, Protocol.V2, payee))
         sidecar = stack.enter_context(SidecarProcess(folder, seller.url, chain.url))
@@ -80,7 +79,7 @@ def test_seller_dies(tmp_path: Path) -> None:
 
 def test_settlement_pending(tmp_path: Path) -> None:
     """A 402 that says `settlement_pending` is not a refusal: the chain posts the payment."""
-    with slow_world(tmp_path, confirmation_wait_s=1) as scene:
+    with slow_world(tmp_path, "--confirmation-wait-s", "1") as scene:
         with asked(scene) as status:
             assert 503 == status.result()
         assert 1 == len(scene.rows("authorized"))
@@ -90,6 +89,14 @@ def test_settlement_pending(tmp_path: Path) -> None:
 
         assert {row["transaction"]} == scene.transactions()
         assert FUNDS - PRICE == scene.chain.balance_of(scene.sidecar.payer)
+
+
+def test_slow_answer(tmp_path: Path) -> None:
+    """A payment that the chain proves before its seller has answered is posted and counted once."""
+    with slow_world(tmp_path, "--answer-delay-s", "3") as scene:
+        assert 200 == ask(scene)
+
+        assert Books.of(calls=1) == scene.books()
 
 
 def test_never_settled(tmp_path: Path) -> None:

@@ -62,15 +62,20 @@ class _Server:
 
 
 class Facilitator(_Server):
-    """It settles on the chain, pays the gas, and waits so long for the chain's receipt."""
+    """It settles on the chain and pays the gas.
 
-    def __init__(self, folder: Path, chain: Anvil, *, confirmation_wait_s: float = 60) -> None:
+    ``options`` are the script's own: ``--confirmation-wait-s`` is how long it waits for the chain,
+    ``--answer-delay-s`` how long after that for no reason.
+    """
+
+    def __init__(self, folder: Path, chain: Anvil, *options: str) -> None:
         chain.give_eth(Account.from_key(FACILITATOR_KEY).address)
         super().__init__(
             folder,
             "facilitator.py",
             "sdk-v2",
-            *("--rpc", chain.url, "--confirmation-wait-s", str(confirmation_wait_s)),
+            *("--rpc", chain.url),
+            *options,
             env={"FACILITATOR_KEY": FACILITATOR_KEY},
         )
 

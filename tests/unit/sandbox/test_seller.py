@@ -155,6 +155,15 @@ async def test_handler_refuses(buyer: Buyer, body: bytes) -> None:
     assert () == buyer.books.settlements
 
 
+async def test_a_refusal_is_no_delivery(buyer: Buyer) -> None:
+    """An authorization that a handler refused first still gets the answer that it then buys."""
+    await buyer.pay(method="POST", path=CHAT, body=b"{")
+    buyer.sandbox.faults.add(Fault.SETTLE_THEN_503)
+    answers = [await buyer.pay(method="POST", path=CHAT, body=chat("hello")) for _ in range(2)]
+
+    assert [503, 200] == [answer.status for answer in answers]
+
+
 async def test_concurrent_uses(shop: Open) -> None:
     """Of four uses of one authorization at once one settles; the others get failure receipts."""
     buyer = await shop(SandboxOptions(handler_delay_s=1, replays=False))

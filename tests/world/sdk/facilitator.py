@@ -6,6 +6,7 @@ It verifies against the chain and settles on it: one real transaction for each p
 from __future__ import annotations
 
 import os
+import time
 from argparse import ArgumentParser
 from typing import Any
 
@@ -28,7 +29,7 @@ def read(body: dict[str, Any]) -> tuple[Any, Any]:
     return PaymentPayload(**payload), PaymentRequirements(**requirements)
 
 
-def build(facilitator: x402FacilitatorSync) -> FastAPI:
+def build(facilitator: x402FacilitatorSync, answer_delay_s: float) -> FastAPI:
     """Its three endpoints: plain functions, because the SDK blocks while it waits for the chain."""
     app = FastAPI()
 
@@ -42,7 +43,9 @@ def build(facilitator: x402FacilitatorSync) -> FastAPI:
 
     @app.post("/settle")
     def settle(body: dict[str, Any]) -> dict[str, Any]:
-        return facilitator.settle(*read(body)).model_dump(by_alias=True)
+        result = facilitator.settle(*read(body)).model_dump(by_alias=True)
+        time.sleep(answer_delay_s)
+        return result
 
     return app
 
@@ -54,6 +57,7 @@ def main() -> None:
     parser.add_argument("--rpc", required=True, help="the chain's URL")
     parser.add_argument("--network", default="eip155:84532")
     parser.add_argument("--confirmation-wait-s", type=float, default=60)
+    parser.add_argument("--answer-delay-s", type=float, default=0, help="after it has settled")
     options = parser.parse_args()
 
     signer = FacilitatorWeb3Signer(
@@ -63,7 +67,8 @@ def main() -> None:
     )
     facilitator = x402FacilitatorSync()
     register_exact_evm_facilitator(facilitator, signer, networks=options.network)
-    uvicorn.run(build(facilitator), host="127.0.0.1", port=options.port, log_level="warning")
+    app = build(facilitator, options.answer_delay_s)
+    uvicorn.run(app, host="127.0.0.1", port=options.port, log_level="warning")
 
 
 if __name__ == "__main__":
