@@ -20,10 +20,14 @@ from sidecar import rpc
 from sidecar.http import HttpRequest, HttpResponse
 from sidecar.ledger.model import Payment, Proof
 
-# A token's logs are asked for in spans that public RPC endpoints accept.
+# A token's logs are asked for in spans that public RPC endpoints accept; a chain that fits into
+# one is searched whole.
 LOG_SPAN_BLOCKS = 2_000
 LOG_SPANS_MAX = 8
 LOG_MARGIN_S = 120
+# How a chain's pace is measured, and how often a guess from it is corrected.
+PACE_BLOCKS = 1_000
+GUESSES_MAX = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +87,11 @@ def _trace(
     assert payment.authorization is not None
     assert payment.authorized_at is not None
     fields = payment.authorization.fields
-    until = yield from _block_at(url, int(fields["validBefore"]) + LOG_MARGIN_S, latest)
-    since = yield from _block_at(url, _epoch(payment.authorized_at) - LOG_MARGIN_S, latest)
+    since, until = 0, latest.number
+    if latest.number > span_blocks:
+        ends_at = int(fields["validBefore"]) + LOG_MARGIN_S
+        until = yield from _block_at(url, ends_at, latest)
+        since = yield from _block_at(url, _epoch(payment.authorized_at) - LOG_MARGIN_S, latest)
     for _ in range(LOG_SPANS_MAX):
         first = max(since, until - span_blocks + 1)
         events = yield from rpc.authorization_logs(
@@ -114,15 +121,19 @@ def _trace(
 def _block_at(
     url: str, timestamp: int, latest: rpc.Block
 ) -> Generator[HttpRequest, HttpResponse, int]:
-    """About the number of the block at this time: good enough to bound a search for logs."""
+    """The number of a block near this time: within the margin where the chain keeps its pace."""
     if timestamp >= latest.timestamp:
         return latest.number
-    if latest.number < LOG_SPAN_BLOCKS:
-        return 0 if timestamp < latest.timestamp - LOG_MARGIN_S else latest.number
-    earlier = yield from rpc.block(url, hex(latest.number - LOG_SPAN_BLOCKS // 2))
-    elapsed_s = max(1, latest.timestamp - earlier.timestamp)
-    blocks_back = (latest.timestamp - timestamp) * (latest.number - earlier.number) // elapsed_s
-    return max(0, latest.number - blocks_back)
+    paced = yield from rpc.block(url, hex(latest.number - PACE_BLOCKS))
+    elapsed_s = max(1, latest.timestamp - paced.timestamp)
+    guess = latest
+    for _ in range(GUESSES_MAX):
+        off_s = guess.timestamp - timestamp
+        if abs(off_s) <= LOG_MARGIN_S // 2:
+            break
+        number = guess.number - off_s * PACE_BLOCKS // elapsed_s
+        guess = yield from rpc.block(url, hex(min(max(0, number), latest.number)))
+    return guess.number
 
 
 def _epoch(moment: datetime) -> int:

@@ -33,8 +33,8 @@ URL = "http://127.0.0.1:8545"
 class Asked:
     """A chain, the node before it, and a payment that was authorized at noon."""
 
-    def __init__(self) -> None:
-        self.clock = FakeClock(NOON - timedelta(hours=3))
+    def __init__(self, age: timedelta = timedelta(hours=3)) -> None:
+        self.clock = FakeClock(NOON - age)
         self.chain = Chain(
             usdc_on(NETWORK),
             self.clock,
@@ -122,6 +122,16 @@ def test_moved_long_ago(asked: Asked) -> None:
     asked.clock.advance(60)
     asked.chain.settle(asked.transfer())
     asked.clock.advance(20_000)
+
+    assert isinstance(asked.look(), Moved)
+
+
+def test_moved_on_a_young_chain() -> None:
+    """A chain that fits into one span is searched whole, however long ago it was."""
+    asked = Asked(age=timedelta(minutes=2))
+    asked.clock.advance(60)
+    asked.chain.settle(asked.transfer())
+    asked.clock.advance(1_500)
 
     assert isinstance(asked.look(), Moved)
 
