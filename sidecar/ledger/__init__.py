@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from sidecar.ledger.model import Budget, Intent, Payment, Proof, Purchase
+from sidecar.ledger.model import Budget, Change, Intent, Payment, Proof, Purchase
 from sidecar.refusal import BudgetUse, Denied
 from sidecar.x402.types import Authorization
 
@@ -37,14 +37,14 @@ class Ledger(Protocol):
         """RESERVED -> AUTHORIZED: durable before anything signed may leave."""
         ...
 
-    async def post(self, payment_id: str, proof: Proof, at: datetime) -> Payment:
+    async def post(self, payment_id: str, proof: Proof, at: datetime) -> Change:
         """AUTHORIZED -> POSTED. A payment that is terminal already is returned as it is,
 
         except that a proof which confirms marks a posted, unconfirmed payment confirmed.
         """
         ...
 
-    async def void(self, payment_id: str, proof: Proof, at: datetime) -> Payment:
+    async def void(self, payment_id: str, proof: Proof, at: datetime) -> Change:
         """RESERVED or AUTHORIZED -> VOIDED, its amount free again. Terminal: returned as it is."""
         ...
 

@@ -156,3 +156,15 @@ class Payment:
     delivered_at: datetime | None
     closed_at: datetime | None  # given up as paid and undelivered
     confirmed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A payment after a move, and what this move made of it: the event that it wrote.
+
+    ``made`` is posted, confirmed or voided; "" when the payment was that already. Two may prove
+    the same at once, and only the one that made the change tells of it.
+    """
+
+    payment: Payment
+    made: str

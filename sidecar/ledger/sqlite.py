@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 
 from sidecar.ledger import sqlite_budgets, sqlite_file, sqlite_lists
-from sidecar.ledger.model import Budget, Intent, Payment, Proof, Purchase
+from sidecar.ledger.model import Budget, Change, Intent, Payment, Proof, Purchase
 from sidecar.ledger.sqlite_audit import audit
 from sidecar.ledger.sqlite_books import Books
 from sidecar.ledger.sqlite_instances import Instances
@@ -76,10 +76,10 @@ class SqliteLedger:
     async def authorize(self, payment_id: str, authorization: Authorization, at: datetime) -> None:
         await self._writer.do(lambda books: books.authorize(payment_id, authorization, at))
 
-    async def post(self, payment_id: str, proof: Proof, at: datetime) -> Payment:
+    async def post(self, payment_id: str, proof: Proof, at: datetime) -> Change:
         return await self._writer.do(lambda books: books.post(payment_id, proof, at))
 
-    async def void(self, payment_id: str, proof: Proof, at: datetime) -> Payment:
+    async def void(self, payment_id: str, proof: Proof, at: datetime) -> Change:
         return await self._writer.do(lambda books: books.void(payment_id, proof, at))
 
     async def claim(

@@ -16,6 +16,7 @@ from sidecar.ledger import sqlite_budgets, sqlite_lists
 from sidecar.ledger.model import (
     TRANSITIONS,
     Breaker,
+    Change,
     Intent,
     Payment,
     PaymentState,
@@ -171,27 +172,30 @@ class Books:
             identity=authorization.identity,
         )
 
-    def post(self, payment_id: str, proof: Proof, at: datetime) -> Payment:
+    def post(self, payment_id: str, proof: Proof, at: datetime) -> Change:
         at_ms = milliseconds(at)
         row = self._find(payment_id)
         if _is_terminal(row):
+            made = ""
             if row["state"] == PaymentState.POSTED and proof.confirmed and not row["confirmed"]:
+                made = "confirmed"
                 self._change(_CONFIRM, proof.kind, proof.transaction, payment_id)
-                self._tell(row, "confirmed", at_ms, **_evidence(proof))
-            return payment_of(self._find(payment_id))
+                self._tell(row, made, at_ms, **_evidence(proof))
+            return Change(payment_of(self._find(payment_id)), made)
         _permit(row, PaymentState.POSTED)
         if proof.kind not in _POSTING:
             raise LedgerError(f"payment {payment_id}: {proof.kind!r} does not prove a transfer")
         self._change(_POST, at_ms, proof.kind, proof.transaction, proof.confirmed, payment_id)
         sqlite_budgets.spend(self.connection, windows_of(row), row["amount"])
         self._tell(row, "posted", at_ms, **_evidence(proof))
-        return payment_of(self._find(payment_id))
+        return Change(payment_of(self._find(payment_id)), "posted")
 
-    def void(self, payment_id: str, proof: Proof, at: datetime) -> Payment:
+    def void(self, payment_id: str, proof: Proof, at: datetime) -> Change:
         row = self._find(payment_id)
-        if not _is_terminal(row):
+        made = "" if _is_terminal(row) else "voided"
+        if made:
             self._void(row, proof, milliseconds(at))
-        return payment_of(self._find(payment_id))
+        return Change(payment_of(self._find(payment_id)), made)
 
     def _void(self, row: sqlite3.Row, proof: Proof, at_ms: int) -> None:
         _permit(row, PaymentState.VOIDED)

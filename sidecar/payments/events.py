@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sidecar.ledger.model import Payment
+from sidecar.ledger.model import Change, Payment
 from sidecar.money import Usdc
 from sidecar.refusal import Denied
 
@@ -120,3 +120,16 @@ Event: TypeAlias = (
     | RequestServed
 )
 Emit: TypeAlias = Callable[[Event], None]
+
+
+def tell(emit: Emit, change: Change) -> None:
+    """Tell of what a move made of a payment; of nothing, where it changed nothing."""
+    match change.made:
+        case "posted":
+            emit(PaymentPosted(change.payment))
+        case "confirmed":
+            emit(PaymentConfirmed(change.payment))
+        case "voided":
+            emit(PaymentVoided(change.payment))
+        case _:
+            assert change.made == ""

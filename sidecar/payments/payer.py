@@ -18,10 +18,9 @@ from sidecar.ledger.model import Intent, Payment, PaymentState, Proof
 from sidecar.payments.events import (
     Emit,
     PaymentInDoubt,
-    PaymentPosted,
     PaymentReserved,
     PaymentUndelivered,
-    PaymentVoided,
+    tell,
 )
 from sidecar.payments.order import InDoubt, Order, Outcome, Paid, Rejected, Undelivered
 from sidecar.payments.refusals import reason_of
@@ -140,8 +139,10 @@ class Payer:
 
     async def _drop(self, payment: Payment) -> None:
         """Give back what was reserved: nothing was signed."""
-        voided = await self._ledger.void(payment.id, Proof("unsigned"), self._clock.now())
-        self._emit(PaymentVoided(voided))
+        tell(
+            self._emit,
+            await self._ledger.void(payment.id, Proof("unsigned"), self._clock.now()),
+        )
 
     async def _present(self, order: Order, payment: Payment) -> Outcome:
         """Send the authorization until the seller serves, or answers for good, or time is up."""
@@ -194,10 +195,9 @@ class Payer:
     async def _post(self, payment: Payment, proof: Proof | None) -> Payment:
         if proof is None:
             return payment
-        posted = await self._ledger.post(payment.id, proof, self._clock.now())
-        if payment.state is PaymentState.AUTHORIZED and posted.state is PaymentState.POSTED:
-            self._emit(PaymentPosted(posted))
-        return posted
+        change = await self._ledger.post(payment.id, proof, self._clock.now())
+        tell(self._emit, change)
+        return change.payment
 
     async def _refusal(self, reply: Reply) -> str:
         try:

@@ -17,9 +17,7 @@ from sidecar.ledger.model import Payment, PaymentState
 from sidecar.payments.events import (
     ClockSkewMeasured,
     Emit,
-    PaymentConfirmed,
-    PaymentPosted,
-    PaymentVoided,
+    tell,
 )
 from sidecar.payments.evidence import Dead, Finding, Moved, Unknown, examine
 from sidecar.refusal import Denied
@@ -61,19 +59,16 @@ class Prover:
         """The payment as it stands after a look at its chain: posted, voided, or unchanged."""
         match await self._look(payment):
             case Moved(proof):
-                posted = await self._ledger.post(payment.id, proof, self._clock.now())
-                if posted.state is PaymentState.POSTED:
-                    was_posted = payment.state is PaymentState.POSTED
-                    self._emit(PaymentConfirmed(posted) if was_posted else PaymentPosted(posted))
-                return posted
+                change = await self._ledger.post(payment.id, proof, self._clock.now())
+                tell(self._emit, change)
+                return change.payment
             case Dead(proof):
                 # A posted payment stays posted: its seller served, whatever it did with the money.
                 if payment.state is PaymentState.POSTED:
                     return payment
-                voided = await self._ledger.void(payment.id, proof, self._clock.now())
-                if voided.state is PaymentState.VOIDED:
-                    self._emit(PaymentVoided(voided))
-                return voided
+                change = await self._ledger.void(payment.id, proof, self._clock.now())
+                tell(self._emit, change)
+                return change.payment
             case Unknown():
                 return payment
 

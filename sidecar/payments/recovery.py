@@ -8,7 +8,7 @@ from sidecar.clock import Clock
 from sidecar.errors import LedgerError
 from sidecar.ledger import Ledger
 from sidecar.ledger.model import Proof
-from sidecar.payments.events import Emit, LedgerWriteFailed, PaymentUndelivered, PaymentVoided
+from sidecar.payments.events import Emit, LedgerWriteFailed, PaymentUndelivered, tell
 from sidecar.payments.prover import Prover
 
 CONFIRMATION_TTL = timedelta(hours=1)
@@ -38,8 +38,10 @@ class Recovery:
         """
         await self._prover.measure_skew()
         for payment in await self._ledger.orphaned():
-            voided = await self._ledger.void(payment.id, Proof("unsigned"), self._clock.now())
-            self._emit(PaymentVoided(voided))
+            tell(
+                self._emit,
+                await self._ledger.void(payment.id, Proof("unsigned"), self._clock.now()),
+            )
         for payment in await self._ledger.in_doubt():
             await self._prover.prove(payment)
         now = self._clock.now()

@@ -16,6 +16,7 @@ from sidecar.ledger import Ledger
 from sidecar.ledger.model import (
     Breaker,
     Budget,
+    Change,
     Payment,
     PaymentState,
     Proof,
@@ -522,7 +523,7 @@ async def test_post(ledger: Ledger) -> None:
     await authorized(ledger, "p1", amount=5)
     before = await row_of(ledger, "p1")
 
-    after = await ledger.post("p1", RECEIPT, LATER)
+    after = (await ledger.post("p1", RECEIPT, LATER)).payment
 
     assert (
         replace(before, state=PaymentState.POSTED, proof=RECEIPT, settled_at=LATER, confirmed=True)
@@ -545,14 +546,14 @@ async def test_terminal_is_returned(ledger: Ledger, terminal: Proof) -> None:
     """A payment that is terminal already is returned as it is, by post and by void."""
     await authorized(ledger, "p1", amount=5)
     if terminal is RECEIPT:
-        before = await ledger.post("p1", terminal, NOON)
+        before = (await ledger.post("p1", terminal, NOON)).payment
     else:
-        before = await ledger.void("p1", terminal, NOON)
+        before = (await ledger.void("p1", terminal, NOON)).payment
     used = await use(ledger)
 
-    assert before == await ledger.post("p1", Proof("chain", "0xother"), LATER)
-    assert before == await ledger.post("p1", SERVED, LATER)
-    assert before == await ledger.void("p1", Proof("canceled"), LATER)
+    assert Change(before, "") == await ledger.post("p1", Proof("chain", "0xother"), LATER)
+    assert Change(before, "") == await ledger.post("p1", SERVED, LATER)
+    assert Change(before, "") == await ledger.void("p1", Proof("canceled"), LATER)
     assert before == await row_of(ledger, "p1")
     assert used == await use(ledger)
 
@@ -562,11 +563,13 @@ async def test_confirm(ledger: Ledger) -> None:
     before = await posted(ledger, "p1", SERVED)
     seen = Proof("chain", "0xseen")
 
-    assert before == await ledger.post("p1", SERVED, LATER)
-    after = await ledger.post("p1", seen, LATER)
+    assert Change(before, "") == await ledger.post("p1", SERVED, LATER)
+    change = await ledger.post("p1", seen, LATER)
+    after = change.payment
 
+    assert "confirmed" == change.made
     assert replace(before, confirmed=True, proof=seen) == after
-    assert after == await ledger.post("p1", Proof("chain", "0xother"), LATER)
+    assert Change(after, "") == await ledger.post("p1", Proof("chain", "0xother"), LATER)
     assert (0, 1) == await use(ledger)
 
 
@@ -576,7 +579,7 @@ async def test_void_authorized(ledger: Ledger, proof: Proof) -> None:
     await authorized(ledger, "p1", amount=100)
     before = await row_of(ledger, "p1")
 
-    after = await ledger.void("p1", proof, LATER)
+    after = (await ledger.void("p1", proof, LATER)).payment
 
     assert replace(before, state=PaymentState.VOIDED, proof=proof, settled_at=LATER) == after
     assert after == await row_of(ledger, "p1")
@@ -589,7 +592,7 @@ async def test_void_reserved(ledger: Ledger, proof: Proof) -> None:
     """RESERVED -> VOIDED: nothing was signed, so dropping it is free."""
     await reserved(ledger, "p1", amount=100)
 
-    assert PaymentState.VOIDED == (await ledger.void("p1", proof, LATER)).state
+    assert PaymentState.VOIDED == (await ledger.void("p1", proof, LATER)).payment.state
     assert (0, 0) == await use(ledger)
 
 

@@ -115,8 +115,10 @@ def settled_twice(world: Running) -> list[str]:
 @pytest.mark.parametrize("with_rpc", [True, False], ids=["rpc", "no rpc"])
 async def test_never_twice(tmp_path: Path, replays: bool, with_rpc: bool) -> None:
     """Whatever the seller does and however the app tries, no purchase settles twice."""
-    options = SandboxOptions(replays=replays, hang_max_s=8)
-    async with running(tmp_path, options, with_rpc=with_rpc, budget="50.00 USDC") as world:
+    options = SandboxOptions(replays=replays, hang_max_s=20, slow_head_s=6)
+    async with running(
+        tmp_path, options, with_rpc=with_rpc, budget="50.00 USDC", response_wait_s=4
+    ) as world:
         results = await asyncio.gather(
             *(way(world, fault) for fault in Fault for way in (one_try, three_tries, stock))
         )
@@ -130,12 +132,12 @@ async def test_never_twice(tmp_path: Path, replays: bool, with_rpc: bool) -> Non
 
 async def test_served_where_the_seller_would(tmp_path: Path) -> None:
     """A seller that answers a payment it has seen before gets the app its answer."""
-    options = SandboxOptions(hang_max_s=8)
+    options = SandboxOptions(hang_max_s=20, slow_head_s=6)
     expected = {
         fault: (ONE_TRY.get(fault, 200), THREE_TRIES.get(fault, 200), STOCK.get(fault, 200))
         for fault in PAID_FAULTS
     }
-    async with running(tmp_path, options, budget="50.00 USDC") as world:
+    async with running(tmp_path, options, budget="50.00 USDC", response_wait_s=4) as world:
 
         async def row(fault: Fault) -> tuple[int, int, int]:
             return (

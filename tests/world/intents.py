@@ -79,7 +79,7 @@ async def authorized(ledger: Ledger, payment_id: str, **terms: Any) -> Payment:
 async def posted(ledger: Ledger, payment_id: str, proof: Proof = RECEIPT, **terms: Any) -> Payment:
     """A payment that moved, still held."""
     await authorized(ledger, payment_id, **terms)
-    return await ledger.post(payment_id, proof, NOON)
+    return (await ledger.post(payment_id, proof, NOON)).payment
 
 
 async def row_of(ledger: Ledger, payment_id: str) -> Payment:
