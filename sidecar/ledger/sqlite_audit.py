@@ -107,7 +107,7 @@ def _misled(row: sqlite3.Row) -> str:
     told = _STATES.get(row["way"] % 10_000, "nothing possible")
     if row["state"] != told:
         return f"payment {row['id']} is {row['state']}, and its events say {told}"
-    return f"payment {row['id']} is {told}, but its row and its events differ otherwise"
+    return f"payment {row['id']} is {told}, but its row and its events differ in detail"
 
 
 def _untold(row: sqlite3.Row) -> str:

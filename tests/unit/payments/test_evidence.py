@@ -129,11 +129,12 @@ def test_moved_long_ago(asked: Asked) -> None:
 def test_moved_on_a_young_chain() -> None:
     """A chain that fits into one span is searched whole, however long ago it was."""
     asked = Asked(age=timedelta(minutes=2))
+    asked.node = Node(asked.chain, logs_range_max=10**9)
     asked.clock.advance(60)
     asked.chain.settle(asked.transfer())
     asked.clock.advance(1_500)
 
-    assert isinstance(asked.look(), Moved)
+    assert isinstance(asked.look(span_blocks=10**9), Moved)
 
 
 def test_unused_and_alive(asked: Asked) -> None:
@@ -221,3 +222,36 @@ def test_garbage(asked: Asked) -> None:
 
     with pytest.raises(RemoteProtocolError):
         exchange.send(HttpResponse(200, (), b'{"jsonrpc": "2.0", "id": 1, "result": "0x"}'))
+
+
+class Stalling(Asked):
+    """A chain whose blocks say times that have nothing to do with their numbers."""
+
+    def block(self, question: dict[str, object], answer: dict[str, object]) -> None:
+        result = answer.get("result")
+        name = question["params"][0]  # type: ignore[index]  # JSON-RPC params
+        tagged = name in {"latest", "finalized"}
+        if question["method"] == "eth_getBlockByNumber" and not tagged:
+            assert isinstance(result, dict)
+            result["timestamp"] = hex(int(NOON.timestamp()) + 5_000)
+
+    def _drive(self, exchange: Generator[HttpRequest, HttpResponse, T]) -> T:
+        try:
+            request = next(exchange)
+            while True:
+                question = json.loads(request.body)
+                reply = self.node._answer(question)
+                self.block(question, reply)
+                request = exchange.send(HttpResponse(200, (), json.dumps(reply).encode()))
+        except StopIteration as done:
+            result: T = done.value
+            return result
+
+
+def test_lying_block_times() -> None:
+    """Guesses are bounded: block times that make no sense end in no proof, not in a loop."""
+    asked = Stalling()
+    asked.chain.settle(asked.transfer())
+    asked.clock.advance(9_000)
+
+    assert isinstance(asked.look(), Unknown)

@@ -209,3 +209,15 @@ async def test_join_that_was_abandoned(world: World) -> None:
     await retry
 
     assert 2 == len(world.payer.orders)
+
+
+async def test_one_of_two_ends(world: World) -> None:
+    """When one of two deserted payments ends, the other still waits for its retry."""
+    world.payer.outcome = paid()
+    first, second = world.request(), world.request()
+    await world.hang_up(first)
+    await world.hang_up(second)
+    world.payer.gate.set()
+    await world.tasks.drain(1)
+
+    assert 2 == len(world.payer.released_payments)
