@@ -523,8 +523,10 @@ async def test_post(ledger: Ledger) -> None:
     await authorized(ledger, "p1", amount=5)
     before = await row_of(ledger, "p1")
 
-    after = (await ledger.post("p1", RECEIPT, LATER)).payment
+    change = await ledger.post("p1", RECEIPT, LATER)
+    after = change.payment
 
+    assert "posted" == change.made
     assert (
         replace(before, state=PaymentState.POSTED, proof=RECEIPT, settled_at=LATER, confirmed=True)
         == after
@@ -579,8 +581,10 @@ async def test_void_authorized(ledger: Ledger, proof: Proof) -> None:
     await authorized(ledger, "p1", amount=100)
     before = await row_of(ledger, "p1")
 
-    after = (await ledger.void("p1", proof, LATER)).payment
+    change = await ledger.void("p1", proof, LATER)
+    after = change.payment
 
+    assert "voided" == change.made
     assert replace(before, state=PaymentState.VOIDED, proof=proof, settled_at=LATER) == after
     assert after == await row_of(ledger, "p1")
     assert (0, 0) == await use(ledger)

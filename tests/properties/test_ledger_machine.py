@@ -117,9 +117,8 @@ class LedgerMachine(RuleBasedStateMachine):
                 continue
             if not row.is_open and not purchase.explicit:
                 continue
-            if not self.is_free(row):
-                busy = True
-            elif row.state is RESERVED and row.owner in self.names:
+            at_work = row.state is RESERVED and row.owner in self.names
+            if at_work or not self.is_free(row):
                 busy = True
             elif row.state is RESERVED:
                 orphans.append(row)
@@ -218,12 +217,14 @@ class LedgerMachine(RuleBasedStateMachine):
         if row.state is RESERVED or (row.state is AUTHORIZED and kind not in POSTING):
             self.refused(work)
             return
-        result = self.run(work)
+        change = self.run(work)
+        made = ""
         if row.state is AUTHORIZED:
-            row.state, row.settled_at = POSTED, self.now
-        if row.state is POSTED and kind != "served":
-            row.confirmed = True
-        assert (row.state, row.confirmed) == (result.state, result.confirmed)
+            row.state, row.settled_at, row.confirmed = POSTED, self.now, kind != "served"
+            made = "posted"
+        elif row.state is POSTED and kind != "served" and not row.confirmed:
+            row.confirmed, made = True, "confirmed"
+        assert (row.id, row.state, made) == (change.payment.id, change.payment.state, change.made)
 
     @rule(process=PROCESSES, number=st.integers(0, 99), kind=PROOFS)
     def void(self, process: int, number: int, kind: str) -> None:
@@ -235,10 +236,11 @@ class LedgerMachine(RuleBasedStateMachine):
         if kind not in doors.get(row.state, {kind}):
             self.refused(work)
             return
-        result = self.run(work)
+        change = self.run(work)
+        made = ""
         if row.state in doors:
-            row.state, row.settled_at = VOIDED, self.now
-        assert row.state == result.state
+            row.state, row.settled_at, made = VOIDED, self.now, "voided"
+        assert (row.id, row.state, made) == (change.payment.id, change.payment.state, change.made)
 
     @rule(process=PROCESSES, purchase=PURCHASES)
     def claim(self, process: int, purchase: Purchase) -> None:

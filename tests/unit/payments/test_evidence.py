@@ -230,7 +230,7 @@ class Stalling(Asked):
     def block(self, question: dict[str, object], answer: dict[str, object]) -> None:
         result = answer.get("result")
         name = question["params"][0]  # type: ignore[index]  # JSON-RPC params
-        tagged = name in {"latest", "finalized"}
+        tagged = name in ("latest", "finalized")
         if question["method"] == "eth_getBlockByNumber" and not tagged:
             assert isinstance(result, dict)
             result["timestamp"] = hex(int(NOON.timestamp()) + 5_000)
