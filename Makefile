@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test world unit e2e check mutants fmt lock clean
+.PHONY: demo test world bench unit e2e check mutants fmt lock clean
 
 demo: .venv/stamp
 	$(BIN)/sidecar demo
@@ -58,3 +58,6 @@ world: .venv/stamp
 
 clean:
 	rm -rf .venv .world
+
+bench: .venv/stamp
+	$(BIN)/python bench/run.py

@@ -90,7 +90,17 @@ class HttpResponse:
 def header_values(headers: Headers, name: str) -> tuple[str, ...]:
     """Every value that goes by this name, in order; the case of names does not matter."""
     lowered = name.lower()
-    return tuple(value for key, value in headers if key.lower() == lowered)
+    return tuple([value for key, value in headers if key.lower() == lowered])
+
+
+def gather(headers: Headers, names: frozenset[str]) -> dict[str, list[str]]:
+    """The values of these headers, in one pass; ``names`` are in lower case."""
+    found: dict[str, list[str]] = {}
+    for name, value in headers:
+        lowered = name.lower()
+        if lowered in names:
+            found.setdefault(lowered, []).append(value)
+    return found
 
 
 def end_to_end(headers: Headers, also_drop: frozenset[str] = frozenset()) -> Headers:
@@ -101,7 +111,7 @@ def end_to_end(headers: Headers, also_drop: frozenset[str] = frozenset()) -> Hea
         for token in value.split(",")
     }
     dropped = HOP_BY_HOP | also_drop | listed
-    return tuple(header for header in headers if header[0].lower() not in dropped)
+    return tuple([header for header in headers if header[0].lower() not in dropped])
 
 
 T = TypeVar("T")

@@ -10,14 +10,17 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from sidecar.http import Headers, header_values
+from sidecar.http import Headers, gather
 from sidecar.ledger.model import Budget
 from sidecar.proxy.answers import Answer
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 TARGET_CHARS_MAX = 8_192
+_READ = frozenset({"host", "origin", "sec-fetch-site", "authorization", "x-api-key", "api-key"})
+Shown: TypeAlias = Mapping[str, list[str]]
 # Printable ASCII without backslash and '#'; what else a path may hold is percent-encoded.
 _TARGET = re.compile(r"/[!-\"$-\[\]-~]*", re.ASCII)
 _ENCODED_SEPARATOR = re.compile(r"%2f|%5c|%00", re.IGNORECASE)
@@ -42,13 +45,14 @@ class Gate:
 
     def admit(self, method: str, target: str, headers: Headers) -> Caller | Answer:
         """The caller behind this request, or why it is not let in."""
-        refusal = _check_method(method) or _check_target(target) or self._check_site(headers)
+        shown = gather(headers, _READ)
+        refusal = _check_method(method) or _check_target(target) or self._check_site(shown)
         if refusal is not None:
             return refusal
-        return self._identify(headers)
+        return self._identify(shown)
 
-    def _check_site(self, headers: Headers) -> Answer | None:
-        hosts = header_values(headers, "host")
+    def _check_site(self, headers: Shown) -> Answer | None:
+        hosts = headers.get("host", [])
         if len(hosts) != 1 or hosts[0].lower() not in self.hosts:
             return _refuse(
                 403,
@@ -56,15 +60,15 @@ class Gate:
                 f"this is not {', '.join(hosts) or 'a host'}; call the sidecar by "
                 f"one of: {', '.join(sorted(self.hosts))} (config key hosts adds names)",
             )
-        for origin in header_values(headers, "origin"):
+        for origin in headers.get("origin", ()):
             if urlsplit(origin).netloc.lower() not in self.hosts:
                 return _refuse(403, "origin", "requests from web pages are refused")
-        for site in header_values(headers, "sec-fetch-site"):
+        for site in headers.get("sec-fetch-site", ()):
             if site not in {"none", "same-origin"}:
                 return _refuse(403, "origin", "requests from other sites are refused")
         return None
 
-    def _identify(self, headers: Headers) -> Caller | Answer:
+    def _identify(self, headers: Shown) -> Caller | Answer:
         if self.tokens is None:
             return self.anonymous
         shown = _shown_token(headers)
@@ -85,13 +89,13 @@ class Gate:
         )
 
 
-def _shown_token(headers: Headers) -> str:
-    for value in header_values(headers, "authorization"):
+def _shown_token(headers: Shown) -> str:
+    for value in headers.get("authorization", ()):
         scheme, _, token = value.partition(" ")
         if scheme.lower() == "bearer":
             return token.strip()
     for name in ("x-api-key", "api-key"):
-        for value in header_values(headers, name):
+        for value in headers.get(name, ()):
             return value
     return ""
 

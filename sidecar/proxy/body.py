@@ -76,6 +76,9 @@ async def read_body(
     taken = length or 0
     if not memory.take(taken):
         return NoRoom()
+    if length is not None and source.is_eof():
+        # It is here already, as the body of most calls is: nothing to wait for.
+        return Kept(source.read_nowait(), taken)
     parts: list[bytes] = []
     size = 0
     done = False

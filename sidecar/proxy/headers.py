@@ -7,6 +7,7 @@ challenge and any secret of ours that it echoes stop on the way back.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from sidecar.http import Header, Headers, end_to_end, header_values
 from sidecar.x402.headers import REQUEST_PAYMENT_HEADERS, without_challenge
@@ -42,6 +43,7 @@ def request_headers(headers: Headers, credential: Headers) -> Headers:
     return (*kept, *credential)
 
 
+@lru_cache(maxsize=1024)
 def _is_dropped(name: str) -> bool:
     # CGI-style servers read an underscore as a dash.
     plain = name.lower().replace("_", "-")

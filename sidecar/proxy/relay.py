@@ -35,6 +35,8 @@ class RelayedResponse(web.StreamResponse):
             writer.length = 0
         elif length is not None:
             writer.length = int(length)
+            # Its body is about to come: one write for both. A stream's head goes out at once.
+            self._send_headers_immediately = False
         elif request.version >= HttpVersion11:
             writer.enable_chunking()
             self._headers["Transfer-Encoding"] = "chunked"

@@ -100,6 +100,14 @@ def bug(books: Books) -> None:
     raise AssertionError("a bug")
 
 
+def owe(books: Books) -> None:
+    """Work whose fault comes out only at the commit: an event of a payment that is not there."""
+    books.connection.execute("PRAGMA defer_foreign_keys = ON")
+    books.connection.execute(
+        "INSERT INTO events (at, payment, kind, detail) VALUES (0, 99, 'reserved', '{}')"
+    )
+
+
 def write_much(books: Books) -> None:
     """More than there is room for."""
     books.connection.execute("CREATE TABLE much (a BLOB)")
@@ -180,6 +188,16 @@ async def test_commit_fails(writer: Writer, path: Path, failures: list[str]) -> 
     assert sentence.startswith(f"ledger {path}: the disk failed (disk I/O error)")
     assert [sentence] == failures
     assert 1 == await writer.do(total)
+
+
+async def test_commit_refused(writer: Writer, failures: list[str]) -> None:
+    """A commit that is refused leaves no transaction behind: the next operation works."""
+    said = await outcomes(await in_one_batch(writer, add, owe))
+
+    assert 1 == len(set(said))
+    assert "FOREIGN KEY constraint failed" in said[0]
+    assert said[:1] == failures
+    assert 1 == await writer.do(add)
 
 
 async def test_recovers_with_the_disk(writer: Writer, path: Path) -> None:
