@@ -23,7 +23,6 @@ _REQUEST_DROPPED = REQUEST_PAYMENT_HEADERS | {
     "openai-project",
     "cookie",
     "forwarded",
-    "idempotency-key",
     "accept-encoding",
 }
 _REQUEST_DROPPED_PREFIXES = ("proxy-", "x-forwarded-", "sec-fetch-", "x-sidecar-")

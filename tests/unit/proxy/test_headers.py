@@ -42,7 +42,6 @@ OURS = (("Authorization", "Bearer ours"),)
         "agentkit",
         "OpenAI-Organization",
         "OpenAI-Project",
-        "Idempotency-Key",
         "Sec-Fetch-Mode",
         "x-sidecar-budget",
     ],
@@ -61,7 +60,7 @@ def test_listed_in_connection() -> None:
 
 def test_kept() -> None:
     """Everything else crosses as it is, in its order and its spelling."""
-    headers = (("User-Agent", "OpenAI/Python"), ("X-Stainless-Lang", "py"), ("Accept", "*/*"))
+    headers = (("User-Agent", "OpenAI/Python"), ("Idempotency-Key", "k"), ("Accept", "*/*"))
 
     assert headers + OURS == request_headers(headers, OURS)
 
