@@ -64,6 +64,7 @@ class SqliteLedger:
     @classmethod
     def read(cls, path: Path, since: datetime | None, limit: int) -> tuple[Payment, ...]:
         """The newest payments first, read beside whoever writes, or when nobody does."""
+        sqlite_file.require_library()
         with (
             sqlite_file.explained(path),
             closing(sqlite_file.read_only(path.resolve())) as connection,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 from sidecar.config.model import Address, Config
@@ -55,6 +56,7 @@ class Service:
         self._ledger: Ledger | None = None
         self._data: Listener | None = None
         self._admin: Listener | None = None
+        self._recovery: asyncio.Task[None] | None = None
 
     @classmethod
     async def start(cls, config: Config, opened: Opened, log: Emit, ports: Ports) -> Service:
@@ -143,6 +145,7 @@ class Service:
         wait_s = self._config.limits.drain_wait_s
         if self._data is not None:
             await self._data.close(wait_s)
+        if self._recovery is not None:
             self._recovery.cancel()
         await self._tasks.drain(wait_s)
         if self._admin is not None:

@@ -145,17 +145,18 @@ def test_refuses_to_start(folder: Path, case: str) -> None:
     assert "Traceback" not in ended.stderr
 
 
-def test_taken_port(folder: Path) -> None:
+@pytest.mark.parametrize("key", ["listen", "admin"])
+def test_taken_port(folder: Path, key: str) -> None:
     """A port that is taken is named with who holds it."""
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
         port = holder.getsockname()[1]
-        replace("sidecar.yaml", "listen: 127.0.0.1:0", f"listen: 127.0.0.1:{port}")(folder)
+        replace("sidecar.yaml", f"{key}: 127.0.0.1:0", f"{key}: 127.0.0.1:{port}")(folder)
         ended = start(folder)
 
     assert USAGE == ended.returncode
-    assert f"listen: 127.0.0.1:{port}" in ended.stderr
+    assert f"{key}: 127.0.0.1:{port}" in ended.stderr
     assert f"pid {os.getpid()}" in ended.stderr
 
 
