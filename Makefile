@@ -13,7 +13,7 @@ comma := ,
 empty :=
 
 test: world
-	$(BIN)/python -m pytest -q -n 2 --cov=sidecar --cov-report= $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal --cov=sidecar --cov-report= $(PYTEST_ARGS)
 	$(BIN)/python -m coverage report --skip-covered --show-missing --fail-under=100 \
 	  --include='$(subst $(empty) ,$(comma),$(foreach part,$(SAFE),sidecar/$(part).py))'
 	$(BIN)/python -m tests.mutants.run

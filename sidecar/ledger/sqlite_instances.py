@@ -78,8 +78,10 @@ class Instances:
     def leave(self) -> None:
         """Go in peace: the lock and its file are gone."""
         if self._lock is not None:
-            self._file(self.own).unlink(missing_ok=True)
-            self.abandon()
+            try:
+                self._file(self.own).unlink(missing_ok=True)
+            finally:
+                self.abandon()
 
     def abandon(self) -> None:
         """Let the lock fall, as it does when the process dies."""

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from sidecar.errors import LedgerError
 from sidecar.ledger.sqlite_books import Books
-from sidecar.ledger.sqlite_file import FAULTS, explain
+from sidecar.ledger.sqlite_file import explain
 from sidecar.refusal import Denied
 
 T = TypeVar("T")
@@ -115,11 +115,17 @@ class Writer:
                 _answer(_Answer(job.future, fault=LedgerError(gone)) for job in jobs)
             elif jobs:
                 _answer(self._transact(books, jobs))
-        if self._abandoned:
-            books.abandon()
-        else:
-            books.leave()
-        _answer([_Answer(last.future)])
+        _answer([self._let_go(books, last)])
+
+    def _let_go(self, books: Books, last: _Job) -> _Answer:
+        try:
+            if self._abandoned:
+                books.abandon()
+            else:
+                books.leave()
+        except Exception as fault:  # a thread has nobody above it: the closer hears of it
+            return _Answer(last.future, fault=explain(self._path, fault))
+        return _Answer(last.future)
 
     def _take(self) -> tuple[list[_Job], _Job | None]:
         """Wait for work; then all that there is, up to the limit or the last one."""
@@ -146,7 +152,7 @@ class Writer:
             answers = [self._step(books, job) for job in jobs]
             connection.execute("COMMIT")
             return answers
-        except (*FAULTS, LedgerError) as fault:
+        except Exception as fault:  # a thread has nobody above it: its callers hear of it
             if connection.in_transaction:
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")

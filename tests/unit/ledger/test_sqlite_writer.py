@@ -325,6 +325,20 @@ async def test_close_drains(path: Path, failures: list[str]) -> None:
     assert [] == list(path.with_name("ledger.db.instances").iterdir())
 
 
+async def test_cannot_let_go(path: Path, failures: list[str]) -> None:
+    """Who closes hears what stood in the way, and the lock has fallen all the same."""
+    writer = Writer(path, lambda: open_books(path, "one", WAIT_S), failures.append)
+    await writer.start()
+    lock = path.with_name("ledger.db.instances") / "one.lock"
+    lock.unlink()
+    lock.mkdir()
+
+    with pytest.raises(LedgerError, match=f"Is a directory: {lock}"):
+        await writer.close()
+
+    assert not Instances(path, "two", WAIT_S).is_alive("one")
+
+
 async def test_abandon(path: Path, failures: list[str]) -> None:
     """Let go of the file as a killed process does: what is queued is not written."""
     writer = Writer(path, lambda: open_books(path, "one", WAIT_S), failures.append)
