@@ -6,6 +6,7 @@ adds the event that says so. A move that raises, or returns a refusal, is undone
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from datetime import datetime
 from pathlib import Path
@@ -296,5 +297,5 @@ def _evidence(proof: Proof) -> dict[str, Any]:
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    status = path.stat()
+    status = os.stat(path)
     return status.st_dev, status.st_ino

@@ -8,7 +8,7 @@ from sidecar.clock import Clock
 from sidecar.errors import LedgerError
 from sidecar.ledger import Ledger
 from sidecar.ledger.model import Proof
-from sidecar.payments.events import Emit, LedgerWriteFailed, PaymentUndelivered, tell
+from sidecar.payments.events import Emit, PaymentUndelivered, TaskFailed, tell
 from sidecar.payments.prover import Prover
 
 CONFIRMATION_TTL = timedelta(hours=1)
@@ -60,5 +60,5 @@ class Recovery:
             try:
                 await self.run_once()
             except LedgerError as fault:
-                self._emit(LedgerWriteFailed(fault.diagnostics()))
+                self._emit(TaskFailed("recovery", fault))
             await self._clock.sleep(interval_s)
