@@ -13,8 +13,8 @@ from sidecar.clock import SystemClock, SystemEntropy
 from sidecar.ledger.sqlite import SqliteLedger
 from sidecar.money import Usdc
 from sidecar.sandbox import Sandbox, SandboxOptions
-from tests.e2e.test_kill import free_port, listening
-from tests.world.running import TOKEN, config_text, running
+from tests.world.processes import free_port
+from tests.world.running import TOKEN, config_text, listening, running
 
 ROOT = Path(__file__).resolve().parents[2]
 CALLS, PAID = 500, 150

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 from pathlib import Path
 
@@ -18,38 +17,18 @@ from sidecar.clock import SystemClock, SystemEntropy
 from sidecar.ledger.sqlite import SqliteLedger
 from sidecar.sandbox import Sandbox, SandboxOptions
 from tests.world.mortal_sidecar import MOMENTS
-from tests.world.running import TOKEN, config_text
+from tests.world.processes import free_port
+from tests.world.running import START_WAIT_S, TOKEN, config_text, listening
 
 TIMES = int(os.environ.get("SIDECAR_KILL_TIMES", "10"))
 ROOT = Path(__file__).resolve().parents[2]
-START_WAIT_S = 30.0
 SIDE_BY_SIDE = 3
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def start(*command: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", *command, cwd=ROOT, stderr=asyncio.subprocess.DEVNULL
     )
-
-
-async def listening(port: int) -> None:
-    async with asyncio.timeout(START_WAIT_S):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.02)
-                continue
-            writer.close()
-            await writer.wait_closed()
-            return
 
 
 async def killed_once(folder: Path, sandbox: Sandbox, moment: str, occasion: int) -> str:
@@ -67,15 +46,19 @@ async def killed_once(folder: Path, sandbox: Sandbox, moment: str, occasion: int
             model="m", messages=[{"role": "user", "content": f"{folder.name} {moment}"}]
         )
     )
-    assert -9 == await asyncio.wait_for(mortal.wait(), START_WAIT_S)
-    successor = await start("sidecar", "run", "--config", str(config))
+    successor = None
     try:
+        assert -9 == await asyncio.wait_for(mortal.wait(), START_WAIT_S)
+        successor = await start("sidecar", "run", "--config", str(config))
         answer = await call
         return answer.choices[0].message.content or ""
     finally:
+        call.cancel()
         await client.close()
-        successor.terminate()
-        await successor.wait()
+        for child in (mortal, successor):
+            if child is not None and child.returncode is None:
+                child.terminate()
+                await child.wait()
 
 
 # Only the sending has a second occasion: it is bare at first, and then it pays.

@@ -17,8 +17,8 @@ from sidecar.clock import SystemClock, SystemEntropy
 from sidecar.config.read import parse_config
 from sidecar.sandbox import Sandbox, SandboxOptions
 from sidecar.service import Ports, Service, open_all
-from tests.e2e.test_kill import free_port, listening
-from tests.world.running import KEY, TOKEN, config_text, running, write_private
+from tests.world.processes import free_port
+from tests.world.running import KEY, TOKEN, config_text, listening, running, write_private
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYED = "sk-the-real-key-of-the-account"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -44,6 +45,23 @@ routes:
     response_wait_s: {response_wait_s}
     breaker: {{undelivered_max: 1000, window: 1h}}
 """
+
+
+START_WAIT_S = 30.0
+
+
+async def listening(port: int) -> None:
+    """Come back once somebody listens on this port. TimeoutError when nobody does."""
+    async with asyncio.timeout(START_WAIT_S):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.02)
+                continue
+            writer.close()
+            await writer.wait_closed()
+            return
 
 
 def write_private(path: Path, text: str) -> None:
