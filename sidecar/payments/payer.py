@@ -6,12 +6,13 @@ what came back decides only what it can prove (money-safety.md).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
 from sidecar.clock import Clock, Entropy
-from sidecar.errors import RemoteProtocolError, SidecarError, UpstreamError
+from sidecar.errors import LedgerError, RemoteProtocolError, SidecarError, UpstreamError
 from sidecar.http import Reply, read_whole, run_exchange
 from sidecar.ledger import Ledger
 from sidecar.ledger.model import Intent, Payment, PaymentState, Proof
@@ -60,6 +61,8 @@ class Payer:
         self._objection = objection  # why nothing new may be signed for this network now
         self._emit = emit
         self._undelivered_ttl = undelivered_ttl
+        self._unreleased: set[str] = set()
+        self._releasing = asyncio.Lock()
 
     async def pay(self, order: Order, required: PaymentRequired) -> Outcome:
         """Pay for this request, or present again what was already signed for it.
@@ -67,6 +70,7 @@ class Payer:
         Raises LedgerError when the books cannot be written and WalletError when the key cannot
         sign; in both cases nothing new has left.
         """
+        await self._release_leftovers()
         now = self._clock.now()
         payment = await self._ledger.claim(order.purchase, now, now - self._undelivered_ttl)
         if payment is None:
@@ -154,7 +158,7 @@ class Payer:
         finally:
             if not held:
                 # Before the app hears: its retry must find this payment free to bind to.
-                await self._ledger.release(payment.id)
+                await self._release(payment.id)
 
     async def _presentations(self, order: Order, payment: Payment) -> Outcome:
         route = order.route
@@ -179,11 +183,11 @@ class Payer:
             verdict = judge(reply.status, reply.headers)
             match verdict:
                 case Served(proof):
-                    return Paid(await self._post(payment, proof), reply)
+                    return Paid(await self._post(payment, proof, reply), reply)
                 case Answered():
                     return Rejected(payment, reply)
                 case Kept(proof):
-                    payment = await self._post(payment, proof)
+                    payment = await self._post(payment, proof, reply)
                     retry_after_s = None
                 case Refused():
                     retry_after_s = verdict.retry_after_s
@@ -192,10 +196,15 @@ class Payer:
                 break
         return await self._unserved(payment, reason, answered, retry_after_s)
 
-    async def _post(self, payment: Payment, proof: Proof | None) -> Payment:
+    async def _post(self, payment: Payment, proof: Proof | None, reply: Reply) -> Payment:
         if proof is None:
             return payment
-        change = await self._ledger.post(payment.id, proof, self._clock.now())
+        try:
+            change = await self._ledger.post(payment.id, proof, self._clock.now())
+        except LedgerError:
+            # Nobody will read it: the app's retry presents the same authorization.
+            reply.close()
+            raise
         tell(self._emit, change)
         return change.payment
 
@@ -220,8 +229,32 @@ class Payer:
 
     async def delivered(self, payment: Payment) -> None:
         """The app has the last byte of what it paid for."""
-        await self._ledger.deliver(payment.id, self._clock.now())
+        try:
+            await self._ledger.deliver(payment.id, self._clock.now())
+        except LedgerError:
+            self._unreleased.add(payment.id)
+            raise
 
     async def released(self, payment: Payment) -> None:
         """The app is gone without its last byte: its retry may bind."""
-        await self._ledger.release(payment.id)
+        await self._release(payment.id)
+
+    async def _release(self, payment_id: str) -> None:
+        try:
+            await self._ledger.release(payment_id)
+        except LedgerError:
+            self._unreleased.add(payment_id)
+            raise
+
+    async def _release_leftovers(self) -> None:
+        """Let go of what could not be released while the ledger failed.
+
+        Held by nobody who lives on for it, such a payment would turn the app's retry into a
+        second purchase. LedgerError while it still cannot be written: then nothing is paid.
+        """
+        # One at a time: who came second must neither overtake the first nor undo its new claim.
+        async with self._releasing:
+            while self._unreleased:
+                payment_id = next(iter(self._unreleased))
+                await self._ledger.release(payment_id)
+                self._unreleased.discard(payment_id)

@@ -29,6 +29,13 @@ MUTANTS = (
         (f"{MONEY_PATH}::test_in_doubt_binds",),
     ),
     Mutant(
+        "forgets what it could not release",
+        "sidecar/payments/payer.py",
+        "        await self._release_leftovers()\n",
+        "",
+        ("tests/unit/payments/test_payer.py::test_disk_full_after_settling",),
+    ),
+    Mutant(
         "takes a 402 after payment for unpaid",
         "sidecar/payments/payer.py",
         "            reason, answered = await self._refusal(reply), True\n",

@@ -262,3 +262,63 @@ async def test_ledger_fails(world: World) -> None:
             await full.pay(process.order(BODY), await required(world))
 
     assert [] == world.seller.presented()
+
+
+class FailingBooks(LyingLedger):
+    """The ledger, which fails at some moves while its disk is full."""
+
+    def __init__(self, ledger: Any, *moves: str) -> None:
+        super().__init__(ledger)
+        self.full = True
+        self._moves = moves
+
+    async def claim(self, *terms: Any) -> Any:
+        return await self._ledger.claim(*terms)
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._ledger, name)
+        if name not in self._moves:
+            return method
+
+        async def move(*terms: Any) -> Any:
+            if self.full:
+                raise LedgerError("disk full")
+            return await method(*terms)
+
+        return move
+
+
+async def test_disk_full_after_settling(world: World) -> None:
+    """A paid call whose post and release could not be written is bound to once they can be."""
+    async with world.process() as process:
+        books = FailingBooks(process.ledger, "post", "release")
+        paying = payer(world, process, ledger=books)
+        with pytest.raises(LedgerError):
+            await paying.pay(process.order(BODY), await required(world))
+        with pytest.raises(LedgerError):
+            await paying.pay(process.order(BODY), await required(world))
+        books.full = False
+        outcome = await paying.pay(process.order(BODY), await required(world))
+
+    assert isinstance(outcome, Paid)
+    assert 1 == world.seller.settled(BODY)
+    assert 1 == len(set(world.seller.presented()))
+
+
+@pytest.mark.parametrize("move", ["deliver", "release"])
+async def test_disk_full_after_serving(world: World, move: str) -> None:
+    """A payment whose end could not be written is let go of before anything else is paid."""
+    async with world.process() as process:
+        books = FailingBooks(process.ledger, move)
+        paying = payer(world, process, ledger=books)
+        first = await paying.pay(process.order(BODY), await required(world))
+        assert isinstance(first, Paid)
+        end = paying.delivered if move == "deliver" else paying.released
+        with pytest.raises(LedgerError):
+            await end(first.payment)
+        books.full = False
+        second = await paying.pay(process.order(BODY), await required(world))
+
+    assert isinstance(second, Paid)
+    assert first.payment.id == second.payment.id
+    assert 1 == world.seller.settled(BODY)
