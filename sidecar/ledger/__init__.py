@@ -29,7 +29,9 @@ class Ledger(Protocol):
         Returns the new payment, RESERVED and held. Where an open payment of the same purchase
         became free to claim meanwhile, returns that one, held, instead of a second.
         Denied: ``budget`` (with its use), ``breaker``, or ``in_progress`` (an explicit purchase
-        that is being served right now).
+        that is being served right now). For a top-up also ``in_progress`` while any other of
+        its account is open and held, ``topped_up`` where one has answered it already, and
+        ``top_up_rate``.
         """
         ...
 
@@ -57,6 +59,10 @@ class Ledger(Protocol):
         only if they were posted at ``undelivered_since`` or later. For an explicit purchase a
         delivered one counts too. The oldest, if there are several.
         """
+        ...
+
+    async def newest_top_up(self, purchase: Purchase) -> Payment | None:
+        """The newest top-up of this account, whatever became of it."""
         ...
 
     async def release(self, payment_id: str) -> None:

@@ -95,6 +95,18 @@ class Breaker:
 
 
 @dataclass(frozen=True, slots=True)
+class TopUpRule:
+    """What a top-up has to wait for: there is one at a time for an account, whoever asks.
+
+    ``since``: one that was completed at this moment or later answers the request that asks.
+    ``hourly_max``: how many an account may have in any hour.
+    """
+
+    since: datetime
+    hourly_max: int
+
+
+@dataclass(frozen=True, slots=True)
 class Intent:
     """A payment that is about to be made: all that must be known before money is set aside."""
 
@@ -111,6 +123,7 @@ class Intent:
     envelope: Mapping[str, Any]  # the payment header without its payload: what to echo
     budgets: tuple[Budget, ...]
     breaker: Breaker
+    top_up: TopUpRule | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ sqlite            the Ledger contract, and how a ledger is opened
 sqlite_writer     the one thread that touches the file, and the group commit
 sqlite_books      the moves, each inside a transaction
 sqlite_budgets    the windows, raised by one conditional update
+sqlite_rules      what speaks against a new payment
 sqlite_lists      questions
 sqlite_rows       values to columns, rows to values
 sqlite_audit      the books against their events, when a ledger is opened
@@ -87,6 +88,11 @@ class SqliteLedger:
         self, purchase: Purchase, at: datetime, undelivered_since: datetime
     ) -> Payment | None:
         return await self._writer.do(lambda books: books.claim(purchase, at, undelivered_since))
+
+    async def newest_top_up(self, purchase: Purchase) -> Payment | None:
+        return await self._writer.do(
+            lambda books: sqlite_lists.newest_top_up(books.connection, purchase), writes=False
+        )
 
     async def release(self, payment_id: str) -> None:
         await self._writer.do(lambda books: books.release(payment_id))

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from sidecar.errors import LedgerError
-from sidecar.ledger import sqlite_budgets, sqlite_lists
+from sidecar.ledger import sqlite_budgets, sqlite_lists, sqlite_rules
 from sidecar.ledger.model import (
     TRANSITIONS,
-    Breaker,
     Change,
     Intent,
     Payment,
@@ -92,10 +91,10 @@ class Books:
 
     def reserve(self, intent: Intent, at: datetime) -> Payment | Denied:
         at_ms = milliseconds(at)
-        bound = self._bind(intent.purchase, at_ms)
+        bound = self._bind(intent, at_ms)
         if not isinstance(bound, int):
             return bound
-        denied = self._broken(intent.route, intent.breaker, at)
+        denied = sqlite_rules.refusal(self.connection, intent, at)
         if denied is not None:
             return denied
         windows = sqlite_budgets.set_aside(self.connection, intent.budgets, intent.amount, at)
@@ -129,9 +128,9 @@ class Books:
         self.connection.execute(_TELL, (at_ms, made.lastrowid, "reserved", detail))
         return reserved_payment(intent, at_ms)
 
-    def _bind(self, purchase: Purchase, at_ms: int) -> Payment | Denied | int:
+    def _bind(self, intent: Intent, at_ms: int) -> Payment | Denied | int:
         """A payment of this purchase that is free to claim; else the slot for a new one."""
-        taken = set()
+        purchase, taken = intent.purchase, set()
         for row in sqlite_lists.rivals(self.connection, purchase):
             state = PaymentState(row["state"])
             if self.instances.is_held(row["holder"]):
@@ -143,22 +142,9 @@ class Books:
                     self._void(row, Proof("unsigned"), at_ms)
             elif state is PaymentState.AUTHORIZED or row["delivered_at"] is None:
                 return self._hold(row, at_ms)
-        if purchase.explicit and taken:
+        if taken and (purchase.explicit or intent.top_up is not None):
             return Denied("in_progress", "this purchase is being served right now")
         return min(set(range(len(taken) + 1)) - taken)
-
-    def _broken(self, route: str, breaker: Breaker, at: datetime) -> Denied | None:
-        # Zero is the way to say that a route has no breaker.
-        if breaker.undelivered_max <= 0:
-            return None
-        closed = sqlite_lists.closed_since(self.connection, route, at - breaker.window)
-        if closed < breaker.undelivered_max:
-            return None
-        return Denied(
-            "breaker",
-            f"route {route}: {closed} payments within {breaker.window} were paid and never "
-            f"delivered; at {breaker.undelivered_max} no more are made",
-        )
 
     def authorize(self, payment_id: str, authorization: Authorization, at: datetime) -> None:
         at_ms = milliseconds(at)

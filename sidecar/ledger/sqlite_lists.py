@@ -35,6 +35,16 @@ WHERE purchase_key = ? AND explicit = 1 AND state <> 'voided' AND closed_at IS N
 ORDER BY seq
 """
 _CLOSED_SINCE = "SELECT count(*) FROM payments WHERE route = ? AND closed_at >= ?"
+_TOPPED_UP_SINCE = """
+SELECT 1 FROM payments WHERE purchase_key = ? AND purpose = 'top_up' AND delivered_at >= ?
+"""
+_TOP_UPS_SINCE = """
+SELECT count(*) FROM payments
+WHERE purchase_key = ? AND purpose = 'top_up' AND state <> 'voided' AND reserved_at > ?
+"""
+_NEWEST_TOP_UP = """
+SELECT * FROM payments WHERE purchase_key = ? AND purpose = 'top_up' ORDER BY seq DESC LIMIT 1
+"""
 _NEWEST = "SELECT * FROM payments WHERE reserved_at >= ? ORDER BY seq DESC LIMIT ?"
 
 
@@ -77,6 +87,24 @@ def claimable(
     """The rows that a repeated request may bind to where nobody holds them, oldest first."""
     statement = _CLAIMABLE_EXPLICIT if purchase.explicit else _CLAIMABLE
     return connection.execute(statement, (purchase.key, milliseconds(undelivered_since))).fetchall()
+
+
+def is_topped_up_since(connection: sqlite3.Connection, purchase: Purchase, since: datetime) -> bool:
+    """Whether a top-up of this account was completed at this moment or later."""
+    found = connection.execute(_TOPPED_UP_SINCE, (purchase.key, milliseconds(since)))
+    return found.fetchone() is not None
+
+
+def top_ups_since(connection: sqlite3.Connection, purchase: Purchase, since: datetime) -> int:
+    """How many top-ups of this account were reserved after this moment, but for voided ones."""
+    found = connection.execute(_TOP_UPS_SINCE, (purchase.key, milliseconds(since)))
+    (made,) = found.fetchone()
+    return int(made)
+
+
+def newest_top_up(connection: sqlite3.Connection, purchase: Purchase) -> Payment | None:
+    row = connection.execute(_NEWEST_TOP_UP, (purchase.key,)).fetchone()
+    return None if row is None else payment_of(row)
 
 
 def closed_since(connection: sqlite3.Connection, route: str, since: datetime) -> int:

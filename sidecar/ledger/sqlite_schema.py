@@ -72,6 +72,8 @@ _CLOSED = """
 CREATE INDEX payments_closed ON payments (route, closed_at) WHERE closed_at IS NOT NULL
 """
 
+_TOP_UPS = "CREATE INDEX payments_top_ups ON payments (purchase_key) WHERE purpose = 'top_up'"
+
 _WINDOWS = """
 CREATE TABLE windows (
   budget TEXT NOT NULL,
@@ -120,6 +122,7 @@ STATEMENTS = (
     _IN_DOUBT,
     _UNCONFIRMED,
     _CLOSED,
+    _TOP_UPS,
     _WINDOWS,
     _EVENTS,
     _ONCE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from sidecar.ledger.model import (
     PaymentState,
     Proof,
     Purchase,
+    TopUpRule,
     Window,
 )
 from sidecar.ledger.sqlite import SqliteLedger
@@ -1130,3 +1131,79 @@ async def test_close_finishes(store: Store) -> None:
     await first.close()
     second = await store.open("two")
     assert 10 == len(await second.orphaned())
+
+
+ACCOUNT = Purchase("an account", explicit=False)
+
+
+def _rule(since: datetime = NOON, hourly_max: int = 2) -> TopUpRule:
+    return TopUpRule(since, hourly_max)
+
+
+async def test_one_top_up_at_a_time(store: Store) -> None:
+    """While a top-up is under way nobody makes another for its account, in any process."""
+    one, two = await store.open("one"), await store.open("two")
+    await reserved(one, "first", key="an account", top_up=_rule())
+
+    for ledger in (one, two):
+        answer = await ledger.reserve(intent("second", key="an account", top_up=_rule()), NOON)
+        assert isinstance(answer, Denied)
+        assert "in_progress" == answer.rule
+    other = await two.reserve(intent("other", key="another account", top_up=_rule()), NOON)
+    assert isinstance(other, Payment)
+
+
+async def test_top_up_open_until_delivered(store: Store) -> None:
+    """A paid top-up whose owner is gone is bound to, not bought again, until it is delivered."""
+    one, two = await store.open("one"), await store.open("two")
+    await posted(one, "first", key="an account", top_up=_rule())
+    await store.kill(one)
+
+    bound = await two.reserve(intent("second", key="an account", top_up=_rule()), NOON)
+    assert isinstance(bound, Payment)
+    assert "first" == bound.id
+
+
+async def test_answered_by_a_top_up(store: Store) -> None:
+    """A top-up that was completed since a request was sent is what that request needed."""
+    ledger = await store.open("one")
+    await posted(ledger, "first", key="an account", top_up=_rule())
+    await ledger.deliver("first", LATER)
+
+    early = await ledger.reserve(intent("second", key="an account", top_up=_rule(NOON)), LATER)
+    assert isinstance(early, Denied)
+    assert "topped_up" == early.rule
+    rule = _rule(LATER + SECOND)
+    late = await ledger.reserve(intent("second", key="an account", top_up=rule), LATER + SECOND)
+    assert isinstance(late, Payment)
+
+
+async def test_top_ups_in_an_hour(store: Store) -> None:
+    """No more top-ups of an account than its rule allows in any hour; voided ones do not count."""
+    ledger = await store.open("one")
+    await reserved(ledger, "dropped", key="an account", top_up=_rule())
+    await ledger.void("dropped", UNSIGNED, NOON)
+    for number in range(2):
+        rule = _rule(LATER + SECOND)
+        await posted(ledger, f"top-up {number}", key="an account", top_up=rule)
+        await ledger.deliver(f"top-up {number}", LATER)
+    rule = _rule(LATER + SECOND)
+
+    third = await ledger.reserve(intent("third", key="an account", top_up=rule), LATER)
+    assert isinstance(third, Denied)
+    assert "top_up_rate" == third.rule
+    later = await ledger.reserve(intent("third", key="an account", top_up=rule), NOON + HOUR)
+    assert isinstance(later, Payment)
+
+
+async def test_newest_top_up(store: Store) -> None:
+    """The newest top-up of an account is found whatever became of it."""
+    ledger = await store.open("one")
+    nothing = await ledger.newest_top_up(ACCOUNT)
+    await reserved(ledger, "first", key="an account", top_up=_rule())
+    await ledger.void("first", UNSIGNED, NOON)
+    found = await ledger.newest_top_up(ACCOUNT)
+
+    assert nothing is None
+    assert found is not None
+    assert ("first", PaymentState.VOIDED) == (found.id, found.state)

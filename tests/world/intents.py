@@ -7,7 +7,16 @@ from datetime import timedelta
 from typing import Any
 
 from sidecar.ledger import Ledger
-from sidecar.ledger.model import Breaker, Budget, Intent, Payment, Proof, Purchase, Window
+from sidecar.ledger.model import (
+    Breaker,
+    Budget,
+    Intent,
+    Payment,
+    Proof,
+    Purchase,
+    TopUpRule,
+    Window,
+)
 from sidecar.money import Usdc
 from sidecar.x402.types import Authorization
 from tests.world.fakes import NOON
@@ -32,6 +41,7 @@ def intent(
     envelope: Mapping[str, Any] | None = None,
     budgets: tuple[Budget, ...] = (DAY,),
     breaker: Breaker = NO_BREAKER,
+    top_up: TopUpRule | None = None,
 ) -> Intent:
     """What a payer is about to pay; a purchase of its own, unless it is given a key."""
     return Intent(
@@ -39,7 +49,7 @@ def intent(
         purchase=Purchase(key or f"key of {payment_id}", explicit),
         route=route,
         caller="aider",
-        purpose="request",
+        purpose="request" if top_up is None else "top_up",
         scheme="exact",
         network="eip155:84532",
         asset="0xusdc",
@@ -48,6 +58,7 @@ def intent(
         envelope={"x402Version": 2} if envelope is None else envelope,
         budgets=budgets,
         breaker=breaker,
+        top_up=top_up,
     )
 
 

@@ -1,0 +1,55 @@
+"""What the books themselves hold against a new payment, beside its budgets.
+
+A route's breaker, and for a top-up what its account has had already. Looked up in the transaction
+that reserves, so that two processes cannot both find room for the last one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime, timedelta
+
+from sidecar.ledger import sqlite_lists
+from sidecar.ledger.model import Breaker, Intent
+from sidecar.refusal import Denied
+
+_HOUR = timedelta(hours=1)
+
+
+def refusal(connection: sqlite3.Connection, intent: Intent, at: datetime) -> Denied | None:
+    """Why this payment is not to be made now; None where nothing speaks against it."""
+    return _broken(connection, intent.route, intent.breaker, at) or _topped_up(
+        connection, intent, at
+    )
+
+
+def _broken(
+    connection: sqlite3.Connection, route: str, breaker: Breaker, at: datetime
+) -> Denied | None:
+    # Zero is the way to say that a route has no breaker.
+    if breaker.undelivered_max <= 0:
+        return None
+    closed = sqlite_lists.closed_since(connection, route, at - breaker.window)
+    if closed < breaker.undelivered_max:
+        return None
+    return Denied(
+        "breaker",
+        f"route {route}: {closed} payments within {breaker.window} were paid and never "
+        f"delivered; at {breaker.undelivered_max} no more are made",
+    )
+
+
+def _topped_up(connection: sqlite3.Connection, intent: Intent, at: datetime) -> Denied | None:
+    rule = intent.top_up
+    if rule is None:
+        return None
+    if sqlite_lists.is_topped_up_since(connection, intent.purchase, rule.since):
+        return Denied("topped_up", "a top-up was completed since this one was asked for")
+    made = sqlite_lists.top_ups_since(connection, intent.purchase, at - _HOUR)
+    if made < rule.hourly_max:
+        return None
+    return Denied(
+        "top_up_rate",
+        f"route {intent.route}: {made} top-ups of this account within an hour; "
+        f"at {rule.hourly_max} no more are made",
+    )
