@@ -6,6 +6,7 @@
     +- RemoteProtocolError   the other side sent something illegal
     +- UpstreamError         could not connect, read or write; or it took too long
     +- WalletError           cannot sign
+    |  +- WalletBusyError    not before an earlier authorization has settled or expired
     +- LedgerError           cannot write: no ledger, no payment; unpaid traffic still flows
 
 Expected refusals (a budget, a policy) are values, not exceptions: see ``policy.Denied``.
@@ -54,6 +55,12 @@ class UpstreamTimeoutError(UpstreamError):
 
 class WalletError(SidecarError):
     """The wallet cannot sign: a key that is missing, unreadable or not a key."""
+
+
+class WalletBusyError(WalletError):
+    """The wallet can sign, and must not before what it signed last has settled or expired."""
+
+    status_hint = 503
 
 
 class LedgerError(SidecarError):

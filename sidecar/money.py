@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 
 ATOMIC_PER_USDC = 1_000_000
 DECIMALS = 6
@@ -47,6 +48,10 @@ class Usdc:
         if not isinstance(text, str) or _WIRE.fullmatch(text) is None:
             return None
         return cls(int(text))
+
+    def in_usd(self) -> Decimal:
+        """The amount in whole USDC, which is counted as US dollars."""
+        return Decimal(self.atomic) / 1_000_000
 
     def __add__(self, other: Usdc) -> Usdc:
         return Usdc(self.atomic + other.atomic)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from typing import TypeAlias
 
 from sidecar.ledger.model import Change, Payment
 from sidecar.money import Usdc
+from sidecar.providers.base import Balance
 from sidecar.refusal import Denied
 
 
@@ -65,6 +68,67 @@ class PaymentDenied:
 
 
 @dataclass(frozen=True, slots=True)
+class ToppedUp:
+    """A top-up of a route's account ended.
+
+    ``outcome``: raised (paid, and the credit is there), unproven (paid, and the vendor has not
+    been seen to give it: no other top-up is made until it has), in_doubt, denied, failed.
+    """
+
+    route: str
+    account: str
+    outcome: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TopUpsStopped:
+    """Whether a route's top-ups are stopped: one was paid, and the vendor still refuses."""
+
+    route: str
+    account: str
+    stopped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A sign-in at a vendor ended. ``outcome``: ok, failed."""
+
+    route: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceObserved:
+    """What a vendor says that it holds for a route's account."""
+
+    route: str
+    account: str
+    balance: Balance
+    observed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CostObserved:
+    """What a vendor says that a request cost; ``estimated``: what we reckon it did."""
+
+    route: str
+    caller: str
+    cost_usd: Decimal
+    estimated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WalletBalanceObserved:
+    """What a wallet holds on a chain."""
+
+    wallet: str
+    network: str
+    amount: Usdc
+    observed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerWriteFailed:
     """The ledger could not commit: nothing is signed while this lasts."""
 
@@ -114,6 +178,12 @@ Event: TypeAlias = (
     | PaymentInDoubt
     | PaymentUndelivered
     | PaymentDenied
+    | ToppedUp
+    | TopUpsStopped
+    | SignedIn
+    | BalanceObserved
+    | CostObserved
+    | WalletBalanceObserved
     | LedgerWriteFailed
     | ClockSkewMeasured
     | TaskFailed

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from sidecar.http import HttpRequest, Reply, Upstream
-from sidecar.ledger.model import Breaker, Budget, Payment, Purchase
+from sidecar.ledger.model import Breaker, Budget, Payment, Purchase, TopUpRule
 from sidecar.policy import Policy
 from sidecar.refusal import Denied
 from sidecar.wallets import PaymentSigner
@@ -22,11 +22,15 @@ class PayingRoute:
     upstream: Upstream
     breaker: Breaker
     response_wait_s: float
+    chain: Upstream  # where the wallet may ask about its chain
 
 
 @dataclass(slots=True)
 class Order:
-    """One app request that its seller wants paid. ``deserted``: the app has hung up."""
+    """One request that its seller wants paid: an app's, or a charge that buys credit.
+
+    ``deserted``: the app has hung up. ``top_up`` is None for an app's own request.
+    """
 
     request: HttpRequest
     purchase: Purchase
@@ -34,6 +38,12 @@ class Order:
     caller: str
     budgets: tuple[Budget, ...]
     deserted: bool = False
+    top_up: TopUpRule | None = None
+
+    @property
+    def purpose(self) -> str:
+        """What the ledger calls it."""
+        return "request" if self.top_up is None else "top_up"
 
 
 @dataclass(frozen=True, slots=True)

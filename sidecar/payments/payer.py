@@ -12,7 +12,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 from sidecar.clock import Clock, Entropy
-from sidecar.errors import LedgerError, RemoteProtocolError, SidecarError, UpstreamError
+from sidecar.errors import (
+    LedgerError,
+    RemoteProtocolError,
+    SidecarError,
+    UpstreamError,
+    WalletBusyError,
+)
 from sidecar.http import Reply, read_whole, run_exchange
 from sidecar.ledger import Ledger
 from sidecar.ledger.model import Intent, Payment, PaymentState, Proof
@@ -30,7 +36,7 @@ from sidecar.policy import Allowed, choose
 from sidecar.refusal import Denied
 from sidecar.x402.encode import envelope_for, payment_header
 from sidecar.x402.select import candidates
-from sidecar.x402.types import PaymentRequired
+from sidecar.x402.types import Authorization, PaymentRequired
 
 ABANDONED = "abandoned"  # the rule when the app left before anything was signed
 # How long to wait before each presentation of one authorization, within one app request.
@@ -39,6 +45,9 @@ RETRY_AFTER_S_MAX = 30.0
 REFUSAL_BYTES_MAX = 256 * 1024
 WALLET_WAIT_S = 3.0
 WALLET_BYTES_MAX = 64 * 1024
+# What LibertAI's settling of a Permit takes, with room.
+WALLET_BUSY_S = 1.0
+WALLET_BUSY_WAITS = 45
 
 
 class Payer:
@@ -100,7 +109,7 @@ class Payer:
             purchase=order.purchase,
             route=order.route.name,
             caller=order.caller,
-            purpose="request",
+            purpose=order.purpose,
             scheme=candidate.requirements.scheme,
             network=candidate.asset.network,
             asset=candidate.asset.address,
@@ -109,30 +118,20 @@ class Payer:
             envelope=envelope_for(required, candidate.requirements, payment_id),
             budgets=order.budgets,
             breaker=order.route.breaker,
+            top_up=order.top_up,
         )
 
     async def _write_down(self, order: Order, payment: Payment, allowed: Allowed) -> Payment | None:
         """Make the authorization and its record; None where the app left before either."""
         try:
-            # Stamped after every wait there was, so that its life starts now.
-            now = self._clock.now()
-            authorization = await run_exchange(
-                order.route.upstream,
-                order.route.signer.authorize(
-                    allowed.candidate.requirements,
-                    payment.amount,
-                    self._entropy.token(32),
-                    now + timedelta(seconds=allowed.validity_s),
-                ),
-                wait_s=WALLET_WAIT_S,
-                body_bytes_max=WALLET_BYTES_MAX,
-            )
+            authorization = await self._authorization(order, allowed)
         except SidecarError:
             await self._drop(payment)
             raise
         if order.deserted:
             await self._drop(payment)
             return None
+        now = self._clock.now()
         await self._ledger.authorize(payment.id, authorization, now)
         return replace(
             payment,
@@ -140,6 +139,30 @@ class Payer:
             authorization=authorization,
             authorized_at=now,
         )
+
+    async def _authorization(self, order: Order, allowed: Allowed) -> Authorization:
+        """What the wallet is to sign; waits a while for one that must follow another."""
+        candidate, waits = allowed.candidate, WALLET_BUSY_WAITS
+        while True:
+            try:
+                return await run_exchange(
+                    order.route.chain,
+                    order.route.signer.authorize(
+                        candidate.requirements,
+                        candidate.amount,
+                        self._entropy.token(32),
+                        # Stamped after every wait there was, so that its life starts now.
+                        self._clock.now(),
+                        allowed.validity_s,
+                    ),
+                    wait_s=WALLET_WAIT_S,
+                    body_bytes_max=WALLET_BYTES_MAX,
+                )
+            except WalletBusyError:
+                waits -= 1
+                if waits == 0 or order.deserted:
+                    raise
+            await self._clock.sleep(WALLET_BUSY_S)
 
     async def _drop(self, payment: Payment) -> None:
         """Give back what was reserved: nothing was signed."""
@@ -194,7 +217,7 @@ class Payer:
             reason, answered = await self._refusal(reply), True
             if retry_after_s is not None and retry_after_s > RETRY_AFTER_S_MAX:
                 break
-        return await self._unserved(payment, reason, answered, retry_after_s)
+        return await self._unserved(order, payment, reason, answered, retry_after_s)
 
     async def _post(self, payment: Payment, proof: Proof | None, reply: Reply) -> Payment:
         if proof is None:
@@ -215,14 +238,21 @@ class Payer:
             return f"{reply.status}, and {fault.diagnostics()}"
 
     async def _unserved(
-        self, payment: Payment, reason: str, answered: bool, retry_after_s: float | None
+        self,
+        order: Order,
+        payment: Payment,
+        reason: str,
+        answered: bool,
+        retry_after_s: float | None,
     ) -> Outcome:
         """What to say when the seller did not serve: paid for nothing, or nobody knows."""
         if answered and payment.state is PaymentState.AUTHORIZED:
             payment = await self._prove(payment)
         if answered and payment.state is PaymentState.POSTED:
-            await self._ledger.give_up(payment.id, self._clock.now())
-            self._emit(PaymentUndelivered(payment, reason))
+            # A top-up stays open, for that is what keeps a second one from being bought.
+            if order.top_up is None:
+                await self._ledger.give_up(payment.id, self._clock.now())
+                self._emit(PaymentUndelivered(payment, reason))
             return Undelivered(payment, reason)
         self._emit(PaymentInDoubt(payment, reason))
         return InDoubt(payment, reason, retry_after_s)

@@ -51,6 +51,9 @@ class Recovery:
             if payment.authorization.expires_at + CONFIRMATION_TTL > now:
                 await self._prover.prove(payment)
         for payment in await self._ledger.undelivered(now - self._undelivered_ttl):
+            # Nobody comes back for a top-up: it is over when its credit is seen (topups).
+            if payment.purpose == "top_up":
+                continue
             await self._ledger.give_up(payment.id, now)
             self._emit(PaymentUndelivered(payment, "nobody came back for it"))
 

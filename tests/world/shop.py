@@ -16,6 +16,7 @@ from typing import Any
 
 from sidecar.errors import UpstreamError
 from sidecar.http import HttpRequest, Reply, Upstream, read_whole
+from sidecar.ledger import Ledger
 from sidecar.ledger.model import Breaker, Budget, Purchase, Window
 from sidecar.ledger.sqlite import SqliteLedger
 from sidecar.money import Usdc
@@ -34,7 +35,7 @@ from sidecar.payments.prover import Chain, Prover
 from sidecar.payments.purchases import Purchases
 from sidecar.payments.recovery import Recovery
 from sidecar.policy import Policy
-from sidecar.providers.base import PayInline
+from sidecar.providers.base import Occasion, PayInline
 from sidecar.providers.pay_per_request import PayPerRequest
 from sidecar.refusal import Denied
 from sidecar.tasks import Supervisor
@@ -64,6 +65,7 @@ class Process:
     """One run of the sidecar's money path."""
 
     ledger: SqliteLedger
+    books: Ledger  # the same, mortal
     payer: Payer
     purchases: Purchases
     recovery: Recovery
@@ -71,6 +73,8 @@ class Process:
     upstream: Upstream
     tasks: Supervisor
     seller: InMemorySeller
+    clock: FakeClock
+    entropy: FakeEntropy
     events: list[Event] = field(default_factory=list)
     budgets: tuple[Budget, ...] = (DAY,)
     max_payment: Usdc = field(default_factory=lambda: Usdc(100_000))
@@ -84,6 +88,7 @@ class Process:
             self.upstream,
             self.breaker,
             response_wait_s=10.0,
+            chain=self.upstream,
         )
 
     def order(self, body: bytes, idempotency_key: str | None = None) -> Order:
@@ -105,7 +110,9 @@ class Process:
         if reply.status != 402:
             response = await read_whole(reply, 1_000_000)
             return Served(response.status, response.body)
-        remedy = PayPerRequest(ORIGIN).remedy(await read_whole(reply, 1_000_000))
+        refusal = await read_whole(reply, 1_000_000)
+        occasion = Occasion(self.clock.now(), bytes(32))
+        remedy = PayPerRequest(ORIGIN).remedy(order.request, refusal, occasion)
         assert isinstance(remedy, PayInline)
         outcome = await self.purchases.pay(order, remedy.required)
         match outcome:
@@ -145,6 +152,7 @@ class World:
         self.seller = InMemorySeller(self.clock)
         self.processes = 0
         self.rpc_urls: tuple[str, ...] = (RPC_URL,)
+        self.upstream: Upstream | None = None  # in the seller's place
 
     @asynccontextmanager
     async def process(
@@ -164,7 +172,7 @@ class World:
 
     def _wire(self, ledger: SqliteLedger, plan: CrashPlan) -> Process:
         books = plan.around("ledger", ledger)
-        upstream = plan.around("upstream", self.seller)
+        upstream = plan.around("upstream", self.upstream or self.seller)
         events: list[Event] = []
         chains = {NETWORK: Chain(NETWORK, self.rpc_urls, "finalized")} if self.rpc_urls else {}
         prover = Prover(books, upstream, chains, self.clock, events.append)
@@ -180,6 +188,7 @@ class World:
         tasks = Supervisor(lambda name, fault: None)
         return Process(
             ledger,
+            books,
             payer,
             Purchases(payer, tasks),
             Recovery(books, prover, self.clock, events.append, TTL),
@@ -187,5 +196,7 @@ class World:
             upstream,
             tasks,
             self.seller,
+            self.clock,
+            self.entropy,
             events,
         )

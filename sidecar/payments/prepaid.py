@@ -1,0 +1,104 @@
+"""What the top-ups are told about a route that buys credit, and what they answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TypeAlias
+
+from sidecar.http import HttpRequest
+from sidecar.ledger.model import Budget, Payment, Purchase, TopUpRule
+from sidecar.money import Usdc
+from sidecar.payments.balances import Source
+from sidecar.payments.credentials import Credentials
+from sidecar.payments.order import InDoubt, Order, PayingRoute
+from sidecar.providers.base import Balance, Prepaid
+from sidecar.refusal import Denied
+
+
+@dataclass(frozen=True, slots=True)
+class TopUpTerms:
+    """How much credit to buy, how often, and when to do so before anybody is refused."""
+
+    amount: Usdc
+    hourly_max: int = 2
+    wait_s: float = 60.0  # how long a request waits for it
+    low_water: Decimal | None = None  # in the unit of the account's balance; None: only on a 402
+
+
+@dataclass(frozen=True, slots=True)
+class PrepaidRoute:
+    """A route whose vendor sells credit."""
+
+    paying: PayingRoute
+    provider: Prepaid
+    credentials: Credentials
+    source: Source
+    budgets: tuple[Budget, ...]
+    terms: TopUpTerms
+
+    def purchase(self, account: str) -> Purchase:
+        """What one top-up of this account is to the ledger, whichever route or process asks."""
+        origins = sorted(map(str, self.provider.origins))
+        parts = ("top-up", *origins, self.paying.signer.address, account)
+        return Purchase(hashlib.sha256(json.dumps(parts).encode()).hexdigest(), explicit=False)
+
+    def order(self, account: str, charge: HttpRequest, caller: str, since: datetime) -> Order:
+        """The charge as something to pay."""
+        return Order(
+            charge,
+            self.purchase(account),
+            self.paying,
+            caller,
+            self.budgets,
+            top_up=TopUpRule(since, self.terms.hourly_max),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Credited:
+    """There is credit that was not there when the request was sent: send it again."""
+
+
+Refill: TypeAlias = Credited | InDoubt | Denied
+
+
+@dataclass(slots=True)
+class Proving:
+    """A top-up that was paid, until its credit was seen and used.
+
+    It stays open in the ledger meanwhile, and that is what keeps a second one from being bought,
+    in any process and after any restart.
+    """
+
+    payment: Payment
+    route: PrepaidRoute
+    account: str
+    before: tuple[Balance, ...] | None  # None: not known, say after a restart
+    known_at: datetime  # what was sent before could not have found the credit yet
+    background: bool  # nobody waits for it, so nobody will be served by it
+    rose: bool = False
+    served: bool = False
+    stopped: bool = False
+
+    def see(self, balances: Sequence[Balance]) -> None:
+        """Take note of what the vendor says that it holds now."""
+        self.rose = self.rose or has_risen(self.before, balances)
+
+    @property
+    def complete(self) -> bool:
+        """Whether another top-up may be bought once it is needed."""
+        return self.rose and (self.served or self.background)
+
+
+def has_risen(before: Sequence[Balance] | None, after: Sequence[Balance]) -> bool:
+    """Whether credit came: the first balance is the one that a top-up raises."""
+    if not after:
+        return False
+    if not before:
+        return after[0].can_consume
+    return after[0].unit == before[0].unit and after[0].value > before[0].value
