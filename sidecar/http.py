@@ -136,6 +136,28 @@ class Reply(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class WholeReply:
+    """A response that was read already, as a ``Reply``."""
+
+    response: HttpResponse
+
+    @property
+    def status(self) -> int:
+        return self.response.status
+
+    @property
+    def headers(self) -> Headers:
+        return self.response.headers
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        if self.response.body:
+            yield self.response.body
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 class Upstream(Protocol):
     """The port that sends: to its own origins only, never following a redirect."""
 

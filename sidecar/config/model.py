@@ -19,6 +19,8 @@ from typing import Literal, TypeAlias
 
 from sidecar.ledger.model import Breaker, Budget
 from sidecar.money import Usdc
+from sidecar.providers.cost import Price
+from sidecar.wallets import WalletKind
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -126,7 +128,7 @@ class WalletConfig:
     """A key that can pay, and where it is kept."""
 
     name: str
-    kind: Literal["evm"]
+    kind: WalletKind
     key: SecretRef
 
 
@@ -153,6 +155,20 @@ class CallerConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TopUpConfig:
+    """How much credit a prepaid route buys, how often, and how long a request waits for it.
+
+    ``amount`` is None where the vendor sells packages of its own choice. Below ``low_water``, in
+    US dollars, credit is bought before anybody is refused; None: only once somebody is.
+    """
+
+    amount: Usdc | None
+    low_water: Usdc | None = None
+    max_per_hour: int = 2
+    wait_s: float = 60
+
+
+@dataclass(frozen=True, slots=True)
 class RouteConfig:
     """A path prefix, the upstream behind it, and what may be paid there.
 
@@ -171,6 +187,9 @@ class RouteConfig:
     pay_to: frozenset[str] = frozenset()  # lower case; empty: whoever the seller names
     api_key: SecretRef | None = None
     api_key_header: Literal["authorization", "x-api-key"] = "authorization"  # as a bearer token
+    top_up: TopUpConfig | None = None
+    prices: Mapping[str, Price] = field(default_factory=lambda: MappingProxyType({}))
+    sign_in: bool = True  # answer a seller's sign-in-with-x challenge before paying
     insecure: bool = False
     response_wait_s: float = 600
     connect_wait_s: float = 10
@@ -203,6 +222,13 @@ class RecoveryConfig:
     undelivered_ttl_s: float = 600
 
 
+@dataclass(frozen=True, slots=True)
+class BalancesConfig:
+    """How often balances are read: the vendors' and the wallets'."""
+
+    interval_s: float = 60
+
+
 LogFormat: TypeAlias = Literal["auto", "json", "console"]
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 
@@ -232,4 +258,5 @@ class Config:
     callers: Mapping[str, CallerConfig] = field(default_factory=lambda: MappingProxyType({}))
     limits: Limits = Limits()
     recovery: RecoveryConfig = RecoveryConfig()
+    balances: BalancesConfig = BalancesConfig()
     log: LogConfig = LogConfig()

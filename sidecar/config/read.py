@@ -21,7 +21,7 @@ from sidecar.config.mistakes import Mistakes
 from sidecar.config.model import ADMIN, LISTEN, Address, Config, LogConfig, RouteConfig, is_loopback
 from sidecar.config.routes import Known, read_routes
 from sidecar.config.secret_ref import Places
-from sidecar.config.tuning import read_limits, read_log, read_recovery
+from sidecar.config.tuning import read_balances, read_limits, read_log, read_recovery
 from sidecar.config.wallets import read_wallets
 from sidecar.errors import ConfigError
 from sidecar.http import Origin
@@ -54,6 +54,7 @@ KEYS = (
     "routes",
     "limits",
     "recovery",
+    "balances",
     "log",
 )
 _HOST = re.compile(r"([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
@@ -146,6 +147,7 @@ class _Reader:
             callers=MappingProxyType(read_callers(top.at("callers"), self._places, budgets)),
             limits=read_limits(top.at("limits")),
             recovery=read_recovery(top.at("recovery")),
+            balances=read_balances(top.at("balances")),
             log=self._log(),
         )
 

@@ -11,19 +11,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from sidecar.chains import is_evm
 from sidecar.config.budgets import Budgets
 from sidecar.config.chains import check_network
 from sidecar.config.fields import Field, Section, check_name, show
 from sidecar.config.mistakes import closest
 from sidecar.config.model import RouteConfig, WalletConfig
 from sidecar.config.secret_ref import Places, read_secret_ref
+from sidecar.config.spending import read_prices, read_top_up
 from sidecar.config.urls import read_url
 from sidecar.ledger.model import Breaker, Budget
 from sidecar.money import Usdc
+from sidecar.x402.base58 import is_public_key
 
-PAYING = ("pay_per_request",)
+PREPAID = ("venice", "nodit", "x402layer")
+PAYING = ("pay_per_request", "libertai", *PREPAID)
 KEYED = ("api_key",)
-LATER = ("venice", "nodit", "x402layer", "libertai")
+PROVIDERS = (*PAYING, *KEYED)
+_CHOICES = ", ".join(PROVIDERS)
+# A vendor with both: its route has a wallet, or an API key.
+EITHER = ("venice",)
+# They sign in on one chain.
+ONE_NETWORK = PREPAID
 
 # Apps put it behind our address, where it has to stay theirs.
 RESERVED_NAMES = frozenset({"v1"})
@@ -35,7 +44,8 @@ VALIDITY_S_MAX = 300
 _COMMON = ("provider", "upstream", "default", "insecure", "response_wait_s", "connect_wait_s")
 _MONEY = ("wallet", "networks", "max_payment", "budgets", "pay_to", "validity_s", "breaker")
 _KEYED = ("api_key", "api_key_header")
-KEYS = (*_COMMON, *_MONEY, *_KEYED)
+_PRICED = ("libertai", "api_key")
+KEYS = (*_COMMON, *_MONEY, *_KEYED, "top_up", "prices", "sign_in")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
 
 
@@ -66,32 +76,37 @@ def read_routes(field: Field, known: Known) -> dict[str, RouteConfig]:
 
 
 def _read_route(name: str, section: Section, known: Known) -> RouteConfig:
-    provider = _provider(section.at("provider").required(f"use one of: {_providers()}"))
+    provider = _provider(section.at("provider").required(f"use one of: {_CHOICES}"))
     insecure = section.at("insecure").flag()
     upstream = section.at("upstream").required("write it like https://api.example.com")
-    pays = provider in PAYING
-    if provider in KEYED:
-        for key in _MONEY:
-            if section.at(key).is_given:
-                section.at(key).mistake(f"a route with provider {provider} never pays", "remove it")
+    keyed = provider in KEYED or (provider in EITHER and section.at("api_key").is_given)
+    pays = provider in PAYING and not keyed
+    _refuse_keys(section, provider, keyed=keyed, pays=pays)
+    if keyed:
         section.at("api_key").required("write {file: PATH} or {env: NAME}")
-    for key in _KEYED if pays else ():
-        if section.at(key).is_given:
-            section.at(key).mistake("only provider: api_key has an API key", "remove it")
+    max_payment = _max_payment(section.at("max_payment"), required=pays)
+    wallet = _wallet(section.at("wallet"), known, required=pays)
+    networks = _networks(section.at("networks"), required=pays)
+    _check_networks(section.at("networks"), networks, known.wallets.get(wallet or ""), provider)
     return RouteConfig(
         name=name,
         provider=provider,
         upstream=read_url(upstream, insecure=insecure),
-        wallet=_wallet(section.at("wallet"), known, required=pays),
+        wallet=wallet,
         default=section.at("default").flag(),
-        networks=_networks(section.at("networks"), required=pays),
-        max_payment=_max_payment(section.at("max_payment"), required=pays),
+        networks=networks,
+        max_payment=max_payment,
         budgets=_budgets(section.at("budgets"), known, required=pays),
         pay_to=_pay_to(section.at("pay_to")),
         api_key=read_secret_ref(section.at("api_key"), known.places),
         api_key_header=section.at("api_key_header").choice(
             ("authorization", "x-api-key"), "authorization"
         ),
+        top_up=read_top_up(section.at("top_up"), provider, max_payment)
+        if pays and provider in PREPAID
+        else None,
+        prices=read_prices(section.at("prices")),
+        sign_in=section.at("sign_in").flag(default=True),
         insecure=insecure,
         response_wait_s=section.at("response_wait_s").seconds(600, 1, RESPONSE_WAIT_S_MAX),
         connect_wait_s=section.at("connect_wait_s").seconds(10, 0.1, CONNECT_WAIT_S_MAX),
@@ -100,17 +115,43 @@ def _read_route(name: str, section: Section, known: Known) -> RouteConfig:
     )
 
 
-def _providers() -> str:
-    return ", ".join((*PAYING, *KEYED))
+def _refuse_keys(section: Section, provider: str, *, keyed: bool, pays: bool) -> None:
+    """A mistake for each key that means nothing with this provider."""
+    refused: dict[str, str] = {}
+    if keyed:
+        refused |= dict.fromkeys(_MONEY, f"a route with an API key ({provider}) never pays")
+    elif pays:
+        refused |= dict.fromkeys(_KEYED, f"{provider} with a wallet has no API key")
+    if not pays or provider not in PREPAID:
+        refused["top_up"] = f"{provider} sells no credit" if pays else "this route never pays"
+    if provider not in _PRICED:
+        refused["prices"] = f"{provider} says itself what a request cost, or needs no prices"
+    if provider != "pay_per_request":
+        refused["sign_in"] = "only provider: pay_per_request is asked to sign in"
+    for key, why in refused.items():
+        if section.at(key).is_given:
+            section.at(key).mistake(why, "remove it")
+
+
+def _check_networks(
+    field: Field, networks: frozenset[str], wallet: WalletConfig | None, provider: str
+) -> None:
+    """A wallet pays on chains of its kind; some vendors know a wallet on one chain only."""
+    if provider in ONE_NETWORK and len(networks) > 1:
+        field.mistake(f"{provider} is paid on one network", "name one")
+    for network in sorted(networks) if wallet is not None else ():
+        assert wallet is not None
+        if is_evm(network) != (wallet.kind == "evm"):
+            field.mistake(
+                f"{network} is no network of a wallet of kind {wallet.kind}",
+                "name networks of one kind, and a wallet of that kind",
+            )
 
 
 def _provider(field: Field) -> str:
-    text = field.text(fix=f"use one of: {_providers()}")
-    if text in LATER:
-        field.mistake(f"{text} is not available in this version", f"use one of: {_providers()}")
-    elif text and text not in (*PAYING, *KEYED):
-        fix = closest(text, (*PAYING, *KEYED))
-        field.mistake(f"there is no provider {show(text)}", fix)
+    text = field.text(fix=f"use one of: {_CHOICES}")
+    if text and text not in PROVIDERS:
+        field.mistake(f"there is no provider {show(text)}", closest(text, PROVIDERS))
     return text
 
 
@@ -159,12 +200,15 @@ def _budgets(field: Field, known: Known, *, required: bool) -> tuple[Budget, ...
 
 def _pay_to(field: Field) -> frozenset[str]:
     addresses = set()
+    fix = 'write it like "0x…", 40 hex digits, or a Solana address'
     for item in field.items():
-        text = item.text(fix='write it like "0x…", 40 hex digits')
-        if text and _ADDRESS.fullmatch(text) is None:
-            item.mistake(f"not an address: {show(text)}", 'write it like "0x…", 40 hex digits')
-        elif text:
+        text = item.text(fix=fix)
+        if text and _ADDRESS.fullmatch(text) is not None:
             addresses.add(text.lower())
+        elif text and is_public_key(text):
+            addresses.add(text)
+        elif text:
+            item.mistake(f"not an address: {show(text)}", fix)
     if field.is_given and not field.items():
         field.mistake("empty, and empty means no", "name a payee, or remove it to pin the first")
     return frozenset(addresses)

@@ -1,9 +1,9 @@
-"""The numbers that have sensible defaults: limits, recovery, log."""
+"""The numbers that have sensible defaults: limits, recovery, balances, log."""
 
 from __future__ import annotations
 
 from sidecar.config.fields import Field
-from sidecar.config.model import KIB, MIB, Limits, LogConfig, RecoveryConfig
+from sidecar.config.model import KIB, MIB, BalancesConfig, Limits, LogConfig, RecoveryConfig
 
 GIB = 1024 * MIB
 HOUR_S = 3_600
@@ -59,6 +59,13 @@ def read_recovery(field: Field) -> RecoveryConfig:
             usual.undelivered_ttl_s, 1, DAY_S
         ),
     )
+
+
+def read_balances(field: Field) -> BalancesConfig:
+    """How often balances are read."""
+    section = field.section(("interval_s",))
+    usual = BalancesConfig()
+    return BalancesConfig(section.at("interval_s").seconds(usual.interval_s, 1, DAY_S))
 
 
 def read_log(field: Field) -> LogConfig:

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from sidecar.config.fields import Field, check_name
 from sidecar.config.model import SecretKind, SecretRef, WalletConfig
 from sidecar.config.secret_ref import Places, read_secret_ref
+from sidecar.wallets import WalletKind
 
-# The ecosystem's name: what x402 clients in every language read.
-KEY_VARIABLE = "EVM_PRIVATE_KEY"
-KEY_WALLET = "main"
+# The ecosystem's names: what x402 clients in every language read. Each is a wallet of its own.
+KEY_VARIABLES: dict[WalletKind, tuple[str, str]] = {
+    "evm": ("EVM_PRIVATE_KEY", "main"),
+    "solana": ("SVM_PRIVATE_KEY", "solana"),
+}
 
 
 def read_wallets(
@@ -18,21 +21,21 @@ def read_wallets(
 ) -> dict[str, WalletConfig | None]:
     """Every wallet by its name; None for one that is named but wrong.
 
-    Where none is configured, ``EVM_PRIVATE_KEY`` is the wallet ``main``.
+    Where none is configured, ``EVM_PRIVATE_KEY`` is the wallet ``main`` and ``SVM_PRIVATE_KEY``
+    the wallet ``solana``.
     """
     wallets: dict[str, WalletConfig | None] = {}
     for name, entry in field.named():
         check_name(name, entry)
         section = entry.section(("kind", "key"))
-        kind = section.at("kind").required("use kind: evm")
-        if kind.entry is not None and kind.entry.value == "solana":
-            kind.mistake("solana is not available in this version", "use kind: evm")
-        else:
-            kind.choice(("evm",), "evm")
+        kind = section.at("kind").required("use kind: evm or kind: solana")
+        chosen: WalletKind = kind.choice(("evm", "solana"), "evm")
         key = section.at("key").required("write {file: PATH}, {env: NAME} or {keystore: {...}}")
         ref = read_secret_ref(key, places, keystore=True)
-        wallets[name] = None if ref is None else WalletConfig(name, "evm", ref)
-    if not wallets and environ.get(KEY_VARIABLE):
-        ref = SecretRef(SecretKind.ENV, KEY_VARIABLE, path=f"wallets.{KEY_WALLET}.key")
-        wallets[KEY_WALLET] = WalletConfig(KEY_WALLET, "evm", ref)
+        wallets[name] = None if ref is None else WalletConfig(name, chosen, ref)
+    if not wallets:
+        for kind_of_key, (variable, name) in KEY_VARIABLES.items():
+            if environ.get(variable):
+                ref = SecretRef(SecretKind.ENV, variable, path=f"wallets.{name}.key")
+                wallets[name] = WalletConfig(name, kind_of_key, ref)
     return wallets

@@ -12,12 +12,15 @@ from aiohttp import web
 
 from sidecar.clock import Clock
 from sidecar.errors import UpstreamError
-from sidecar.http import Reply
+from sidecar.http import HttpResponse, Reply
 from sidecar.ledger.model import Payment
+from sidecar.payments.balances import Balances
+from sidecar.payments.events import CostObserved, Emit
 from sidecar.payments.payer import Payer
 from sidecar.proxy.headers import response_headers
 from sidecar.proxy.relay import RelayedResponse, is_whole
 from sidecar.proxy.route import Route
+from sidecar.proxy.tail import Tail
 from sidecar.proxy.turn import HUNG_UP, Turn
 from sidecar.tasks import Supervisor
 
@@ -25,15 +28,19 @@ from sidecar.tasks import Supervisor
 class Delivery:
     """Streams replies to apps. Raises ConnectionError when the app has gone."""
 
-    def __init__(self, payer: Payer, tasks: Supervisor, clock: Clock) -> None:
+    def __init__(
+        self, payer: Payer, balances: Balances, tasks: Supervisor, clock: Clock, emit: Emit
+    ) -> None:
         self._payer = payer
+        self._balances = balances
         self._tasks = tasks
         self._clock = clock
+        self._emit = emit
 
     async def unpaid(self, turn: Turn, route: Route, reply: Reply) -> web.StreamResponse:
         """Relay an answer that cost nothing."""
         response = RelayedResponse(reply.status, response_headers(reply.headers, route.secrets))
-        await self._stream(turn, response, reply)
+        await self._stream(turn, route, response, reply)
         return response
 
     async def paid(
@@ -43,7 +50,7 @@ class Delivery:
         response = _with_payment(route, reply, payment)
         complete = False
         try:
-            complete = await self._stream(turn, response, reply)
+            complete = await self._stream(turn, route, response, reply)
             return response
         finally:
             complete = complete or is_whole(response)
@@ -59,20 +66,25 @@ class Delivery:
         """Relay the seller's answer to the app's own mistake; nothing was bought with it."""
         response = _with_payment(route, reply, payment)
         try:
-            await self._stream(turn, response, reply)
+            await self._stream(turn, route, response, reply)
             return response
         finally:
             self._tasks.spawn("delivery", self._payer.released(payment))
 
-    async def _stream(self, turn: Turn, response: RelayedResponse, reply: Reply) -> bool:
+    async def _stream(
+        self, turn: Turn, route: Route, response: RelayedResponse, reply: Reply
+    ) -> bool:
         """Pass the body on as it comes. True when the app has all of it, flushed."""
         turn.status = reply.status
+        tail = Tail(reply.status, reply.headers) if route.reads_bodies else None
         try:
             await response.prepare(turn.request)
             waiting_s = self._clock.monotonic_s()
             async for chunk in reply.chunks():
                 turn.upstream_s += self._clock.monotonic_s() - waiting_s
                 await response.write(chunk)
+                if tail is not None:
+                    tail.feed(chunk)
                 waiting_s = self._clock.monotonic_s()
             await response.write_eof()
             if turn.payment is not None:
@@ -87,7 +99,18 @@ class Delivery:
             raise
         finally:
             reply.close()
+            # A body that broke off was served all the same, up to there.
+            seen = HttpResponse(reply.status, reply.headers) if tail is None else tail.response()
+            self._note(turn, route, seen)
         return True
+
+    def _note(self, turn: Turn, route: Route, response: HttpResponse) -> None:
+        """What the response says beside its answer: what is left, and what it cost."""
+        observation = route.provider.observe(response)
+        self._balances.observe(route.name, "", observation.balances)
+        if observation.cost_usd is not None:
+            cost_usd, estimated = observation.cost_usd, observation.estimated
+            self._emit(CostObserved(route.name, turn.caller, cost_usd, estimated))
 
 
 def _with_payment(route: Route, reply: Reply, payment: Payment) -> RelayedResponse:

@@ -33,10 +33,13 @@ RESPONSE_FIELD_CHARS_MAX = 32 * 1024
 _COOKIES = frozenset({"set-cookie", "set-cookie2"})
 
 
-def request_headers(headers: Headers, credential: Headers) -> Headers:
-    """The app's headers as the provider may see them, with ours in place of its credentials."""
+def request_headers(headers: Headers, credential: Headers, reads_bodies: bool = False) -> Headers:
+    """The app's headers as the provider may see them, with ours in place of its credentials.
+
+    ``reads_bodies``: the answer is to come unencoded, because its cost is read from it.
+    """
     kept = [header for header in end_to_end(headers) if not _is_dropped(header[0])]
-    codings = _readable_codings(headers)
+    codings = "identity" if reads_bodies else _readable_codings(headers)
     if codings:
         kept.append(("Accept-Encoding", codings))
     return (*kept, *credential)

@@ -14,6 +14,8 @@ from sidecar.refusal import Denied
 
 RETRY_AFTER_S = 1.0
 IDEMPOTENCY_KEY_CHARS_MAX = 255
+# Refusals that pass by themselves: the status that SDKs retry, and after how many seconds.
+_PASSING = {"draining": (503, 1.0), "in_progress": (409, 1.0), "top_up_wait": (503, 2.0)}
 
 
 def purchase_of(route: str, caller: str, outgoing: HttpRequest, headers: Headers) -> Purchase:
@@ -43,23 +45,14 @@ def body_too_large(replay_bytes_max: int) -> Denied:
 
 def answer_denied(denied: Denied) -> Answer:
     """Refused by a rule: 402 that no SDK retries, with the budget where it was one."""
-    if denied.rule == "draining":
+    if denied.rule in _PASSING:
+        status, retry_after_s = _PASSING[denied.rule]
         return Answer(
-            503,
-            "sidecar_draining",
+            status,
+            f"sidecar_{denied.rule}",
             denied.detail,
             retry=True,
-            retry_after_s=1,
-            decision="denied",
-            rule=denied.rule,
-        )
-    if denied.rule == "in_progress":
-        return Answer(
-            409,
-            "sidecar_in_progress",
-            denied.detail,
-            retry=True,
-            retry_after_s=1,
+            retry_after_s=retry_after_s,
             decision="denied",
             rule=denied.rule,
         )

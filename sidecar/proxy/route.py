@@ -7,22 +7,36 @@ from dataclasses import dataclass, field
 
 from sidecar.http import Upstream
 from sidecar.ledger.model import Budget
+from sidecar.payments.balances import Source
+from sidecar.payments.credentials import Credentials
 from sidecar.payments.order import PayingRoute
+from sidecar.payments.prepaid import PrepaidRoute
 from sidecar.providers.base import Provider
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One provider under its own prefix. ``paying`` is None where nothing is ever paid."""
+    """One provider under its own prefix.
+
+    ``paying`` is None where nothing is ever paid, ``prepaid`` where no credit is bought.
+    """
 
     name: str
     base_url: str
     provider: Provider
     upstream: Upstream
+    credentials: Credentials
     response_wait_s: float
     budgets: tuple[Budget, ...] = ()
     paying: PayingRoute | None = None
+    prepaid: PrepaidRoute | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    source: Source | None = None  # where its balance is read
+
+    @property
+    def reads_bodies(self) -> bool:
+        """Whether its vendor says in the bodies what a request cost."""
+        return self.provider.traits.reads_bodies
 
     def budgets_with(self, others: Iterable[Budget]) -> tuple[Budget, ...]:
         """This route's budgets and these, each once, in one order for everybody."""

@@ -15,16 +15,22 @@ from sidecar.config.secrets import (
 )
 from sidecar.errors import ConfigError, WalletError
 from sidecar.proxy.admission import Caller
-from sidecar.wallets.evm import EvmWallet, parse_private_key
+from sidecar.wallets import PaymentSigner
+from sidecar.wallets.evm import EvmWallet
+from sidecar.wallets.keys import Wallet, keys_of
+from sidecar.wallets.solana_layout import BARE
 
 DEFAULT_CALLER = "default"
+# Whose facilitator takes no memo (providers.md 4).
+BARE_PROVIDER = "x402layer"
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
     """What was behind the config's references. ``all`` is for the log's redaction."""
 
-    wallets: Mapping[str, EvmWallet]
+    wallets: Mapping[str, Wallet]
+    signers: Mapping[str, PaymentSigner]  # by route: its wallet, as its provider wants it
     api_keys: Mapping[str, Secret]  # by route
     # None: the config turned tokens off.
     tokens: Mapping[str, Caller] | None = field(repr=False)
@@ -39,7 +45,7 @@ def open_all(config: Config, environ: MutableMapping[str, str], entropy: Entropy
     # What a child needs stays; what held a secret goes.
     readable = {**environ, **forget_variables(config, environ)}
     mistakes: list[str] = []
-    wallets = _wallets(config, readable, mistakes)
+    wallets, forms = _wallets(config, readable, mistakes)
     api_keys = _api_keys(config, readable, mistakes)
     tokens = _tokens(config, readable, mistakes)
     if mistakes:
@@ -47,32 +53,46 @@ def open_all(config: Config, environ: MutableMapping[str, str], entropy: Entropy
     if config.auth == "token" and not tokens:
         made, _ = ensure_token(config.state_dir / CALLER_TOKEN_FILE, entropy)
         tokens[made.reveal()] = Caller(DEFAULT_CALLER)
-    known = (
-        *(text for _, text in wallets.values()),
-        *(key.reveal() for key in api_keys.values()),
-        *tokens,
-    )
     return Opened(
-        {name: wallet for name, (wallet, _) in wallets.items()},
+        wallets,
+        _signers(config, wallets),
         api_keys,
         tokens if config.auth == "token" else None,
-        known,
+        (*forms, *(key.reveal() for key in api_keys.values()), *tokens),
     )
 
 
 def _wallets(
     config: Config, environ: Mapping[str, str], mistakes: list[str]
-) -> dict[str, tuple[EvmWallet, str]]:
-    wallets: dict[str, tuple[EvmWallet, str]] = {}
+) -> tuple[dict[str, Wallet], list[str]]:
+    """The wallets by their names, and all that a log must not show of their keys."""
+    wallets: dict[str, Wallet] = {}
+    forms: list[str] = []
+    rpc_urls = {network: chain.rpc[0] for network, chain in config.chains.items()}
     for wallet in config.wallets.values():
         try:
-            key = parse_private_key(open_secret(wallet.key, environ).reveal())
-            wallets[wallet.name] = EvmWallet(key), key.hex()
+            keys = keys_of(wallet.kind)
+            text = open_secret(wallet.key, environ).reveal()
+            key = keys.parse_secret_key(text)
+            wallets[wallet.name] = keys.make_wallet(key, rpc_urls)
+            forms += (text.strip(), *keys.secret_forms(key))
         except ConfigError as fault:
             mistakes += fault.mistakes
         except WalletError as fault:
             mistakes.append(f"wallets.{wallet.name}.key: {fault.diagnostics()}")
-    return wallets
+    return wallets, forms
+
+
+def _signers(config: Config, wallets: Mapping[str, Wallet]) -> dict[str, PaymentSigner]:
+    signers: dict[str, PaymentSigner] = {}
+    for route in config.routes.values():
+        if route.wallet is None:
+            continue
+        wallet = wallets[route.wallet]
+        signers[route.name] = wallet
+        if route.provider == BARE_PROVIDER and not isinstance(wallet, EvmWallet):
+            signers[route.name] = wallet.with_layout(BARE)
+    return signers
 
 
 def _api_keys(config: Config, environ: Mapping[str, str], mistakes: list[str]) -> dict[str, Secret]:

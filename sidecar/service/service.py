@@ -7,18 +7,27 @@ from datetime import timedelta
 
 from sidecar.config.model import Address, Config
 from sidecar.errors import ConfigError
+from sidecar.http import Upstream
 from sidecar.ledger import Ledger
 from sidecar.ledger.sqlite import SqliteLedger
 from sidecar.metrics import Metrics
+from sidecar.payments.balances import Balances
 from sidecar.payments.events import Emit, Event, LedgerWriteFailed, TaskFailed
 from sidecar.payments.payer import Payer
 from sidecar.payments.prover import Prover
+from sidecar.payments.purchases import Purchases
 from sidecar.payments.recovery import Recovery
+from sidecar.payments.topups import TopUps
+from sidecar.payments.wallet_balances import WalletBalances
+from sidecar.providers.base import Balance
 from sidecar.proxy.admin import AdminHandler
 from sidecar.proxy.admission import Gate
 from sidecar.proxy.body import ReplayMemory
+from sidecar.proxy.dealings import Dealings
+from sidecar.proxy.delivery import Delivery
 from sidecar.proxy.handler import RequestHandler
 from sidecar.proxy.pool import Pool
+from sidecar.proxy.route import RouteTable
 from sidecar.proxy.server import Handler, Listener, ProxyServer
 from sidecar.refusal import Denied
 from sidecar.service import wiring
@@ -56,7 +65,7 @@ class Service:
         self._ledger: Ledger | None = None
         self._data: Listener | None = None
         self._admin: Listener | None = None
-        self._recovery: asyncio.Task[None] | None = None
+        self._loops: list[asyncio.Task[None]] = []
 
     @classmethod
     async def start(cls, config: Config, opened: Opened, log: Emit, ports: Ports) -> Service:
@@ -79,9 +88,8 @@ class Service:
         )
         ledger = self._ledger = ports.wrap_ledger(books)
         rpc = self._pool.upstream(wiring.rpc_origins(config), RPC_CONNECT_S, RPC_IDLE_S)
-        prover = Prover(
-            ledger, ports.wrap_upstream(rpc), wiring.build_chains(config), ports.clock, emit
-        )
+        chain = ports.wrap_upstream(rpc)
+        prover = Prover(ledger, chain, wiring.build_chains(config), ports.clock, emit)
         ttl = timedelta(seconds=config.recovery.undelivered_ttl_s)
 
         def objection(network: str) -> Denied | None:
@@ -90,13 +98,29 @@ class Service:
             return prover.objection(network)
 
         payer = Payer(ledger, ports.clock, ports.entropy, prover.prove, objection, emit, ttl)
+        table = wiring.Wiring(config, self._opened, self._pool, chain, ports, emit).routes()
+        prepaid = {name: route.prepaid for name, route in table.routes.items() if route.prepaid}
+
+        def on_balance(route: str, account: str, seen: tuple[Balance, ...]) -> None:
+            topups.see(route, account, seen)
+
+        balances = Balances(ports.clock, emit, on_balance)
+        topups = TopUps(prepaid, payer, ledger, balances, self._tasks, ports.clock, emit)
+        delivery = Delivery(payer, balances, self._tasks, ports.clock, emit)
+        limits = wiring.request_limits(config)
         handler = RequestHandler(
             lambda: self._gate,
-            wiring.build_routes(config, self._opened, self._pool, ports),
-            payer,
-            self._tasks,
+            table,
+            Dealings(
+                Purchases(payer, self._tasks),
+                topups,
+                delivery,
+                limits.replay_bytes_max,
+                ports.clock,
+                emit,
+            ),
             ReplayMemory(config.limits.replay_memory_max),
-            wiring.request_limits(config),
+            limits,
             (ports.clock, ports.entropy, emit),
         )
         self._data = await self._listen("listen", config.listen, handler)
@@ -106,7 +130,26 @@ class Service:
         self._admin = await self._listen("admin", config.admin, admin)
         self._admin_hosts = wiring.host_names(config.admin, self._admin.port, config.hosts)
         recovery = Recovery(ledger, prover, ports.clock, emit, ttl)
-        self._recovery = self._tasks.spawn("recovery", recovery.run(config.recovery.interval_s))
+        self._loops = [
+            self._tasks.spawn("recovery", recovery.run(config.recovery.interval_s)),
+            self._tasks.spawn("top-ups", topups.resume()),
+            *self._watch(table, balances, chain),
+        ]
+
+    def _watch(
+        self, table: RouteTable, balances: Balances, chain: Upstream
+    ) -> list[asyncio.Task[None]]:
+        """Read balances on an interval: the vendors', and the wallets' on their chains."""
+        interval_s = self._config.balances.interval_s
+        sources = [route.source for route in table.routes.values() if route.source is not None]
+        wallets = WalletBalances(
+            chain, wiring.balance_questions(self._config), self._ports.clock, self._emit
+        )
+        purses = wiring.purses(self._config, self._opened)
+        return [
+            self._tasks.spawn("balances", balances.run(sources, interval_s)),
+            self._tasks.spawn("wallets", wallets.run(purses, interval_s)),
+        ]
 
     async def _listen(self, key: str, address: Address, handler: Handler) -> Listener:
         server = ProxyServer(handler, wiring.server_limits(self._config))
@@ -145,8 +188,8 @@ class Service:
         wait_s = self._config.limits.drain_wait_s
         if self._data is not None:
             await self._data.close(wait_s)
-        if self._recovery is not None:
-            self._recovery.cancel()
+        for loop in self._loops:
+            loop.cancel()
         await self._tasks.drain(wait_s)
         if self._admin is not None:
             await self._admin.close(1)

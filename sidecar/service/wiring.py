@@ -2,64 +2,102 @@
 
 from __future__ import annotations
 
+from sidecar.chains import is_evm
 from sidecar.config.model import Address, Config, RouteConfig
-from sidecar.http import Origin
+from sidecar.http import Origin, Upstream
+from sidecar.payments.balances import Source
+from sidecar.payments.credentials import Credentials
+from sidecar.payments.events import Emit
 from sidecar.payments.order import PayingRoute
 from sidecar.payments.prover import Chain
+from sidecar.payments.wallet_balances import Purse, Question, evm_question, solana_question
 from sidecar.policy import Policy
-from sidecar.providers.api_key import ApiKey
 from sidecar.providers.base import Provider
-from sidecar.providers.pay_per_request import PayPerRequest
 from sidecar.proxy.admission import Gate
 from sidecar.proxy.handler import RequestLimits
+from sidecar.proxy.lane import Lane, Slots
 from sidecar.proxy.pool import Pool
 from sidecar.proxy.route import Route, RouteTable
 from sidecar.proxy.server import ServerLimits
+from sidecar.service import vendors
 from sidecar.service.ports import Ports
 from sidecar.service.secrets import Opened
 
 
-def build_provider(route: RouteConfig, opened: Opened) -> Provider:
-    """The provider that the route names."""
-    if route.provider == "api_key":
-        key = opened.api_keys[route.name].reveal()
-        return ApiKey(route.upstream, key, route.api_key_header)
-    return PayPerRequest(route.upstream)
+class Wiring:
+    """What every route is made of."""
 
+    def __init__(
+        self, config: Config, opened: Opened, pool: Pool, chain: Upstream, ports: Ports, emit: Emit
+    ) -> None:
+        self._config = config
+        self._opened = opened
+        self._pool = pool
+        self._chain = chain
+        self._ports = ports
+        self._emit = emit
+        self._slots: dict[tuple[str, str | None], Slots] = {}
 
-def build_routes(config: Config, opened: Opened, pool: Pool, ports: Ports) -> RouteTable:
-    """Every route of the config, ready to serve."""
-    routes = {name: _route(route, opened, pool, ports) for name, route in config.routes.items()}
-    default = next((name for name, route in config.routes.items() if route.default), None)
-    return RouteTable(routes, None if default is None else routes[default])
+    def routes(self) -> RouteTable:
+        """Every route of the config, ready to serve."""
+        routes = {name: self._route(route) for name, route in self._config.routes.items()}
+        default = next((name for name, route in self._config.routes.items() if route.default), None)
+        return RouteTable(routes, None if default is None else routes[default])
 
-
-def _route(config: RouteConfig, opened: Opened, pool: Pool, ports: Ports) -> Route:
-    provider = build_provider(config, opened)
-    upstream = ports.wrap_upstream(
-        pool.upstream(provider.origins, config.connect_wait_s, config.response_wait_s)
-    )
-    paying = None
-    if config.wallet is not None and config.max_payment is not None:
-        paying = PayingRoute(
+    def _route(self, config: RouteConfig) -> Route:
+        ports = self._ports
+        provider = vendors.build_provider(config, self._opened)
+        unbounded = ports.wrap_upstream(
+            self._pool.upstream(provider.origins, config.connect_wait_s, config.response_wait_s)
+        )
+        credentials = Credentials(
+            config.name, provider, unbounded, (ports.clock, ports.entropy, self._emit)
+        )
+        paying = self._paying(config, unbounded)
+        api_key = self._opened.api_keys.get(config.name)
+        return Route(
             name=config.name,
-            policy=Policy(config.max_payment, config.networks, config.pay_to, config.validity_s),
-            signer=opened.wallets[config.wallet],
+            base_url=config.upstream,
+            provider=provider,
+            upstream=self._in_lane(config, provider, unbounded),
+            credentials=credentials,
+            response_wait_s=config.response_wait_s,
+            budgets=config.budgets,
+            paying=paying,
+            prepaid=vendors.prepaid_route(
+                config, provider, paying, credentials, unbounded, config.budgets
+            ),
+            secrets=() if api_key is None else (api_key.reveal(),),
+            source=Source(config.name, provider, unbounded, credentials.get),
+        )
+
+    def _paying(self, config: RouteConfig, upstream: Upstream) -> PayingRoute | None:
+        if config.wallet is None or config.max_payment is None:
+            return None
+        return PayingRoute(
+            name=config.name,
+            policy=Policy(
+                config.max_payment,
+                config.networks,
+                config.pay_to,
+                config.validity_s,
+                vendors.schemes(config),
+            ),
+            signer=self._opened.wallets[config.wallet],
             upstream=upstream,
             breaker=config.breaker,
             response_wait_s=config.response_wait_s,
+            chain=self._chain,
         )
-    api_key = opened.api_keys.get(config.name)
-    return Route(
-        name=config.name,
-        base_url=config.upstream,
-        provider=provider,
-        upstream=upstream,
-        response_wait_s=config.response_wait_s,
-        budgets=config.budgets,
-        paying=paying,
-        secrets=() if api_key is None else (api_key.reveal(),),
-    )
+
+    def _in_lane(self, config: RouteConfig, provider: Provider, upstream: Upstream) -> Upstream:
+        """Routes with one wallet at one vendor share what it allows in flight."""
+        in_flight_max = provider.traits.in_flight_max
+        if not in_flight_max:
+            return upstream
+        key = (config.upstream, config.wallet)
+        slots = self._slots.setdefault(key, Slots(in_flight_max, self._ports.clock))
+        return Lane(upstream, slots)
 
 
 def build_gate(config: Config, opened: Opened, port: int) -> Gate:
@@ -77,6 +115,29 @@ def host_names(address: Address, port: int, extra: tuple[str, ...]) -> frozenset
 def build_chains(config: Config) -> dict[str, Chain]:
     """How to ask each network that the config has endpoints for."""
     return {name: Chain(name, chain.rpc, chain.finality) for name, chain in config.chains.items()}
+
+
+def purses(config: Config, opened: Opened) -> tuple[Purse, ...]:
+    """Every wallet on every network that a route pays on and that can be asked."""
+    found = {
+        (route.wallet, network)
+        for route in config.routes.values()
+        for network in route.networks
+        if route.wallet is not None and network in config.chains
+    }
+    return tuple(
+        Purse(name, opened.wallets[name].address, network) for name, network in sorted(found)
+    )
+
+
+def balance_questions(config: Config) -> dict[str, tuple[Question, ...]]:
+    """How each network's endpoints are asked what a wallet holds."""
+    return {
+        name: tuple(
+            (evm_question if is_evm(name) else solana_question)(url, name) for url in chain.rpc
+        )
+        for name, chain in config.chains.items()
+    }
 
 
 def rpc_origins(config: Config) -> frozenset[Origin]:

@@ -10,12 +10,18 @@ from typing import Any
 from aiohttp import web
 
 from sidecar.clock import SystemClock, SystemEntropy
+from sidecar.payments.balances import Balances
+from sidecar.payments.credentials import Credentials
 from sidecar.payments.events import Event
 from sidecar.payments.order import Order, Outcome
+from sidecar.payments.purchases import Purchases
+from sidecar.payments.topups import TopUps
 from sidecar.providers.api_key import ApiKey
 from sidecar.providers.base import Provider
 from sidecar.proxy.admission import Caller, Gate
 from sidecar.proxy.body import ReplayMemory
+from sidecar.proxy.dealings import Dealings
+from sidecar.proxy.delivery import Delivery
 from sidecar.proxy.handler import RequestHandler, RequestLimits
 from sidecar.proxy.pool import Pool
 from sidecar.proxy.route import Route, RouteTable
@@ -74,23 +80,29 @@ async def plain_proxy(
     tasks = Supervisor(lambda name, fault: None)
     pool = Pool(tasks)
     chosen: Provider = ApiKey(base_url, KEY)
-    route = Route(
-        "up",
-        base_url,
-        chosen,
-        pool.upstream(chosen.origins, 1.0, response_wait_s),
-        response_wait_s,
-        secrets=(KEY,),
+    ports = (SystemClock(), SystemEntropy(), world.events.append)
+    clock, _, emit = ports
+    upstream = pool.upstream(chosen.origins, 1.0, response_wait_s)
+    credentials = Credentials("up", chosen, upstream, ports)
+    route = Route("up", base_url, chosen, upstream, credentials, response_wait_s, secrets=(KEY,))
+    balances = Balances(clock, emit, lambda *seen: None)
+    payer: Any = NoPurchases()  # stands where the money would be
+    dealings = Dealings(
+        Purchases(payer, tasks),
+        TopUps({}, payer, payer, balances, tasks, clock, emit),
+        Delivery(payer, balances, tasks, clock, emit),
+        limits.replay_bytes_max,
+        clock,
+        emit,
     )
     gates: list[Gate] = []
     handler = RequestHandler(
         lambda: gates[0],
         RouteTable({"up": route}, route),
-        NoPurchases(),  # type: ignore[arg-type]  # stands where the money would be
-        tasks,
+        dealings,
         ReplayMemory(memory),
         limits,
-        (SystemClock(), SystemEntropy(), world.events.append),
+        ports,
     )
     listener = await Listener.open(ProxyServer(handler, server_limits), "127.0.0.1", 0)
     world.port = listener.port

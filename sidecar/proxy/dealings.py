@@ -1,0 +1,252 @@
+"""What an app request makes us do upstream: send it, and pay if that is what the answer asks for.
+
+credential -> send -> not 402? relay
+                | 402
+                +-> remedy   PassThrough  relay, without the challenge
+                             Present      once more with a sign-in; then as ``otherwise`` says
+                             PayInline    pay; the paid answer is the answer
+                             TopUp        credit, shared by all who wait; then once more
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+
+from aiohttp import web
+
+from sidecar.clock import Clock
+from sidecar.errors import UpstreamTimeoutError
+from sidecar.http import (
+    Headers,
+    HttpRequest,
+    HttpResponse,
+    Reply,
+    WholeReply,
+    header_values,
+    read_whole,
+)
+from sidecar.payments.events import Emit, PaymentDenied
+from sidecar.payments.order import InDoubt, Order, Paid, Rejected, Undelivered
+from sidecar.payments.prepaid import Credited
+from sidecar.payments.purchases import Purchases
+from sidecar.payments.topups import TopUps
+from sidecar.providers.base import Credential, PassThrough, PayInline, Present, TopUp
+from sidecar.proxy.admission import Caller
+from sidecar.proxy.answers import Answer
+from sidecar.proxy.body import Kept, Streamed
+from sidecar.proxy.delivery import Delivery
+from sidecar.proxy.headers import request_headers, response_headers
+from sidecar.proxy.outcomes import (
+    answer_denied,
+    answer_in_doubt,
+    answer_undelivered,
+    body_too_large,
+    purchase_of,
+    without_challenge,
+)
+from sidecar.proxy.route import Route
+from sidecar.proxy.turn import Turn
+from sidecar.refusal import Denied
+from sidecar.x402.types import PaymentRequired
+
+REFUSAL_BYTES_MAX = 256 * 1024
+REFUSAL_WAIT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """One app request on its way: whose, where to, and with which body."""
+
+    turn: Turn
+    caller: Caller
+    route: Route
+    target: str
+    body: Kept | Streamed
+
+    def outgoing(self, credential: Credential) -> HttpRequest:
+        """The request as the upstream shall see it."""
+        return HttpRequest(
+            self.turn.request.method,
+            self.url,
+            request_headers(self.turn.headers, credential.headers, self.route.reads_bodies),
+            self.body.data if isinstance(self.body, Kept) else b"",
+        )
+
+    @property
+    def url(self) -> str:
+        return self.route.base_url + self.target
+
+
+class Dealings:
+    """Serves errands. Raises SidecarError, and ConnectionError when the app has gone."""
+
+    def __init__(
+        self,
+        purchases: Purchases,
+        topups: TopUps,
+        delivery: Delivery,
+        replay_bytes_max: int,
+        clock: Clock,
+        emit: Emit,
+    ) -> None:
+        self._purchases = purchases
+        self._topups = topups
+        self._delivery = delivery
+        self._replay_bytes_max = replay_bytes_max
+        self._clock = clock
+        self._emit = emit
+
+    async def serve(self, errand: Errand) -> web.StreamResponse:
+        """Send it as it is; pay only if that is what the answer asks for."""
+        sent_at = self._clock.now()
+        outgoing, reply = await self._signed_in(errand)
+        if reply.status != 402:
+            return await self._relay(errand, outgoing, reply)
+        route, refusal = errand.route, await _read_refusal(reply)
+        remedy = route.provider.remedy(outgoing, refusal, route.credentials.occasion())
+        if isinstance(remedy, Present):
+            if isinstance(errand.body, Kept):
+                outgoing = outgoing.with_headers(*remedy.credential.headers)
+                reply = await self._send(errand, outgoing)
+                if reply.status != 402:
+                    route.credentials.remember(outgoing.url, remedy.credential)
+                    return await self._relay(errand, outgoing, reply)
+                refusal = await _read_refusal(reply)
+                remedy = route.provider.remedy(outgoing, refusal, route.credentials.occasion())
+            if isinstance(remedy, Present):
+                remedy = remedy.otherwise
+        match remedy:
+            case PassThrough(reason):
+                return await _refer(errand, refusal, reason)
+            case PayInline(required):
+                return await self._pay(errand, outgoing, refusal, required)
+            case TopUp(account):
+                return await self._top_up(errand, refusal, account, sent_at)
+
+    async def _signed_in(self, errand: Errand) -> tuple[HttpRequest, Reply]:
+        """Sent with the route's credential; once more with a new one where that had gone stale."""
+        credentials = errand.route.credentials
+        credential = await credentials.get(errand.url)
+        outgoing = errand.outgoing(credential)
+        reply = await self._send(errand, outgoing)
+        signs_in = credential.single_use or credential.expires_at is not None
+        if reply.status != 401 or not signs_in:
+            return outgoing, reply
+        refusal = await _read_refusal(reply)
+        if isinstance(errand.body, Streamed) or not errand.route.provider.is_stale(refusal):
+            return outgoing, WholeReply(refusal)
+        outgoing = errand.outgoing(await credentials.renew(credential))
+        return outgoing, await self._send(errand, outgoing)
+
+    async def _send(self, errand: Errand, outgoing: HttpRequest) -> Reply:
+        turn, route, body = errand.turn, errand.route, errand.body
+        sent_s = self._clock.monotonic_s()
+        try:
+            if isinstance(body, Kept):
+                return await route.upstream.send(outgoing, wait_s=route.response_wait_s)
+            lengths = header_values(turn.headers, "content-length")
+            declared: Headers = tuple(("Content-Length", length) for length in lengths)
+            return await route.upstream.send(
+                outgoing.with_headers(*declared),
+                wait_s=route.response_wait_s,
+                body=body.chunks(),
+            )
+        finally:
+            turn.upstream_s += self._clock.monotonic_s() - sent_s
+
+    async def _relay(
+        self, errand: Errand, outgoing: HttpRequest, reply: Reply
+    ) -> web.StreamResponse:
+        if errand.route.prepaid is not None:
+            self._topups.served(errand.route.name, outgoing)
+        errand.turn.decision = "relayed"
+        return await self._delivery.unpaid(errand.turn, errand.route, reply)
+
+    async def _pay(
+        self,
+        errand: Errand,
+        outgoing: HttpRequest,
+        refusal: HttpResponse,
+        required: PaymentRequired,
+    ) -> web.StreamResponse:
+        turn, route = errand.turn, errand.route
+        if route.paying is None:
+            return await _refer(errand, refusal, "this route never pays")
+        if isinstance(errand.body, Streamed):
+            return await self._deny(turn, body_too_large(self._replay_bytes_max))
+        order = Order(
+            outgoing,
+            purchase_of(route.name, errand.caller.name, outgoing, turn.headers),
+            route.paying,
+            errand.caller.name,
+            route.budgets_with(errand.caller.budgets),
+        )
+        paying_s = self._clock.monotonic_s()
+        outcome = await self._purchases.pay(order, required)
+        turn.upstream_s += self._clock.monotonic_s() - paying_s
+        match outcome:
+            case Paid(payment, reply):
+                turn.decision, turn.payment = "paid", payment
+                return await self._delivery.paid(turn, route, reply, payment)
+            case Rejected(payment, reply):
+                turn.decision, turn.payment = "in_doubt", payment
+                return await self._delivery.rejected(turn, route, reply, payment)
+            case InDoubt(payment, reason, retry_after_s):
+                turn.payment = payment
+                return await turn.say(answer_in_doubt(payment, reason, retry_after_s))
+            case Undelivered(payment, reason):
+                turn.payment = payment
+                return await turn.say(answer_undelivered(payment, reason))
+            case Denied():
+                return await self._deny(turn, outcome)
+
+    async def _top_up(
+        self, errand: Errand, refusal: HttpResponse, account: str, sent_at: datetime
+    ) -> web.StreamResponse:
+        turn, route = errand.turn, errand.route
+        if route.prepaid is None:
+            return await _refer(errand, refusal, "this route never buys credit")
+        if isinstance(errand.body, Streamed):
+            return await self._deny(turn, body_too_large(self._replay_bytes_max))
+        waiting_s = self._clock.monotonic_s()
+        refill = await self._topups.ensure(route.name, account, errand.caller.name, sent_at)
+        turn.upstream_s += self._clock.monotonic_s() - waiting_s
+        match refill:
+            case Denied():
+                return await self._deny(turn, refill)
+            case InDoubt(payment, reason, retry_after_s):
+                turn.payment = payment
+                return await turn.say(answer_in_doubt(payment, reason, retry_after_s))
+            case Credited():
+                outgoing, reply = await self._signed_in(errand)
+        if reply.status != 402:
+            return await self._relay(errand, outgoing, reply)
+        reply.close()
+        return await self._deny(turn, self._topups.refused_again(route.name, account))
+
+    async def _deny(self, turn: Turn, denied: Denied) -> web.StreamResponse:
+        self._emit(PaymentDenied(turn.route, turn.caller, denied))
+        return await turn.say(answer_denied(denied))
+
+
+async def _read_refusal(reply: Reply) -> HttpResponse:
+    try:
+        async with asyncio.timeout(REFUSAL_WAIT_S):
+            return await read_whole(reply, REFUSAL_BYTES_MAX)
+    except TimeoutError as fault:
+        raise UpstreamTimeoutError("the upstream's refusal did not end in time") from fault
+
+
+async def _refer(errand: Errand, refusal: HttpResponse, reason: str) -> web.StreamResponse:
+    """Hand on a 402 that no payment mends, without any challenge that an app might pay."""
+    turn, body = errand.turn, without_challenge(refusal)
+    if body is None:
+        return await turn.say(
+            Answer(402, "payment_required", reason, retry=False, rule="unpayable")
+        )
+    turn.decision, turn.detail = "relayed", reason
+    headers = response_headers(refusal.headers, errand.route.secrets, ("x-should-retry", "false"))
+    kept = tuple(header for header in headers if header[0].lower() != "content-length")
+    return await turn.write(402, kept, body)

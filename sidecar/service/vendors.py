@@ -1,0 +1,91 @@
+"""Config -> the provider of a route, and what a prepaid one needs to buy credit."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from sidecar.config.model import Config, RouteConfig
+from sidecar.errors import ConfigError
+from sidecar.http import Upstream
+from sidecar.ledger.model import Budget
+from sidecar.payments.balances import Source
+from sidecar.payments.credentials import Credentials
+from sidecar.payments.order import PayingRoute
+from sidecar.payments.prepaid import PrepaidRoute, TopUpTerms
+from sidecar.providers.api_key import ApiKey
+from sidecar.providers.base import Prepaid, Provider
+from sidecar.providers.libertai import LibertAI
+from sidecar.providers.nodit import Nodit
+from sidecar.providers.pay_per_request import PayPerRequest
+from sidecar.providers.venice import Venice
+from sidecar.providers.venice_key import VeniceKey
+from sidecar.providers.x402layer import X402Layer
+from sidecar.service.secrets import Opened
+
+Vendor: TypeAlias = Venice | Nodit | X402Layer
+
+
+def build_provider(route: RouteConfig, opened: Opened) -> Provider:
+    """The provider that the route names. ConfigError when its upstream is none of that vendor."""
+    if route.api_key is not None:
+        key = opened.api_keys[route.name].reveal()
+        if route.provider == "venice":
+            return VeniceKey(route.upstream, key)
+        return ApiKey(route.upstream, key, route.api_key_header, route.prices)
+    assert route.wallet is not None
+    wallet = opened.wallets[route.wallet]
+    networks = tuple(sorted(route.networks))
+    try:
+        match route.provider:
+            case "venice":
+                return Venice(route.upstream, wallet, networks[0])
+            case "nodit":
+                return Nodit(route.upstream, wallet, networks[0])
+            case "x402layer":
+                return X402Layer(route.upstream, wallet.address, networks[0])
+            case "libertai":
+                return LibertAI(route.upstream, route.prices)
+            case _:
+                assert route.provider == "pay_per_request"
+                signer = wallet if route.sign_in else None
+                return PayPerRequest(route.upstream, signer, networks)
+    except ValueError as fault:
+        raise ConfigError(f"routes.{route.name}.upstream: {fault}") from fault
+
+
+def prepaid_route(
+    route: RouteConfig,
+    provider: Provider,
+    paying: PayingRoute | None,
+    credentials: Credentials,
+    unbounded: Upstream,
+    budgets: tuple[Budget, ...],
+) -> PrepaidRoute | None:
+    """What buys credit for this route; None where nothing does.
+
+    ``unbounded``: the way to the vendor that no limit of requests in flight holds up.
+    """
+    if paying is None or route.top_up is None or not isinstance(provider, Vendor):
+        return None
+    top_up, most = route.top_up, route.max_payment
+    assert most is not None
+    terms = TopUpTerms(
+        # A vendor of packages is told what a package may cost at most.
+        amount=top_up.amount or most,
+        hourly_max=top_up.max_per_hour,
+        wait_s=top_up.wait_s,
+        low_water=None if top_up.low_water is None else top_up.low_water.in_usd(),
+    )
+    vendor: Prepaid = provider
+    source = Source(route.name, vendor, unbounded, credentials.get)
+    return PrepaidRoute(paying, vendor, credentials, source, budgets, terms)
+
+
+def schemes(config: RouteConfig) -> frozenset[str]:
+    """How the route may pay: only LibertAI is given an authorization that it may use in part."""
+    return frozenset({"exact", "upto"} if config.provider == "libertai" else {"exact"})
+
+
+def rpc_urls(config: Config) -> dict[str, str]:
+    """The endpoint that wallets ask, by network: the first of each."""
+    return {name: chain.rpc[0] for name, chain in config.chains.items()}
