@@ -190,6 +190,7 @@ class RouteConfig:
     top_up: TopUpConfig | None = None
     prices: Mapping[str, Price] = field(default_factory=lambda: MappingProxyType({}))
     sign_in: bool = True  # answer a seller's sign-in-with-x challenge before paying
+    use_credits: bool = False  # ask x402layer for credits in the query, too
     insecure: bool = False
     response_wait_s: float = 600
     connect_wait_s: float = 10

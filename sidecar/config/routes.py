@@ -45,7 +45,7 @@ _COMMON = ("provider", "upstream", "default", "insecure", "response_wait_s", "co
 _MONEY = ("wallet", "networks", "max_payment", "budgets", "pay_to", "validity_s", "breaker")
 _KEYED = ("api_key", "api_key_header")
 _PRICED = ("libertai", "api_key")
-KEYS = (*_COMMON, *_MONEY, *_KEYED, "top_up", "prices", "sign_in")
+KEYS = (*_COMMON, *_MONEY, *_KEYED, "top_up", "prices", "sign_in", "use_credits")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
 
 
@@ -107,6 +107,7 @@ def _read_route(name: str, section: Section, known: Known) -> RouteConfig:
         else None,
         prices=read_prices(section.at("prices")),
         sign_in=section.at("sign_in").flag(default=True),
+        use_credits=section.at("use_credits").flag(),
         insecure=insecure,
         response_wait_s=section.at("response_wait_s").seconds(600, 1, RESPONSE_WAIT_S_MAX),
         connect_wait_s=section.at("connect_wait_s").seconds(10, 0.1, CONNECT_WAIT_S_MAX),
@@ -119,15 +120,18 @@ def _refuse_keys(section: Section, provider: str, *, keyed: bool, pays: bool) ->
     """A mistake for each key that means nothing with this provider."""
     refused: dict[str, str] = {}
     if keyed:
-        refused |= dict.fromkeys(_MONEY, f"a route with an API key ({provider}) never pays")
+        what = f"provider {provider}" if provider in KEYED else "an API key"
+        refused |= dict.fromkeys(_MONEY, f"a route with {what} never pays")
     elif pays:
-        refused |= dict.fromkeys(_KEYED, f"{provider} with a wallet has no API key")
+        refused |= dict.fromkeys(_KEYED, f"{provider} takes no API key")
     if not pays or provider not in PREPAID:
         refused["top_up"] = f"{provider} sells no credit" if pays else "this route never pays"
     if provider not in _PRICED:
         refused["prices"] = f"{provider} says itself what a request cost, or needs no prices"
     if provider != "pay_per_request":
         refused["sign_in"] = "only provider: pay_per_request is asked to sign in"
+    if provider != "x402layer":
+        refused["use_credits"] = "only provider: x402layer has endpoints with credits"
     for key, why in refused.items():
         if section.at(key).is_given:
             section.at(key).mistake(why, "remove it")

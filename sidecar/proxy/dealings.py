@@ -76,7 +76,8 @@ class Errand:
 
     @property
     def url(self) -> str:
-        return self.route.base_url + self.target
+        """Where it goes."""
+        return self.route.url(self.target)
 
 
 class Dealings:

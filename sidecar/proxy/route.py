@@ -32,6 +32,13 @@ class Route:
     prepaid: PrepaidRoute | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
     source: Source | None = None  # where its balance is read
+    query: str = ""  # added to each request's own
+
+    def url(self, target: str) -> str:
+        """Where a request for this target goes."""
+        if self.query:
+            target += f"{'&' if '?' in target else '?'}{self.query}"
+        return self.base_url + target
 
     @property
     def reads_bodies(self) -> bool:

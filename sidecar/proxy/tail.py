@@ -41,7 +41,7 @@ class Tail:
         if len(kept) + len(chunk) <= bytes_max:
             kept += chunk
         elif self._slides:
-            kept += chunk[-bytes_max:]
+            kept += chunk
             # A bytearray is cut at its left end without moving the rest.
             del kept[:-bytes_max]
         else:

@@ -69,6 +69,7 @@ class Wiring:
             ),
             secrets=() if api_key is None else (api_key.reveal(),),
             source=Source(config.name, provider, unbounded, credentials.get),
+            query="useCredits=1" if config.use_credits else "",
         )
 
     def _paying(self, config: RouteConfig, upstream: Upstream) -> PayingRoute | None:

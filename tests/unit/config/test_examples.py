@@ -8,7 +8,13 @@ import pytest
 import yaml
 
 from sidecar.config import read, routes
-from sidecar.config.model import Limits, LogConfig, RecoveryConfig
+from sidecar.config.model import (
+    BalancesConfig,
+    Limits,
+    LogConfig,
+    RecoveryConfig,
+    TopUpConfig,
+)
 from sidecar.config.read import load_config
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "config").glob("*.yaml"))
@@ -31,6 +37,8 @@ def test_every_key() -> None:
     assert set(routes.KEYS) == routes_keys
     assert set(Limits.__slots__) == set(tree["limits"])
     assert set(RecoveryConfig.__slots__) == set(tree["recovery"])
+    assert set(BalancesConfig.__slots__) == set(tree["balances"])
+    assert set(TopUpConfig.__slots__) == set(tree["routes"]["venice"]["top_up"])
     assert set(LogConfig.__slots__) == set(tree["log"])
 
 
@@ -49,6 +57,7 @@ def test_example_shows_defaults() -> None:
         usual.ledger_path,
         usual.limits,
         usual.recovery,
+        usual.balances,
         usual.log,
         usual.routes["openai"].breaker,
         usual.routes["openai"].response_wait_s,
@@ -63,6 +72,7 @@ def test_example_shows_defaults() -> None:
         config.ledger_path,
         config.limits,
         config.recovery,
+        config.balances,
         config.log,
         config.routes["seller"].breaker,
         config.routes["seller"].response_wait_s,

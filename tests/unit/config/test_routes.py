@@ -8,9 +8,9 @@ from tests.unit.config.configs import GONE, PAYEE, SELLER, changed, mistakes_in
 
 NAME_RULE = "use up to 32 of a-z, 0-9, _ and -, starting with a letter or digit"
 USDC_FIX = 'write it like "5.00 USDC"'
-PROVIDERS = "use one of: pay_per_request, api_key"
+PROVIDERS = "use one of: pay_per_request, libertai, venice, nodit, x402layer, api_key"
 REF_FIX = "write {file: PATH} or {env: NAME}"
-HEX_FIX = 'write it like "0x…", 40 hex digits'
+HEX_FIX = 'write it like "0x…", 40 hex digits, or a Solana address'
 EMPTY = "empty, and empty means no"
 
 S = ("routes", "seller")
@@ -30,11 +30,6 @@ ROUTES: list[tuple[Steps, object, str]] = [
     ((*S, "walet"), "main", 'routes.seller.walet: unknown key; did you mean "wallet"?'),
     ((*S, "provider"), GONE, f"routes.seller.provider: missing; {PROVIDERS}"),
     ((*S, "provider"), 5, f"routes.seller.provider: not text; {PROVIDERS}, in quotes"),
-    (
-        (*S, "provider"),
-        "venice",
-        f"routes.seller.provider: venice is not available in this version; {PROVIDERS}",
-    ),
     (
         (*S, "provider"),
         "pay-per-request",
@@ -174,7 +169,7 @@ MONEY: list[tuple[Steps, object, str]] = [
     (
         (*S, "api_key"),
         {"env": "KEY"},
-        "routes.seller.api_key: only provider: api_key has an API key; remove it",
+        "routes.seller.api_key: pay_per_request takes no API key; remove it",
     ),
     ((*K, "api_key"), GONE, f"routes.keyed.api_key: missing; {REF_FIX}"),
     (
