@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One USDC deployment: where it lives and what its EIP-712 domain says."""
+    """One USDC deployment: where it lives, and on EVM what its EIP-712 domain says."""
 
     network: str
-    address: str
+    address: str  # EVM: the contract; Solana: the mint
     domain_name: str
     domain_version: str
     decimals: int
@@ -31,6 +31,14 @@ def _usdc(network: str, address: str, domain_name: str) -> Asset:
     return Asset(network, address, domain_name, domain_version="2", decimals=6)
 
 
+def _mint(network: str, address: str) -> Asset:
+    return Asset(network, address, domain_name="", domain_version="", decimals=6)
+
+
+SOLANA = "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp"
+SOLANA_DEVNET = "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1"
+
+
 ASSETS = (
     _usdc("eip155:8453", "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913", "USD Coin"),
     _usdc("eip155:84532", "0x036CbD53842c5426634e7929541eC2318f3dCF7e", "USDC"),
@@ -39,6 +47,9 @@ ASSETS = (
     _usdc("eip155:42161", "0xaf88d065e77c8cC2239327C5EDb3A432268e5831", "USD Coin"),
     _usdc("eip155:421614", "0x75faf114eafb1BDbe2F0316DF893fd58CE46AA4d", "USD Coin"),
     _usdc("eip155:43114", "0xB97EF9Ef8734C71904D8002F8b6Bc66Dd9c48a6E", "USD Coin"),
+    # Both mints belong to the classic Token program.
+    _mint(SOLANA, "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"),
+    _mint(SOLANA_DEVNET, "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU"),
 )
 
 NETWORK_NAMES = {
@@ -49,6 +60,8 @@ NETWORK_NAMES = {
     "eip155:42161": "Arbitrum One",
     "eip155:421614": "Arbitrum Sepolia",
     "eip155:43114": "Avalanche C-Chain",
+    SOLANA: "Solana",
+    SOLANA_DEVNET: "Solana Devnet",
 }
 
 # The names that x402 v1 puts on the wire. Names on which the official SDKs disagree are left out.
@@ -58,9 +71,22 @@ V1_NETWORKS = {
     "ethereum": "eip155:1",
     "polygon": "eip155:137",
     "avalanche": "eip155:43114",
+    "solana": SOLANA,
+    "solana-devnet": SOLANA_DEVNET,
 }
 
-_BY_KEY = {(asset.network, asset.address.lower()): asset for asset in ASSETS}
+
+def is_evm(network: str) -> bool:
+    """Whether this CAIP-2 network speaks EVM; the others that we know are Solana's."""
+    return network.startswith("eip155:")
+
+
+def _key(network: str, address: str) -> tuple[str, str]:
+    # Base58 tells its cases apart; hexadecimal does not.
+    return network, address.lower() if is_evm(network) else address
+
+
+_BY_KEY = {_key(asset.network, asset.address): asset for asset in ASSETS}
 
 
 def caip2(network: str) -> str | None:
@@ -71,7 +97,7 @@ def caip2(network: str) -> str | None:
 
 def find_asset(network: str, address: str) -> Asset | None:
     """The row for this token on this CAIP-2 network, or None. Hex case does not matter."""
-    return _BY_KEY.get((network, address.lower()))
+    return _BY_KEY.get(_key(network, address))
 
 
 def usdc_on(network: str) -> Asset:

@@ -7,6 +7,10 @@
 
 The expiry and the state are read at one finalized block. Read at two moments, the state first,
 the authorization could be used between the two looks.
+
+A Permit has no nonce of its own but a number, which another Permit can take. Used, it is Moved in
+full: its payee may pull up to its value, at any time. It is Dead past its deadline with its number
+still free, or where every number that was taken is seen to have gone to another Permit.
 """
 
 from __future__ import annotations
@@ -16,9 +20,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from sidecar import rpc
 from sidecar.http import HttpRequest, HttpResponse
 from sidecar.ledger.model import Payment, Proof
+from sidecar.rpc import evm
 
 # A token's logs are asked for in spans that public RPC endpoints accept; a chain that fits into
 # one is searched whole.
@@ -28,6 +32,9 @@ LOG_MARGIN_S = 120
 # How a chain's pace is measured, and how often a guess from it is corrected.
 PACE_BLOCKS = 1_000
 GUESSES_MAX = 4
+# A wallet that pays all the time gives so many allowances that a longer span is too much to read.
+APPROVAL_SPAN_BLOCKS = 128
+APPROVAL_SPANS_MAX = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +67,19 @@ def examine(
     """Ask one RPC endpoint about an authorized payment. RemoteProtocolError on any odd read."""
     authorization = payment.authorization
     assert authorization is not None
+    if "primaryType" in authorization.fields:
+        return (yield from _examine_permit(url, payment, finality, span_blocks))
     asset, payer = payment.asset, authorization.fields["from"]
     nonce = authorization.fields["nonce"]
-    final = yield from rpc.block(url, finality)
+    final = yield from evm.block(url, finality)
     expired = final.timestamp >= int(authorization.fields["validBefore"])
     if expired:
         at_final = hex(final.number)
-        used = yield from rpc.authorization_state(url, asset, payer, nonce, at_final)
+        used = yield from evm.authorization_state(url, asset, payer, nonce, at_final)
         if not used:
             return Dead(Proof("expired"))
-    latest = yield from rpc.block(url, "latest")
-    used = yield from rpc.authorization_state(url, asset, payer, nonce, hex(latest.number))
+    latest = yield from evm.block(url, "latest")
+    used = yield from evm.authorization_state(url, asset, payer, nonce, hex(latest.number))
     if not used:
         return Unknown("not used so far")
     return (yield from _trace(url, payment, latest, final, span_blocks))
@@ -79,8 +88,8 @@ def examine(
 def _trace(
     url: str,
     payment: Payment,
-    latest: rpc.Block,
-    final: rpc.Block,
+    latest: evm.Block,
+    final: evm.Block,
     span_blocks: int,
 ) -> Generator[HttpRequest, HttpResponse, Finding]:
     """Used by a transfer, or by its cancellation? The token's own logs tell."""
@@ -94,7 +103,7 @@ def _trace(
         since = yield from _block_at(url, _epoch(payment.authorized_at) - LOG_MARGIN_S, latest)
     for _ in range(LOG_SPANS_MAX):
         first = max(since, until - span_blocks + 1)
-        events = yield from rpc.authorization_logs(
+        events = yield from evm.authorization_logs(
             url, payment.asset, fields["from"], fields["nonce"], first, until
         )
         for event in events:
@@ -102,7 +111,7 @@ def _trace(
                 if event.block_number <= final.number:
                     return Dead(Proof("canceled", event.transaction))
                 return Unknown("canceled, but not finally")
-            moved = yield from rpc.transfer_in(
+            moved = yield from evm.transfer_in(
                 url,
                 event.transaction,
                 payment.asset,
@@ -118,13 +127,75 @@ def _trace(
     return Unknown("used, but its transfer was not found")
 
 
+def _examine_permit(
+    url: str, payment: Payment, finality: str, span_blocks: int
+) -> Generator[HttpRequest, HttpResponse, Finding]:
+    """The same of a Permit."""
+    assert payment.authorization is not None
+    fields = payment.authorization.fields
+    number, deadline = int(fields["nonce"], 16), int(fields["validBefore"])
+    final = yield from evm.block(url, finality)
+    # Later than its deadline: at the deadline itself a token still takes it.
+    if final.timestamp > deadline:
+        free = yield from evm.nonces(url, payment.asset, fields["from"], hex(final.number))
+        if free == number:
+            return Dead(Proof("expired"))
+    latest = yield from evm.block(url, "latest")
+    free = yield from evm.nonces(url, payment.asset, fields["from"], hex(latest.number))
+    if free <= number:
+        return Unknown("its number is not taken so far")
+    span_blocks = min(span_blocks, APPROVAL_SPAN_BLOCKS)
+    return (yield from _trace_permit(url, payment, latest, final, span_blocks))
+
+
+def _trace_permit(
+    url: str,
+    payment: Payment,
+    latest: evm.Block,
+    final: evm.Block,
+    span_blocks: int,
+) -> Generator[HttpRequest, HttpResponse, Finding]:
+    """Who has the Permit's number? Each one that is used leaves an allowance in the logs."""
+    assert payment.authorization is not None
+    fields = payment.authorization.fields
+    owner, deadline = fields["from"], int(fields["validBefore"])
+    ours = fields["to"].lower(), int(fields["value"])
+    expired = False
+    others: list[evm.ApprovalEvent] = []
+    last = int(fields["sinceBlock"])
+    for _ in range(APPROVAL_SPANS_MAX):
+        if last >= latest.number:
+            break
+        first, last = last + 1, min(last + span_blocks, latest.number)
+        events = yield from evm.approval_logs(url, payment.asset, owner, first, last)
+        for event in sorted(events, key=lambda event: event.block_number):
+            if (event.spender, event.value) == ours and not expired:
+                block = yield from evm.block(url, hex(event.block_number))
+                expired = block.timestamp > deadline
+                if not expired:
+                    return Moved(Proof("chain", event.transaction))
+            others.append(event)
+    end = final
+    if last < final.number:
+        end = yield from evm.block(url, hex(last))
+    free = yield from evm.nonces(url, payment.asset, owner, hex(end.number))
+    taken = free - int(fields["nonce"], 16)
+    if taken == 0 and end.timestamp > deadline:
+        return Dead(Proof("expired"))
+    others = [event for event in others if event.block_number <= end.number]
+    # Fewer than were taken: the logs that we were given are not all, and ours may be missing.
+    if 0 < taken <= len(others):
+        return Dead(Proof("canceled", others[0].transaction))
+    return Unknown("its number was taken, and by which Permit was not found")
+
+
 def _block_at(
-    url: str, timestamp: int, latest: rpc.Block
+    url: str, timestamp: int, latest: evm.Block
 ) -> Generator[HttpRequest, HttpResponse, int]:
     """The number of a block near this time: within the margin where the chain keeps its pace."""
     if timestamp >= latest.timestamp:
         return latest.number
-    paced = yield from rpc.block(url, hex(latest.number - PACE_BLOCKS))
+    paced = yield from evm.block(url, hex(latest.number - PACE_BLOCKS))
     elapsed_s = max(1, latest.timestamp - paced.timestamp)
     guess = latest
     for _ in range(GUESSES_MAX):
@@ -132,7 +203,7 @@ def _block_at(
         if abs(off_s) <= LOG_MARGIN_S // 2:
             break
         number = guess.number - off_s * PACE_BLOCKS // elapsed_s
-        guess = yield from rpc.block(url, hex(min(max(0, number), latest.number)))
+        guess = yield from evm.block(url, hex(min(max(0, number), latest.number)))
     return guess.number
 
 

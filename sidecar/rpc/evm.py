@@ -1,43 +1,32 @@
-"""What a chain is asked, as Exchanges over JSON-RPC.
-
-Money waits on these answers, so they are exact or they are a fault: whatever is not one of the
-words that the question allows is RemoteProtocolError, never a default. No error says the URL:
-RPC URLs often hold a key.
-"""
+"""What an EVM chain is asked, as Exchanges over JSON-RPC."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Generator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any
 
-from sidecar.document import read_json, shown
 from sidecar.errors import LocalProtocolError, RemoteProtocolError
-from sidecar.http import HttpRequest, HttpResponse
 from sidecar.money import Usdc
+from sidecar.rpc.jsonrpc import Asks, ask
 
 # keccak256 of each signature (functions: the first four bytes); a test computes them.
 AUTHORIZATION_STATE = "0xe94a0102"  # authorizationState(address,bytes32)
 BALANCE_OF = "0x70a08231"  # balanceOf(address)
+NONCES = "0x7ecebe00"  # nonces(address)
 AUTHORIZATION_USED = "0x98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e9ec333479b10a5"
 AUTHORIZATION_CANCELED = "0x1cdd46ff242716cdaa72d159d339a485b3438398348d68f09d7c8c0a59353d81"
+APPROVAL = "0x8c5be1e5ebec7d5bd14f71427d1e84f3dd0314c0f7b2291e5b200ac8c7c3b925"
 TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 
-REQUEST_ID = 1
 TAGS = frozenset({"latest", "safe", "finalized"})
-ERROR_CHARS_MAX = 200
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
 _WORD = re.compile(r"0x[0-9a-fA-F]{64}", re.ASCII)
 # JSON-RPC writes quantities without leading zeros; these fit in 64 bits.
 _QUANTITY = re.compile(r"0x(?:0|[1-9a-f][0-9a-f]{0,15})", re.ASCII)
 _DATA = re.compile(r"0x(?:[0-9a-fA-F]{2})*", re.ASCII)
-
-T = TypeVar("T")
-# Written out, so that a function's own signature shows that it is a generator.
-Asks: TypeAlias = Generator[HttpRequest, HttpResponse, T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +46,24 @@ class AuthorizationEvent:
     block_number: int
 
 
+@dataclass(frozen=True, slots=True)
+class ApprovalEvent:
+    """An allowance that an owner gave: by a Permit, or by a transaction of its own."""
+
+    spender: str  # in lower case
+    value: int
+    transaction: str
+    block_number: int
+
+
 def chain_id(url: str) -> Asks[int]:
     """The EIP-155 id of the chain behind this endpoint."""
-    return _quantity((yield from _ask(url, "eth_chainId", [])), "eth_chainId")
+    return _quantity((yield from ask(url, "eth_chainId", [])), "eth_chainId")
 
 
 def block(url: str, name: str) -> Asks[Block]:
     """A block by tag (latest, safe, finalized) or by number, as a hexadecimal quantity."""
-    found = yield from _ask(url, "eth_getBlockByNumber", [_block_name(name), False])
+    found = yield from ask(url, "eth_getBlockByNumber", [_block_name(name), False])
     if not isinstance(found, dict):
         raise RemoteProtocolError(f"the chain has no block {name}")
     number = _quantity(found.get("number"), "a block's number")
@@ -84,6 +83,11 @@ def authorization_state(
     return word == 1
 
 
+def nonces(url: str, asset: str, owner: str, block_name: str) -> Asks[int]:
+    """The number that the owner's next Permit must have, at that block."""
+    return (yield from _call(url, asset, NONCES + _address_word(owner), block_name))
+
+
 def balance_of(url: str, asset: str, address: str) -> Asks[Usdc]:
     """What this address holds, in the latest block."""
     return Usdc((yield from _call(url, asset, BALANCE_OF + _address_word(address), "latest")))
@@ -93,27 +97,25 @@ def authorization_logs(
     url: str, asset: str, authorizer: str, nonce: str, from_block: int, to_block: int
 ) -> Asks[tuple[AuthorizationEvent, ...]]:
     """What became of an authorization in these blocks, both ends included; empty: nothing."""
-    topics = ["0x" + _address_word(authorizer), _nonce(nonce)]
-    span = {"fromBlock": hex(from_block), "toBlock": hex(to_block)}
     kinds = [AUTHORIZATION_USED, AUTHORIZATION_CANCELED]
-    wanted = {"address": _address(asset), "topics": [kinds, *topics], **span}
-    logs = yield from _ask(url, "eth_getLogs", [wanted])
-    events = []
-    for log in _logs(logs):
-        kind, *indexed = log.topics or [""]
-        number = _quantity(log.original.get("blockNumber"), "a log's block")
-        # An endpoint that leaves the filter out would have us read another payment's fate.
-        if (
-            log.address != asset.lower()
-            or kind not in kinds
-            or indexed != [topic.lower() for topic in topics]
-            or not from_block <= number <= to_block
-            or log.original.get("removed") not in (None, False)
-        ):
-            raise RemoteProtocolError("eth_getLogs answered a log that was not asked for")
-        transaction = _word(log.original.get("transactionHash"), "a log's transaction")
-        events.append(AuthorizationEvent(kind == AUTHORIZATION_CANCELED, transaction, number))
-    return tuple(events)
+    indexed = ["0x" + _address_word(authorizer), _nonce(nonce)]
+    found = yield from _search(url, asset, kinds, indexed, from_block, to_block)
+    return tuple(
+        AuthorizationEvent(log.topics[0] == AUTHORIZATION_CANCELED, transaction, number)
+        for log, transaction, number in found
+    )
+
+
+def approval_logs(
+    url: str, asset: str, owner: str, from_block: int, to_block: int
+) -> Asks[tuple[ApprovalEvent, ...]]:
+    """The allowances that this owner gave in these blocks, both ends included, to anybody."""
+    indexed = ["0x" + _address_word(owner), None]
+    found = yield from _search(url, asset, [APPROVAL], indexed, from_block, to_block)
+    return tuple(
+        ApprovalEvent(_address_in(log.topics[2]), _number_in(log.data), transaction, number)
+        for log, transaction, number in found
+    )
 
 
 def transfer_in(
@@ -122,7 +124,7 @@ def transfer_in(
     """Whether this transaction succeeded and moved exactly that."""
     if _WORD.fullmatch(transaction) is None:
         raise LocalProtocolError("not the hash of a transaction")
-    receipt = yield from _ask(url, "eth_getTransactionReceipt", [transaction])
+    receipt = yield from ask(url, "eth_getTransactionReceipt", [transaction])
     if not isinstance(receipt, dict):
         # Not mined, dropped, or not seen by this node yet: it did not say that nothing moved.
         raise RemoteProtocolError("the chain has no receipt for this transaction")
@@ -137,43 +139,47 @@ def transfer_in(
     return status == "0x1" and any((log.address, log.topics, log.data) == transfer for log in logs)
 
 
+def _search(
+    url: str,
+    contract: str,
+    kinds: list[str],
+    indexed: Sequence[str | None],
+    from_block: int,
+    to_block: int,
+) -> Asks[list[tuple[_Log, str, int]]]:
+    """The contract's logs of these kinds and indexed words (None: any), in these blocks.
+
+    Each comes with its transaction and its block.
+    """
+    span = {"fromBlock": hex(from_block), "toBlock": hex(to_block)}
+    wanted = {"address": _address(contract), "topics": [kinds, *indexed], **span}
+    found = []
+    for log in _logs((yield from ask(url, "eth_getLogs", [wanted]))):
+        kind, *words = log.topics or [""]
+        number = _quantity(log.original.get("blockNumber"), "a log's block")
+        # An endpoint that leaves the filter out would have us read another payment's fate.
+        if (
+            log.address != contract.lower()
+            or kind not in kinds
+            or len(words) != len(indexed)
+            or any(
+                word not in (found_word, None)
+                for word, found_word in zip(indexed, words, strict=True)
+            )
+            or not from_block <= number <= to_block
+            or log.original.get("removed") not in (None, False)
+        ):
+            raise RemoteProtocolError("eth_getLogs answered a log that was not asked for")
+        transaction = _word(log.original.get("transactionHash"), "a log's transaction")
+        found.append((log, transaction, number))
+    return found
+
+
 def _call(url: str, contract: str, data: str, block_name: str) -> Asks[int]:
     """A contract's answer that is one 32-byte word."""
     call = {"to": _address(contract), "data": data}
-    answer = yield from _ask(url, "eth_call", [call, _block_name(block_name)])
+    answer = yield from ask(url, "eth_call", [call, _block_name(block_name)])
     return int(_word(answer, "eth_call's answer"), 16)
-
-
-def _ask(url: str, method: str, params: list[Any]) -> Asks[Any]:
-    """One question, and the ``result`` of its answer."""
-    question = {"jsonrpc": "2.0", "id": REQUEST_ID, "method": method, "params": params}
-    response = yield HttpRequest(
-        "POST",
-        url,
-        (
-            ("Content-Type", "application/json"),
-            ("Accept", "application/json"),
-            # Bodies are read as they come.
-            ("Accept-Encoding", "identity"),
-        ),
-        json.dumps(question, separators=(",", ":")).encode(),
-    )
-    if response.status != 200:
-        raise RemoteProtocolError(f"{method} was answered with status {response.status}")
-    try:
-        answer = read_json(response.body)
-    except ValueError:
-        raise RemoteProtocolError(f"{method} was not answered with JSON") from None
-    if not isinstance(answer, dict) or answer.get("jsonrpc") != "2.0":
-        raise RemoteProtocolError(f"{method} was not answered with JSON-RPC 2.0")
-    if answer.get("error") is not None:
-        raise RemoteProtocolError(f"{method} failed: {_fault(answer['error'])}")
-    # True is 1 to Python, and so is 1.0.
-    if type(answer.get("id")) is not int or answer["id"] != REQUEST_ID:
-        raise RemoteProtocolError(f"{method} was given another question's answer")
-    if "result" not in answer:
-        raise RemoteProtocolError(f"{method} was answered without a result")
-    return answer["result"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,19 +215,20 @@ def _word(value: Any, what: str) -> str:
     return value.lower()
 
 
+def _address_in(word: str) -> str:
+    if not word.startswith("0x" + "0" * 24):
+        raise RemoteProtocolError("a log's address is longer than 20 bytes")
+    return "0x" + word[26:]
+
+
+def _number_in(data: str) -> int:
+    return int(_word(data, "a log's number"), 16)
+
+
 def _quantity(value: Any, what: str) -> int:
     if not isinstance(value, str) or _QUANTITY.fullmatch(value) is None:
         raise RemoteProtocolError(f"{what} is not a quantity")
     return int(value, 16)
-
-
-def _fault(error: Any) -> str:
-    """What the endpoint says went wrong, in words that are safe to print."""
-    match error:
-        case {"code": int(code), "message": str(message)}:
-            return f"{shown(message, ERROR_CHARS_MAX)} ({shown(code, 20)})"
-        case _:
-            return "without a reason"
 
 
 def _block_name(name: str) -> str:

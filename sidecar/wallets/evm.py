@@ -1,32 +1,40 @@
-"""An EVM key that signs EIP-3009 transfers, and nothing else.
+"""An EVM key that signs sign-ins, EIP-3009 transfers and EIP-2612 Permits, and nothing else.
 
 The EIP-712 digest is made here from typed values and our own row for the token: a server chooses
 no byte of it but the payee and the amount, and those were checked by the policy.
 Signatures are deterministic (RFC 6979), with low s and v of 27 or 28: the same authorization
-gives the same bytes after a restart. Source: EIP-712, EIP-3009, x402.md 2.1.
+gives the same bytes after a restart.
+
+A Permit lets the payee take up to its value, at any time once it was used: it counts in full.
+On the wire it looks like a transfer whose nonce is the Permit's number (thirdweb's dialect).
+Source: EIP-712, EIP-3009, EIP-2612, x402.md 2.1, providers.md 3.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
-from datetime import datetime
+from collections.abc import Generator, Mapping
+from datetime import datetime, timedelta
 from functools import cache, lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from coincurve import PrivateKey
 from Crypto.Hash import keccak
 
-from sidecar.chains import Asset, find_asset
+from sidecar.chains import Asset, find_asset, is_evm
 from sidecar.errors import WalletError
 from sidecar.http import HttpRequest, HttpResponse
 from sidecar.money import Usdc
+from sidecar.siwx import SignInMessage
+from sidecar.wallets.permit import PermitNumbers, next_number
+from sidecar.x402.select import PERMIT, primary_type
 from sidecar.x402.types import Authorization, PaymentRequirements
 
 _KEY = re.compile(r"(?:0x)?([0-9a-fA-F]{64})", re.ASCII)
 _ADDRESS = re.compile(r"0x([0-9a-fA-F]{40})", re.ASCII)
 _NONCE = re.compile(r"0x([0-9a-f]{64})", re.ASCII)
-# What a transfer says, in the order of its EIP-712 type.
+# What is signed, by the names that it has on the wire.
 _FIELDS = ("from", "to", "value", "validAfter", "validBefore", "nonce")
 
 
@@ -40,6 +48,9 @@ _DOMAIN_TYPE = _keccak(
 _TRANSFER_TYPE = _keccak(
     b"TransferWithAuthorization(address from,address to,uint256 value,"
     b"uint256 validAfter,uint256 validBefore,bytes32 nonce)"
+)
+_PERMIT_TYPE = _keccak(
+    b"Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
 )
 
 
@@ -81,11 +92,16 @@ def parse_private_key(text: str) -> bytes:
 
 
 class EvmWallet:
-    """One private key, and the transfers that it signs."""
+    """One private key, and what it signs.
 
-    __slots__ = ("_key", "address")
+    ``rpc_urls`` say by network where to ask for a Permit's number.
+    """
 
-    def __init__(self, private_key: bytes) -> None:
+    __slots__ = ("_key", "_numbers", "_rpc_urls", "address")
+
+    def __init__(
+        self, private_key: bytes, rpc_urls: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         """WalletError when these are not 32 bytes that make a secp256k1 key."""
         try:
             # The library would fill up a shorter one with zeros.
@@ -97,6 +113,8 @@ class EvmWallet:
             raise WalletError("not a private key: zero, or out of the curve's range") from None
         public_key = self._key.public_key.format(compressed=False)
         self.address = checksum_address("0x" + _keccak(public_key[1:])[-20:].hex())
+        self._rpc_urls = rpc_urls
+        self._numbers = PermitNumbers()
 
     def __repr__(self) -> str:
         return f"EvmWallet({self.address})"
@@ -106,47 +124,78 @@ class EvmWallet:
         requirements: PaymentRequirements,
         amount: Usdc,
         nonce: bytes,
-        expires_at: datetime,
+        at: datetime,
+        validity_s: int,
     ) -> Generator[HttpRequest, HttpResponse, Authorization]:
-        """See ``PaymentSigner``. Expiry is cut to whole seconds, as the chain counts."""
-        # EIP-3009 has nothing to ask a chain about: its nonces are random.
-        yield from ()
-        assert expires_at.tzinfo is not None
-        asset = find_asset(requirements.network, requirements.asset)
-        if asset is None:
-            raise WalletError(f"no token of ours on {requirements.network} has this address")
-        authorization = Authorization(
-            network=asset.network,
-            identity="0x" + nonce.hex(),
-            expires_at=expires_at.replace(microsecond=0),
-            fields={
-                "from": self.address,
-                # Some facilitators refuse an address that is not in EIP-55's case.
-                "to": checksum_address(requirements.pay_to),
-                "value": str(amount.atomic),
-                # Never "a while ago": with zero, a clock that is ahead of the chain's is no matter.
-                "validAfter": "0",
-                "validBefore": str(int(expires_at.timestamp())),
-                "nonce": "0x" + nonce.hex(),
-                "asset": asset.address,
-            },
-        )
+        """See ``PaymentSigner``. Expiry is cut to whole seconds, as the chain counts.
+
+        A transfer asks the chain nothing: its nonce is ``nonce``, which is random. A Permit's is
+        the chain's next number, and WalletBusyError while an earlier Permit has that.
+        """
+        assert at.tzinfo is not None
+        asset = _token(requirements.network, requirements.asset)
+        expires_at = (at + timedelta(seconds=validity_s)).replace(microsecond=0)
+        fields = {
+            "from": self.address,
+            # Some facilitators refuse an address that is not in EIP-55's case.
+            "to": checksum_address(requirements.pay_to),
+            "value": str(amount.atomic),
+            # Never "a while ago": with zero, a clock that is ahead of the chain's is no matter.
+            "validAfter": "0",
+            "validBefore": str(int(expires_at.timestamp())),
+            "nonce": "0x" + nonce.hex(),
+            "asset": asset.address,
+        }
+        number = None
+        if _wants_permit(requirements):
+            url = self._rpc_urls.get(asset.network)
+            if url is None:
+                raise WalletError(
+                    "a Permit takes a number from its chain, and no RPC endpoint is configured: "
+                    f"set chains.{asset.network}.rpc"
+                )
+            number, since = yield from next_number(url, asset, self.address)
+            fields |= {
+                "nonce": f"0x{number:064x}",
+                "primaryType": PERMIT,
+                # Not signed: where to look for what became of it.
+                "sinceBlock": str(since),
+            }
+        authorization = Authorization(asset.network, _identity(fields), expires_at, fields)
         # What could not be signed must not be written down either.
         self._digest(authorization)
+        if number is not None:
+            # The last thing, in one step: of two that asked at once only one gets the number.
+            self._numbers.give(asset, number, at)
         return authorization
 
+    def sign_in(self, message: SignInMessage) -> str:
+        """See ``siwx.SignIn``: EIP-191, as 0x-hex of 65 bytes."""
+        if not is_evm(message.network):
+            raise WalletError(f"a sign-in on {message.network}, and this is an EVM wallet")
+        if message.address != self.address:
+            raise WalletError(f"a sign-in of {message.address}, and this is {self.address}")
+        text = message.text().encode()
+        return self._sign(_keccak(b"\x19Ethereum Signed Message:\n%d" % len(text) + text))
+
     def sign(self, authorization: Authorization) -> dict[str, Any]:
-        """The payload of scheme ``exact``. WalletError when the authorization is not ours."""
+        """The payload of ``exact`` and ``upto``. WalletError when it is not ours to sign."""
         digest = self._digest(authorization)
+        fields = authorization.fields
+        if "primaryType" in fields:
+            asset = _token(authorization.network, fields["asset"])
+            self._numbers.signed(asset, int(fields["nonce"], 16), authorization.expires_at)
+        return {
+            "signature": self._sign(digest),
+            "authorization": {name: fields[name] for name in _FIELDS},
+        }
+
+    def _sign(self, digest: bytes) -> str:
         signature = self._key.sign_recoverable(digest, hasher=None)
         recovery = signature[64]
         # 2 and 3 mean that r passed the group's order: as likely as guessing the key.
         assert recovery < 2
-        fields = authorization.fields
-        return {
-            "signature": "0x" + signature[:64].hex() + bytes([27 + recovery]).hex(),
-            "authorization": {name: fields[name] for name in _FIELDS},
-        }
+        return "0x" + signature[:64].hex() + bytes([27 + recovery]).hex()
 
     def _digest(self, authorization: Authorization) -> bytes:
         """What is signed, made from fields that are checked here, wherever they come from."""
@@ -157,28 +206,53 @@ class EvmWallet:
             raise WalletError(f"a transfer from {fields['from']}, and this is {self.address}")
         if fields["to"] != checksum_address(fields["to"]):
             raise WalletError("a payee whose address is not in EIP-55's case")
-        asset = find_asset(authorization.network, fields["asset"])
-        if asset is None:
-            raise WalletError(f"no token of ours on {authorization.network} has this address")
+        asset = _token(authorization.network, fields["asset"])
         value = Usdc.from_wire(fields["value"])
         if value is None:
             raise WalletError("a transfer of something that is not an amount")
         nonce = _NONCE.fullmatch(fields["nonce"])
-        if nonce is None or fields["nonce"] != authorization.identity:
+        if nonce is None or _identity(fields) != authorization.identity:
             raise WalletError("a nonce that is not this authorization's 32 bytes")
         expires_at = int(authorization.expires_at.timestamp())
         if fields["validAfter"] != "0" or fields["validBefore"] != str(expires_at):
             raise WalletError("a validity that is not this authorization's")
-        transfer = _keccak(
-            _TRANSFER_TYPE
-            + _address_word(self.address)
-            + _address_word(fields["to"])
-            + value.atomic.to_bytes(32, "big")
-            + bytes(32)
-            + expires_at.to_bytes(32, "big")
-            + bytes.fromhex(nonce[1])
-        )
-        return _keccak(b"\x19\x01" + domain_separator(asset) + transfer)
+        parties = _address_word(self.address) + _address_word(fields["to"])
+        amount, until = value.atomic.to_bytes(32, "big"), expires_at.to_bytes(32, "big")
+        number = bytes.fromhex(nonce[1])
+        match fields.get("primaryType"):
+            case None:
+                words = _TRANSFER_TYPE + parties + amount + bytes(32) + until + number
+            case "Permit":
+                words = _PERMIT_TYPE + parties + amount + number + until
+            case _:
+                raise WalletError("an authorization of a kind that we do not sign")
+        return _keccak(b"\x19\x01" + domain_separator(asset) + _keccak(words))
+
+
+def _wants_permit(requirements: PaymentRequirements) -> bool:
+    """Whether this is paid by a Permit; else by a transfer. WalletError when by neither."""
+    kind = primary_type(requirements.extra)
+    permit = kind == PERMIT
+    # Under exact the payee is promised the amount, which a Permit does not give.
+    if kind is None or requirements.scheme not in ("exact", "upto"):
+        raise WalletError("a payment of a kind that we do not sign")
+    if permit and requirements.scheme == "exact":
+        raise WalletError("an exact payment by a Permit")
+    return permit
+
+
+def _identity(fields: Mapping[str, str]) -> str:
+    """What the chain knows it by: a transfer by its nonce, a Permit by who, for whom and when."""
+    if "primaryType" not in fields:
+        return fields["nonce"]
+    return f"permit:{fields['from']}:{fields['to']}:{int(fields['nonce'], 16)}"
+
+
+def _token(network: str, address: str) -> Asset:
+    asset = find_asset(network, address)
+    if asset is None or not is_evm(network):
+        raise WalletError(f"no token of ours on {network} has this address")
+    return asset
 
 
 def _address_word(address: str) -> bytes:

@@ -24,31 +24,34 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{16,128}", re.ASCII)
 def envelope_for(
     required: PaymentRequired, requirements: PaymentRequirements, payment_id: str
 ) -> dict[str, Any]:
-    """The payment header but for its payload, as JSON values in the order to write them.
+    """The payment header but for its payload: its name, its encoding, and its ``document``.
 
-    ``accepted`` and ``resource`` are the seller's own words. Of the extensions only
-    payment-identifier is answered: the others may be left out, and make headers too large.
+    The document has JSON values in the order to write them; ``accepted`` and ``resource`` are
+    the seller's own words. Of the extensions only payment-identifier is answered: the others
+    may be left out, and make headers too large.
     """
-    if required.x402_version == 1:
-        return {
-            "x402Version": 1,
-            "scheme": requirements.scheme,
-            "network": requirements.original["network"],
-        }
-    envelope: dict[str, Any] = {"x402Version": 2, "accepted": requirements.original}
-    if required.resource is not None:
-        envelope["resource"] = required.resource
-    identifier = _identifier(required.extensions, payment_id)
-    if identifier is not None:
-        envelope["extensions"] = {PAYMENT_IDENTIFIER: identifier}
-    return envelope
+    dialect = required.written_in
+    document: dict[str, Any] = {"x402Version": required.x402_version}
+    if dialect.flat:
+        document["scheme"] = requirements.scheme
+        document["network"] = requirements.original["network"]
+    else:
+        document["accepted"] = requirements.original
+        if required.resource is not None:
+            document["resource"] = required.resource
+        identifier = _identifier(required.extensions, payment_id)
+        if identifier is not None:
+            document["extensions"] = {PAYMENT_IDENTIFIER: identifier}
+    return {"header": dialect.header, "encoding": dialect.encoding, "document": document}
 
 
 def payment_header(envelope: Mapping[str, Any], payload: Mapping[str, Any]) -> Header:
-    """The header that pays: its name, and standard padded base64 of compact JSON."""
-    name = "X-PAYMENT" if envelope["x402Version"] == 1 else "PAYMENT-SIGNATURE"
-    text = json.dumps({**envelope, "payload": payload}, separators=(",", ":"), allow_nan=False)
-    return name, base64.b64encode(text.encode("ascii")).decode("ascii")
+    """The header that pays: compact JSON, in standard padded base64 or as it is."""
+    document = {**envelope["document"], "payload": payload}
+    text = json.dumps(document, separators=(",", ":"), allow_nan=False)
+    if envelope["encoding"] == "base64":
+        text = base64.b64encode(text.encode("ascii")).decode("ascii")
+    return envelope["header"], text
 
 
 def _identifier(extensions: Json, payment_id: str) -> dict[str, Any] | None:

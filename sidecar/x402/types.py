@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 Json: TypeAlias = Mapping[str, Any]
 
@@ -29,6 +29,23 @@ class PaymentRequirements:
 
 
 @dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a seller wants its payment written.
+
+    ``flat``: the payload beside its scheme and network, as in v1; else the chosen entry is
+    carried whole, as in v2.
+    """
+
+    header: str
+    encoding: Literal["base64", "json"]
+    flat: bool
+
+
+V1 = Dialect("X-PAYMENT", "base64", flat=True)
+V2 = Dialect("PAYMENT-SIGNATURE", "base64", flat=False)
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentRequired:
     """A 402 that asks for payment: v1 body, v2 header, or v2 body."""
 
@@ -38,6 +55,14 @@ class PaymentRequired:
     extensions: Json = field(default_factory=dict)
     error: str = ""
     unreadable: tuple[str, ...] = ()  # why entries of ``accepts`` were left out
+    dialect: Dialect | None = None  # None: as its version has it
+
+    @property
+    def written_in(self) -> Dialect:
+        """The dialect that its payment is to be written in."""
+        if self.dialect is not None:
+            return self.dialect
+        return V1 if self.x402_version == 1 else V2
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +74,7 @@ class Authorization:
     """
 
     network: str
-    identity: str  # what the chain knows it by: the EIP-3009 nonce
+    identity: str  # what the chain knows it by: the EIP-3009 nonce, or the Solana memo
     expires_at: datetime
     fields: Mapping[str, str]
 

@@ -1,23 +1,25 @@
-"""EIP-712 by recorded vectors, and against eth_account as a second opinion."""
+"""EIP-712 and EIP-191 by recorded vectors, and against eth_account as a second opinion."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from coincurve import PublicKey
 from Crypto.Hash import keccak
 from eth_account import Account
-from eth_account.messages import encode_typed_data
+from eth_account.messages import encode_defunct, encode_typed_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecar import rpc
-from sidecar.chains import ASSETS, Asset, usdc_on
-from sidecar.http import Exchange
+from sidecar.chains import ASSETS, Asset, is_evm, usdc_on
+from sidecar.http import Exchange, HttpResponse
 from sidecar.money import Usdc
+from sidecar.rpc import evm
+from sidecar.siwx import SignInMessage
 from sidecar.wallets.evm import EvmWallet, domain_separator, parse_private_key
 from sidecar.x402.types import Authorization, PaymentRequirements
 from tests.conformance.recorded import load
@@ -25,7 +27,11 @@ from tests.conformance.recorded import load
 VECTORS = load("vectors.json")
 EIP712 = VECTORS["eip712"]
 TRANSFER = EIP712["TransferWithAuthorization"]
+PERMIT = EIP712["Permit"]
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+EVM_ASSETS = [asset for asset in ASSETS if is_evm(asset.network)]
+RPC_URLS = {asset.network: "http://127.0.0.1:8545" for asset in EVM_ASSETS}
+VALIDITY_S = 60
 TYPES = {
     "TransferWithAuthorization": [
         {"name": "from", "type": "address"},
@@ -36,39 +42,74 @@ TYPES = {
         {"name": "nonce", "type": "bytes32"},
     ]
 }
+PERMIT_TYPES = {
+    "Permit": [
+        {"name": "owner", "type": "address"},
+        {"name": "spender", "type": "address"},
+        {"name": "value", "type": "uint256"},
+        {"name": "nonce", "type": "uint256"},
+        {"name": "deadline", "type": "uint256"},
+    ]
+}
+
+
+def answered(result: object) -> HttpResponse:
+    """A node's answer."""
+    return HttpResponse(200, (), json.dumps({"jsonrpc": "2.0", "id": 1, "result": result}).encode())
 
 
 def authorize(
-    wallet: EvmWallet, asset: Asset, pay_to: str, value: int, nonce: bytes, expires_at: int
+    wallet: EvmWallet,
+    asset: Asset,
+    pay_to: str,
+    value: int,
+    nonce: bytes,
+    expires_at: int,
+    *,
+    permit: bool = False,
 ) -> Authorization:
-    """The authorization that the wallet makes of this."""
+    """The authorization that the wallet makes of this; a Permit has its number from the chain."""
     requirements = PaymentRequirements(
-        scheme="exact",
+        scheme="upto" if permit else "exact",
         network=asset.network,
         asset=asset.address,
         amount=str(value),
         pay_to=pay_to,
-        max_timeout_seconds=60,
-        extra={},
+        max_timeout_seconds=VALIDITY_S,
+        extra={"primaryType": "Permit"} if permit else {},
         original={},
     )
+    at = datetime.fromtimestamp(expires_at, UTC) - timedelta(seconds=VALIDITY_S)
     exchange: Exchange[Authorization] = wallet.authorize(
-        requirements, Usdc(value), nonce, datetime.fromtimestamp(expires_at, UTC)
+        requirements, Usdc(value), nonce, at, VALIDITY_S
     )
-    with pytest.raises(StopIteration) as done:
+    answers = [f"0x{nonce.hex()}", {"number": "0x1", "timestamp": "0x1"}] if permit else []
+    try:
         next(exchange)
-    authorization: Authorization = done.value.value
+        for answer in answers:
+            exchange.send(answered(answer))
+    except StopIteration as done:
+        authorization: Authorization = done.value
     return authorization
 
 
-def typed_data(asset: Asset, fields: Mapping[str, str]) -> Any:
-    """The same transfer as eth_account reads it."""
+def typed_data(asset: Asset, fields: Mapping[str, str], *, permit: bool = False) -> Any:
+    """The same transfer, or the same Permit, as eth_account reads it."""
     domain = {
         "name": asset.domain_name,
         "version": asset.domain_version,
         "chainId": asset.chain_id,
         "verifyingContract": asset.address,
     }
+    if permit:
+        message: dict[str, Any] = {
+            "owner": fields["from"],
+            "spender": fields["to"],
+            "value": int(fields["value"]),
+            "nonce": int(fields["nonce"], 16),
+            "deadline": int(fields["validBefore"]),
+        }
+        return encode_typed_data(domain, PERMIT_TYPES, message)
     message = {
         "from": fields["from"],
         "to": fields["to"],
@@ -90,17 +131,26 @@ def test_domain_separator() -> None:
     assert EIP712["domain_separator"] == "0x" + domain_separator(usdc_on("eip155:8453")).hex()
 
 
-def signed() -> dict[str, Any]:
-    """The recorded transfer, signed by us with the recorded key."""
-    recorded = TRANSFER["authorization"]
-    wallet = EvmWallet(parse_private_key(VECTORS["private_key"]))
+def signed(vector: str) -> dict[str, Any]:
+    """The recorded transfer or Permit, signed by us with the recorded key."""
+    wallet = EvmWallet(parse_private_key(VECTORS["private_key"]), RPC_URLS)
+    permit = vector == "Permit"
+    if permit:
+        recorded = PERMIT["message"]
+        payee, nonce = recorded["spender"], recorded["nonce"].to_bytes(32, "big")
+        expires_at = recorded["deadline"]
+    else:
+        recorded = TRANSFER["authorization"]
+        payee, nonce = recorded["to"], bytes.fromhex(recorded["nonce"][2:])
+        expires_at = int(recorded["validBefore"])
     authorization = authorize(
         wallet,
         usdc_on("eip155:8453"),
-        recorded["to"],
+        payee,
         int(recorded["value"]),
-        bytes.fromhex(recorded["nonce"][2:]),
-        int(recorded["validBefore"]),
+        nonce,
+        expires_at,
+        permit=permit,
     )
     return wallet.sign(authorization)
 
@@ -108,15 +158,24 @@ def signed() -> dict[str, Any]:
 def test_signature() -> None:
     """The recorded transfer is signed with the recorded bytes."""
     expected = {"signature": TRANSFER["signature"], "authorization": TRANSFER["authorization"]}
-    assert expected == signed()
+    assert expected == signed("TransferWithAuthorization")
 
 
-def test_digest() -> None:
+def test_permit_signature() -> None:
+    """The recorded Permit is signed with the recorded bytes, and written as they are recorded."""
+    recorded = VECTORS["payment_headers"]["libertai_shape (raw JSON, NOT base64)"]
+
+    assert PERMIT["signature"] == signed("Permit")["signature"]
+    assert json.loads(recorded)["payload"] == signed("Permit")
+
+
+@pytest.mark.parametrize("vector", ["TransferWithAuthorization", "Permit"])
+def test_digest(vector: str) -> None:
     """What we signed is the recorded digest: with it, our signature gives the payer back."""
-    signature = bytes.fromhex(signed()["signature"][2:])
+    signature = bytes.fromhex(signed(vector)["signature"][2:])
     recovered = PublicKey.from_signature_and_message(
         signature[:64] + bytes([signature[64] - 27]),
-        bytes.fromhex(TRANSFER["digest"][2:]),
+        bytes.fromhex(EIP712[vector]["digest"][2:]),
         hasher=None,
     )
 
@@ -127,34 +186,57 @@ def test_digest() -> None:
 @settings(max_examples=60, deadline=None)
 @given(
     key=st.integers(1, ORDER - 1),
-    asset=st.sampled_from(ASSETS),
+    asset=st.sampled_from(EVM_ASSETS),
     payee=st.binary(min_size=20, max_size=20),
     value=st.integers(1, 10**31 - 1),
     nonce=st.binary(min_size=32, max_size=32),
-    expires_at=st.integers(0, 2**33),
+    expires_at=st.integers(VALIDITY_S, 2**33),
+    permit=st.booleans(),
 )
 def test_second_opinion(
-    key: int, asset: Asset, payee: bytes, value: int, nonce: bytes, expires_at: int
+    key: int, asset: Asset, payee: bytes, value: int, nonce: bytes, expires_at: int, permit: bool
 ) -> None:
-    """Whatever is signed, eth_account signs the same transfer with the same bytes."""
+    """Whatever is signed, eth_account signs the same transfer or Permit with the same bytes."""
     private_key = key.to_bytes(32, "big")
-    wallet = EvmWallet(private_key)
-    authorization = authorize(wallet, asset, "0x" + payee.hex(), value, nonce, expires_at)
+    wallet = EvmWallet(private_key, RPC_URLS)
+    authorization = authorize(
+        wallet, asset, "0x" + payee.hex(), value, nonce, expires_at, permit=permit
+    )
 
-    signed = Account.from_key(private_key).sign_message(typed_data(asset, authorization.fields))
+    signed = Account.from_key(private_key).sign_message(
+        typed_data(asset, authorization.fields, permit=permit)
+    )
 
     assert Account.from_key(private_key).address == wallet.address
     assert "0x" + bytes(signed.signature).hex() == wallet.sign(authorization)["signature"]
 
 
+@pytest.mark.parametrize("vector", ["venice_evm", "nodit_evm"])
+def test_sign_in(vector: str) -> None:
+    """The recorded sign-ins are signed with the recorded bytes, as by eth_account."""
+    recorded = VECTORS["siwx"][vector]
+    recorded = recorded.get("payload") or recorded["body"]
+    message = SignInMessage.parse(recorded["message"])
+
+    signature = EvmWallet(parse_private_key(VECTORS["private_key"])).sign_in(message)
+
+    assert recorded["signature"] == signature
+    theirs = Account.from_key(VECTORS["private_key"]).sign_message(
+        encode_defunct(text=recorded["message"])
+    )
+    assert "0x" + bytes(theirs.signature).hex() == signature
+
+
 @pytest.mark.parametrize(
     ("signature", "constant"),
     [
-        ("AuthorizationUsed(address,bytes32)", rpc.AUTHORIZATION_USED),
-        ("AuthorizationCanceled(address,bytes32)", rpc.AUTHORIZATION_CANCELED),
-        ("Transfer(address,address,uint256)", rpc.TRANSFER),
-        ("authorizationState(address,bytes32)", rpc.AUTHORIZATION_STATE),
-        ("balanceOf(address)", rpc.BALANCE_OF),
+        ("AuthorizationUsed(address,bytes32)", evm.AUTHORIZATION_USED),
+        ("AuthorizationCanceled(address,bytes32)", evm.AUTHORIZATION_CANCELED),
+        ("Transfer(address,address,uint256)", evm.TRANSFER),
+        ("authorizationState(address,bytes32)", evm.AUTHORIZATION_STATE),
+        ("balanceOf(address)", evm.BALANCE_OF),
+        ("nonces(address)", evm.NONCES),
+        ("Approval(address,address,uint256)", evm.APPROVAL),
     ],
 )
 def test_constants(signature: str, constant: str) -> None:

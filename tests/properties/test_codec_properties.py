@@ -32,16 +32,34 @@ NOT_JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda children: st.lists(children) | st.dictionaries(st.text(), children),
 )
+EXTRAS = st.dictionaries(
+    TEXT
+    | st.sampled_from(["primaryType", "feePayer", "memo", "facilitatorAddress", "paymentFlow"]),
+    JSON
+    | st.sampled_from(["Permit", "TransferWithAuthorization", "authorization"])
+    | st.just("2wKupLR9q6wXYppw8Gr2NvWxKBUqm4PPJKkQfoxHDBg4"),
+    max_size=4,
+)
 OFFERS = st.fixed_dictionaries(
     {
         "scheme": st.sampled_from(["exact", "upto"]),
-        "network": st.sampled_from(["eip155:8453", "base", "eip155:1514"]),
-        "asset": st.just("0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"),
+        "network": st.sampled_from(["eip155:8453", "base", "eip155:1514", "solana"]),
+        "asset": st.sampled_from(
+            [
+                "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913",
+                "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v",
+            ]
+        ),
         "amount": st.integers(1, 10**12).map(str),
-        "payTo": st.just("0x2670B922ef37C7Df47158725C0CC407b5382293F"),
+        "payTo": st.sampled_from(
+            [
+                "0x2670B922ef37C7Df47158725C0CC407b5382293F",
+                "FAe4sisG95oZ42w7buUn5qEE4TAnfTTFPiguZUHmhiF",
+            ]
+        ),
         "maxTimeoutSeconds": st.integers(0, 2**53),
     },
-    optional={"extra": st.none() | st.dictionaries(TEXT, JSON, max_size=4), "x-unknown": JSON},
+    optional={"extra": st.none() | EXTRAS, "x-unknown": JSON},
 )
 KEYS = (
     "x402Version",

@@ -7,14 +7,18 @@ import pytest
 from sidecar.chains import (
     ASSETS,
     NETWORK_NAMES,
+    SOLANA,
+    SOLANA_DEVNET,
     V1_NETWORKS,
     Asset,
     caip2,
     find_asset,
+    is_evm,
     usdc_on,
 )
 from sidecar.money import DECIMALS
 from sidecar.wallets.evm import checksum_address, domain_separator
+from sidecar.x402.base58 import is_public_key
 
 BASE = Asset(
     "eip155:8453",
@@ -37,10 +41,24 @@ SEPARATORS = {
 }
 
 
+MINT = Asset(
+    "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp",
+    "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v",
+    domain_name="",
+    domain_version="",
+    decimals=6,
+)
+
+
 @pytest.mark.parametrize("address", [BASE.address, BASE.address.lower(), BASE.address.upper()])
 def test_find(address: str) -> None:
-    """A token is found by its address in any case."""
+    """A token on EVM is found by its address in any case."""
     assert BASE == find_asset("eip155:8453", address)
+
+
+def test_find_on_solana() -> None:
+    """A mint is found by its address in its own case."""
+    assert MINT == find_asset(SOLANA, MINT.address)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +68,12 @@ def test_find(address: str) -> None:
         ("base", BASE.address),
         ("eip155:8453", "0x" + "1" * 40),
         ("eip155:8453", ""),
+        ("eip155:8453", MINT.address),
+        (SOLANA, MINT.address.lower()),
+        (SOLANA, MINT.address.upper()),
+        (SOLANA, BASE.address),
+        (SOLANA_DEVNET, MINT.address),
+        ("solana", MINT.address),
     ],
 )
 def test_not_found(network: str, address: str) -> None:
@@ -59,13 +83,32 @@ def test_not_found(network: str, address: str) -> None:
 
 @pytest.mark.parametrize("asset", ASSETS, ids=lambda asset: asset.network)
 def test_row(asset: Asset) -> None:
-    """Every row has a known network, a checksummed address, USDC's decimals and its separator."""
+    """Every row has a known network, and USDC's decimals."""
     assert asset.network in NETWORK_NAMES
-    assert asset.address == checksum_address(asset.address)
     assert DECIMALS == asset.decimals
-    assert SEPARATORS[asset.network] == domain_separator(asset).hex()
     assert asset == usdc_on(asset.network)
+
+
+@pytest.mark.parametrize(
+    "asset",
+    [asset for asset in ASSETS if is_evm(asset.network)],
+    ids=lambda asset: asset.network,
+)
+def test_evm_row(asset: Asset) -> None:
+    """Every row on EVM has a checksummed address, and its separator."""
+    assert asset.address == checksum_address(asset.address)
+    assert SEPARATORS[asset.network] == domain_separator(asset).hex()
     assert f"eip155:{asset.chain_id}" == asset.network
+
+
+@pytest.mark.parametrize("network", [SOLANA, SOLANA_DEVNET])
+def test_solana_row(network: str) -> None:
+    """Every row on Solana has a mint, and nothing of EIP-712."""
+    asset = usdc_on(network)
+
+    assert not is_evm(network)
+    assert is_public_key(asset.address)
+    assert ("", "") == (asset.domain_name, asset.domain_version)
 
 
 def test_networks() -> None:
@@ -78,6 +121,11 @@ def test_networks() -> None:
     [
         ("base", "eip155:8453"),
         ("base-sepolia", "eip155:84532"),
+        ("solana", SOLANA),
+        ("solana-devnet", SOLANA_DEVNET),
+        (SOLANA, SOLANA),
+        ("solana-testnet", None),
+        ("solana:4uhcVJyU9pJkvQyS88uRDiswHXSCkY3z", None),
         ("eip155:8453", "eip155:8453"),
         ("eip155:1514", None),
         ("story", None),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sidecar.chains import usdc_on
+from sidecar.chains import SOLANA, usdc_on
 from sidecar.money import Usdc
 from sidecar.policy import Allowed, Policy, choose
 from sidecar.refusal import Denied
@@ -14,6 +14,9 @@ from sidecar.x402.types import PaymentRequirements
 BASE = "eip155:8453"
 PAYEE = "0x2670B922ef37C7Df47158725C0CC407b5382293F"
 OTHER = "0x" + "11" * 20
+SOLANA_PAYEE = "FAe4sisG95oZ42w7buUn5qEE4TAnfTTFPiguZUHmhiF"
+EXACT = frozenset({"exact"})
+UPTO = frozenset({"upto"})
 
 
 def candidate(
@@ -21,17 +24,19 @@ def candidate(
     network: str = BASE,
     pay_to: str = PAYEE,
     max_timeout_seconds: int = 300,
+    scheme: str = "exact",
+    extra: dict[str, str] | None = None,
 ) -> Candidate:
     """An offer in USDC."""
     asset = usdc_on(network)
     requirements = PaymentRequirements(
-        scheme="exact",
+        scheme=scheme,
         network=network,
         asset=asset.address,
         amount=str(atomic),
         pay_to=pay_to,
         max_timeout_seconds=max_timeout_seconds,
-        extra={},
+        extra=extra or {},
         original={},
     )
     return Candidate(requirements, asset, Usdc(atomic), position=0)
@@ -42,9 +47,10 @@ def policy(
     networks: frozenset[str] = frozenset({BASE}),
     pay_to: frozenset[str] = frozenset(),
     validity_s_max: int = 120,
+    schemes: frozenset[str] = EXACT,
 ) -> Policy:
     """The rules of one route."""
-    return Policy(Usdc(max_payment), networks, pay_to, validity_s_max)
+    return Policy(Usdc(max_payment), networks, pay_to, validity_s_max, schemes)
 
 
 def test_allowed() -> None:
@@ -52,9 +58,21 @@ def test_allowed() -> None:
     assert Allowed(candidate(), validity_s=120) == policy().check(candidate())
 
 
-def test_default_validity() -> None:
-    """A policy that says nothing about validity gives two minutes."""
-    assert 120 == Policy(Usdc(1), frozenset(), frozenset()).validity_s_max
+def test_defaults() -> None:
+    """A policy that says no more gives two minutes, and pays exact amounts only."""
+    silent = Policy(Usdc(1), frozenset(), frozenset())
+
+    assert (120, frozenset({"exact"})) == (silent.validity_s_max, silent.schemes)
+
+
+@pytest.mark.parametrize(
+    ("schemes", "scheme"), [(EXACT, "exact"), (UPTO, "upto"), (EXACT | UPTO, "upto")]
+)
+def test_schemes(schemes: frozenset[str], scheme: str) -> None:
+    """A route pays by the schemes that it allows."""
+    offer = candidate(scheme=scheme)
+
+    assert Allowed(offer, 120) == policy(schemes=schemes).check(offer)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +81,11 @@ def test_default_validity() -> None:
         (policy(), candidate(1001), "max_payment"),
         (policy(), candidate(network="eip155:84532"), "network"),
         (policy(networks=frozenset()), candidate(), "network"),
+        (policy(), candidate(scheme="upto"), "scheme"),
+        (policy(schemes=UPTO), candidate(), "scheme"),
+        (policy(schemes=frozenset()), candidate(), "scheme"),
         (policy(pay_to=frozenset({OTHER})), candidate(), "pay_to"),
+        (policy(pay_to=frozenset({OTHER})), candidate(extra={"recipientAddress": OTHER}), "pay_to"),
         (policy(), candidate(max_timeout_seconds=59), "validity"),
         (policy(), candidate(max_timeout_seconds=0), "validity"),
     ],
@@ -82,6 +104,26 @@ def test_pinned_payee() -> None:
     rules = policy(pay_to=frozenset({PAYEE.lower()}))
 
     assert isinstance(rules.check(candidate(pay_to="0x" + PAYEE[2:].upper())), Allowed)
+
+
+@pytest.mark.parametrize(("pay_to", "allowed"), [(SOLANA_PAYEE, True), ("1" * 32, False)])
+def test_pinned_on_solana(pay_to: str, allowed: bool) -> None:
+    """On Solana a pinned payee is paid, and nobody else."""
+    rules = policy(
+        networks=frozenset({SOLANA}), pay_to=frozenset({SOLANA_PAYEE, OTHER, PAYEE.lower()})
+    )
+
+    assert allowed == isinstance(rules.check(candidate(network=SOLANA, pay_to=pay_to)), Allowed)
+
+
+def test_solana_cases_differ() -> None:
+    """A pin on Solana says one address: the same letters in other cases are another one."""
+    one = "4vJ9JU1bJJE96FWSJKvHsmmFADCg4gpZQff4P3bkLKi"
+    other = "4Vj9JU1bJJE96FWSJKvHsmmFADCg4gpZQff4P3bkLKi"
+    rules = policy(networks=frozenset({SOLANA}), pay_to=frozenset({one}))
+
+    assert isinstance(rules.check(candidate(network=SOLANA, pay_to=one)), Allowed)
+    assert isinstance(rules.check(candidate(network=SOLANA, pay_to=other)), Denied)
 
 
 @pytest.mark.parametrize(
@@ -103,11 +145,19 @@ def test_illegal_validity(validity_s_max: int) -> None:
         policy(validity_s_max=validity_s_max)
 
 
-@pytest.mark.parametrize("address", [PAYEE, "0x", "", "0x" + "1" * 40 + "\n"])
+@pytest.mark.parametrize(
+    "address", [PAYEE, "0x", "", "0x" + "1" * 40 + "\n", SOLANA_PAYEE.upper(), SOLANA_PAYEE[:-1]]
+)
 def test_illegal_payee(address: str) -> None:
     """There is no policy with a payee that could match nobody."""
-    with pytest.raises(ValueError, match="not a lower-cased EVM address"):
+    with pytest.raises(ValueError, match="not a lower-cased EVM address, nor a Solana one"):
         policy(pay_to=frozenset({address}))
+
+
+def test_illegal_scheme() -> None:
+    """There is no policy that allows what is not paid at all."""
+    with pytest.raises(ValueError, match=r"not schemes that we pay by: \['batch', 'deferred'\]"):
+        policy(schemes=frozenset({"exact", "deferred", "batch"}))
 
 
 def test_cheapest_allowed() -> None:

@@ -93,7 +93,7 @@ class Asked:
             while True:
                 question = json.loads(request.body)
                 self.asked.append(question)
-                answer = json.dumps(self.node._answer(question)).encode()
+                answer = json.dumps(self.node.answer(question)).encode()
                 request = exchange.send(
                     HttpResponse(200, (("Content-Type", "application/json"),), answer)
                 )
@@ -240,7 +240,7 @@ class Stalling(Asked):
             request = next(exchange)
             while True:
                 question = json.loads(request.body)
-                reply = self.node._answer(question)
+                reply = self.node.answer(question)
                 self.block(question, reply)
                 request = exchange.send(HttpResponse(200, (), json.dumps(reply).encode()))
         except StopIteration as done:

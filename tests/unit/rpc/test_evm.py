@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 import pytest
 
-from sidecar import rpc
 from sidecar.errors import LocalProtocolError, RemoteProtocolError
 from sidecar.http import Exchange, HttpRequest, HttpResponse
 from sidecar.money import Usdc
-from sidecar.rpc import AuthorizationEvent, Block
+from sidecar.rpc import evm
+from sidecar.rpc.evm import ApprovalEvent, AuthorizationEvent, Block
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ def refuse_result(exchange: Exchange[Any], result: object) -> str:
 
 def test_request() -> None:
     """A question is one JSON-RPC 2.0 POST that asks for an answer without compression."""
-    request, _ = ask(rpc.chain_id(URL), answered({"jsonrpc": "2.0", "id": 1, "result": "0x1"}))
+    request, _ = ask(evm.chain_id(URL), answered({"jsonrpc": "2.0", "id": 1, "result": "0x1"}))
 
     expected = HttpRequest(
         "POST",
@@ -114,7 +114,7 @@ def test_request() -> None:
 )
 def test_bad_answer(answer: HttpResponse, reason: str) -> None:
     """An answer that is not this question's result is a fault, told without the URL."""
-    fault = refuse(rpc.chain_id(URL), answer)
+    fault = refuse(evm.chain_id(URL), answer)
 
     assert reason in fault
     assert "secret-key" not in fault
@@ -124,19 +124,19 @@ def test_long_error() -> None:
     """An endpoint's error message is cut."""
     error = {"code": 10**100, "message": "x" * 10_000}
 
-    assert len(refuse(rpc.chain_id(URL), answered({"jsonrpc": "2.0", "error": error}))) < 300
+    assert len(refuse(evm.chain_id(URL), answered({"jsonrpc": "2.0", "error": error}))) < 300
 
 
 def test_null_error() -> None:
     """An error of null is none: some endpoints write it beside every result."""
     answer = {"jsonrpc": "2.0", "id": 1, "result": "0x1", "error": None}
 
-    assert 1 == ask(rpc.chain_id(URL), answered(answer))[1]
+    assert 1 == ask(evm.chain_id(URL), answered(answer))[1]
 
 
 def test_chain_id() -> None:
     """A chain's id is a quantity."""
-    assert 8453 == result_of(rpc.chain_id(URL), "0x2105")
+    assert 8453 == result_of(evm.chain_id(URL), "0x2105")
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_chain_id() -> None:
 )
 def test_not_a_quantity(odd: object) -> None:
     """What JSON-RPC would not write as a quantity is none."""
-    assert "eth_chainId is not a quantity" == refuse_result(rpc.chain_id(URL), odd)
+    assert "eth_chainId is not a quantity" == refuse_result(evm.chain_id(URL), odd)
 
 
 @pytest.mark.parametrize("name", ["latest", "safe", "finalized", "0x10"])
@@ -152,7 +152,7 @@ def test_block(name: str) -> None:
     """A block is asked for by tag or number, and has a number and a time."""
     found = {"number": "0x10", "timestamp": "0x65", "hash": "0x"}
     request, result = ask(
-        rpc.block(URL, name), answered({"jsonrpc": "2.0", "id": 1, "result": found})
+        evm.block(URL, name), answered({"jsonrpc": "2.0", "id": 1, "result": found})
     )
 
     assert Block(16, 101) == result
@@ -177,20 +177,20 @@ def test_block(name: str) -> None:
 )
 def test_bad_block(found: object, reason: str) -> None:
     """A block that is missing, incomplete or another one is a fault."""
-    assert reason in refuse_result(rpc.block(URL, "0x10"), found)
+    assert reason in refuse_result(evm.block(URL, "0x10"), found)
 
 
 @pytest.mark.parametrize("name", ["pending", "earliest", "", "16", "0x", "0x010"])
 def test_no_such_block(name: str) -> None:
     """Blocks that prove nothing are never asked for."""
     with pytest.raises(LocalProtocolError):
-        next(rpc.block(URL, name))
+        next(evm.block(URL, name))
 
 
 @pytest.mark.parametrize(("answer", "used"), [(ONE, True), (ZERO, False)])
 def test_authorization_state(answer: str, used: bool) -> None:
     """authorizationState is asked of the token at one block, and is one of two words."""
-    exchange = rpc.authorization_state(URL, ASSET, PAYER, NONCE, "finalized")
+    exchange = evm.authorization_state(URL, ASSET, PAYER, NONCE, "finalized")
     request, result = ask(exchange, answered({"jsonrpc": "2.0", "id": 1, "result": answer}))
 
     data = "0xe94a0102" + word(PAYER)[2:] + "ab" * 32
@@ -218,12 +218,12 @@ def test_authorization_state(answer: str, used: bool) -> None:
 )
 def test_odd_state(odd: object) -> None:
     """Anything but those two words proves nothing, and is a fault."""
-    assert refuse_result(rpc.authorization_state(URL, ASSET, PAYER, NONCE, "latest"), odd)
+    assert refuse_result(evm.authorization_state(URL, ASSET, PAYER, NONCE, "latest"), odd)
 
 
 def test_balance() -> None:
     """A balance is one word of atomic units, in the latest block."""
-    exchange = rpc.balance_of(URL, ASSET, PAYER)
+    exchange = evm.balance_of(URL, ASSET, PAYER)
     answer = {"jsonrpc": "2.0", "id": 1, "result": "0x" + f"{5_000_000:064x}"}
     request, result = ask(exchange, answered(answer))
 
@@ -232,11 +232,29 @@ def test_balance() -> None:
     assert [{"to": ASSET.lower(), "data": data}, "latest"] == json.loads(request.body)["params"]
 
 
+@pytest.mark.parametrize("number", [0, 7, 2**256 - 1])
+def test_nonces(number: int) -> None:
+    """The number of an owner's next Permit is one word, at the block that is asked about."""
+    exchange = evm.nonces(URL, ASSET, PAYER, "0x64")
+    answer = {"jsonrpc": "2.0", "id": 1, "result": f"0x{number:064x}"}
+    request, result = ask(exchange, answered(answer))
+
+    data = "0x7ecebe00" + word(PAYER)[2:]
+    assert number == result
+    assert [{"to": ASSET.lower(), "data": data}, "0x64"] == json.loads(request.body)["params"]
+
+
+@pytest.mark.parametrize("odd", ["0x", None, 7, "0x7", ONE + "00"])
+def test_odd_nonces(odd: object) -> None:
+    """Anything but one word is no number, and is a fault."""
+    assert refuse_result(evm.nonces(URL, ASSET, PAYER, "latest"), odd)
+
+
 def a_log(**changed: object) -> dict[str, object]:
     """The log of our authorization's use, but for what is changed."""
     return {
         "address": ASSET.lower(),
-        "topics": [rpc.AUTHORIZATION_USED, word(PAYER), NONCE],
+        "topics": [evm.AUTHORIZATION_USED, word(PAYER), NONCE],
         "data": "0x",
         "blockNumber": "0x64",
         "transactionHash": TRANSACTION,
@@ -246,7 +264,7 @@ def a_log(**changed: object) -> dict[str, object]:
 
 def logs_exchange() -> Exchange[tuple[AuthorizationEvent, ...]]:
     """A search for our authorization's logs in the blocks 100 to 200."""
-    return rpc.authorization_logs(URL, ASSET, PAYER, NONCE, 100, 200)
+    return evm.authorization_logs(URL, ASSET, PAYER, NONCE, 100, 200)
 
 
 def test_logs() -> None:
@@ -257,7 +275,7 @@ def test_logs() -> None:
     wanted = {
         "address": ASSET.lower(),
         "topics": [
-            [rpc.AUTHORIZATION_USED, rpc.AUTHORIZATION_CANCELED],
+            [evm.AUTHORIZATION_USED, evm.AUTHORIZATION_CANCELED],
             word(PAYER),
             NONCE,
         ],
@@ -271,7 +289,7 @@ def test_logs() -> None:
 def test_events() -> None:
     """Uses and cancellations are told apart, each with its transaction and block."""
     canceled = a_log(
-        topics=[rpc.AUTHORIZATION_CANCELED, word(PAYER), NONCE.upper().replace("X", "x")],
+        topics=[evm.AUTHORIZATION_CANCELED, word(PAYER), NONCE.upper().replace("X", "x")],
         blockNumber="0xc8",
         removed=False,
     )
@@ -297,10 +315,10 @@ def test_events() -> None:
         ([a_log(topics="x")], "without address"),
         ([a_log(topics=[1])], "topic is not 32 bytes"),
         ([a_log(topics=[])], "not asked for"),
-        ([a_log(topics=[rpc.AUTHORIZATION_USED, word(PAYER)])], "not asked for"),
-        ([a_log(topics=[rpc.TRANSFER, word(PAYER), NONCE])], "not asked for"),
-        ([a_log(topics=[rpc.AUTHORIZATION_USED, word(PAYEE), NONCE])], "not asked for"),
-        ([a_log(topics=[rpc.AUTHORIZATION_USED, word(PAYER), ONE])], "not asked for"),
+        ([a_log(topics=[evm.AUTHORIZATION_USED, word(PAYER)])], "not asked for"),
+        ([a_log(topics=[evm.TRANSFER, word(PAYER), NONCE])], "not asked for"),
+        ([a_log(topics=[evm.AUTHORIZATION_USED, word(PAYEE), NONCE])], "not asked for"),
+        ([a_log(topics=[evm.AUTHORIZATION_USED, word(PAYER), ONE])], "not asked for"),
         ([a_log(address=PAYEE)], "not asked for"),
         ([a_log(blockNumber="0x63")], "not asked for"),
         ([a_log(blockNumber="0xc9")], "not asked for"),
@@ -316,16 +334,83 @@ def test_odd_logs(odd: object, reason: str) -> None:
     assert reason in refuse_result(logs_exchange(), odd)
 
 
+def an_approval(**changed: object) -> dict[str, object]:
+    """The log of an allowance of 1000 for our payee, but for what is changed."""
+    return {
+        "address": ASSET.lower(),
+        "topics": [evm.APPROVAL, word(PAYER), word(PAYEE)],
+        "data": f"0x{1000:064x}",
+        "blockNumber": "0x64",
+        "transactionHash": TRANSACTION,
+        **changed,
+    }
+
+
+def approvals_exchange() -> Exchange[tuple[ApprovalEvent, ...]]:
+    """A search for our payer's allowances in the blocks 100 to 200."""
+    return evm.approval_logs(URL, ASSET, PAYER, 100, 200)
+
+
+def test_approvals_request() -> None:
+    """Allowances are filtered by token, owner and span, whoever has them."""
+    request, result = ask(approvals_exchange(), answered({"jsonrpc": "2.0", "id": 1, "result": []}))
+
+    wanted = {
+        "address": ASSET.lower(),
+        "topics": [[evm.APPROVAL], word(PAYER), None],
+        "fromBlock": "0x64",
+        "toBlock": "0xc8",
+    }
+    assert () == result
+    assert [wanted] == json.loads(request.body)["params"]
+
+
+def test_approvals() -> None:
+    """An allowance says for whom it is and how much, with its transaction and block."""
+    other = an_approval(
+        topics=[evm.APPROVAL, word(PAYER), word(ASSET)],
+        data="0x" + "F" * 64,
+        blockNumber="0xc8",
+        removed=False,
+    )
+
+    assert (
+        ApprovalEvent(PAYEE.lower(), 1000, TRANSACTION, 100),
+        ApprovalEvent(ASSET.lower(), 2**256 - 1, TRANSACTION, 200),
+    ) == result_of(approvals_exchange(), [an_approval(), other])
+
+
+@pytest.mark.parametrize(
+    ("odd", "reason"),
+    [
+        ([an_approval(topics=[evm.APPROVAL, word(PAYER)])], "not asked for"),
+        ([an_approval(topics=[evm.APPROVAL, word(PAYER), word(PAYEE), ONE])], "not asked for"),
+        ([an_approval(topics=[evm.APPROVAL, word(PAYEE), word(PAYEE)])], "not asked for"),
+        ([an_approval(topics=[evm.TRANSFER, word(PAYER), word(PAYEE)])], "not asked for"),
+        ([an_approval(address=PAYEE)], "not asked for"),
+        ([an_approval(blockNumber="0x63")], "not asked for"),
+        ([an_approval(blockNumber="0xc9")], "not asked for"),
+        ([an_approval(removed=True)], "not asked for"),
+        ([an_approval(topics=[evm.APPROVAL, word(PAYER), TRANSACTION])], "longer than 20 bytes"),
+        ([an_approval(data="0x")], "number is not 32 bytes"),
+        ([an_approval(data="0x03e8")], "number is not 32 bytes"),
+    ],
+)
+def test_odd_approvals(odd: object, reason: str) -> None:
+    """An allowance that was not asked for, or is not whole, spoils the answer."""
+    assert reason in refuse_result(approvals_exchange(), odd)
+
+
 def transfer_exchange(value: int = 1000) -> Exchange[bool]:
     """A look for our transfer in its transaction."""
-    return rpc.transfer_in(URL, TRANSACTION, ASSET, PAYER, PAYEE, value)
+    return evm.transfer_in(URL, TRANSACTION, ASSET, PAYER, PAYEE, value)
 
 
 def transfer(**changed: object) -> dict[str, object]:
     """The log of our transfer, but for what is changed."""
     return {
         "address": ASSET.lower(),
-        "topics": [rpc.TRANSFER, word(PAYER), word(PAYEE)],
+        "topics": [evm.TRANSFER, word(PAYER), word(PAYEE)],
         "data": f"0x{1000:064x}",
         **changed,
     }
@@ -344,15 +429,15 @@ def receipt(*logs: object, **changed: object) -> dict[str, object]:
         (receipt(transfer(), status="0x0"), False),
         (receipt(), False),
         (receipt(transfer(address=PAYEE)), False),
-        (receipt(transfer(topics=[rpc.TRANSFER, word(PAYEE), word(PAYER)])), False),
+        (receipt(transfer(topics=[evm.TRANSFER, word(PAYEE), word(PAYER)])), False),
         (receipt(transfer(topics=[ONE, word(PAYER), word(PAYEE)])), False),
-        (receipt(transfer(topics=[rpc.TRANSFER, word(PAYER), word(PAYEE), ONE])), False),
+        (receipt(transfer(topics=[evm.TRANSFER, word(PAYER), word(PAYEE), ONE])), False),
         (receipt(transfer(data=f"0x{999:064x}")), False),
         (receipt(transfer(data=f"0x{1000:064x}00")), False),
         (receipt(transfer(data="0x03e8")), False),
         # The payer's address with a byte before it, which a careless comparison would cut off.
         (
-            receipt(transfer(topics=[rpc.TRANSFER, "0x01" + word(PAYER)[4:], word(PAYEE)])),
+            receipt(transfer(topics=[evm.TRANSFER, "0x01" + word(PAYER)[4:], word(PAYEE)])),
             False,
         ),
     ],
@@ -393,13 +478,16 @@ def test_odd_receipt(odd: object, reason: str) -> None:
 @pytest.mark.parametrize(
     "start",
     [
-        lambda: rpc.balance_of(URL, "0x", PAYER),
-        lambda: rpc.balance_of(URL, ASSET, PAYER + "00"),
-        lambda: rpc.authorization_state(URL, ASSET, PAYER, "0xab", "latest"),
-        lambda: rpc.authorization_state(URL, ASSET, PAYER, NONCE, "pending"),
-        lambda: rpc.authorization_logs(URL, ASSET, PAYER[:-1], NONCE, 0, 1),
-        lambda: rpc.transfer_in(URL, "0x", ASSET, PAYER, PAYEE, 1),
-        lambda: rpc.transfer_in(URL, TRANSACTION + "\n", ASSET, PAYER, PAYEE, 1),
+        lambda: evm.balance_of(URL, "0x", PAYER),
+        lambda: evm.balance_of(URL, ASSET, PAYER + "00"),
+        lambda: evm.nonces(URL, ASSET, PAYER[:-1], "latest"),
+        lambda: evm.nonces(URL, ASSET, PAYER, "pending"),
+        lambda: evm.approval_logs(URL, ASSET, "0x", 0, 1),
+        lambda: evm.authorization_state(URL, ASSET, PAYER, "0xab", "latest"),
+        lambda: evm.authorization_state(URL, ASSET, PAYER, NONCE, "pending"),
+        lambda: evm.authorization_logs(URL, ASSET, PAYER[:-1], NONCE, 0, 1),
+        lambda: evm.transfer_in(URL, "0x", ASSET, PAYER, PAYEE, 1),
+        lambda: evm.transfer_in(URL, TRANSACTION + "\n", ASSET, PAYER, PAYEE, 1),
     ],
 )
 def test_illegal_question(start: Callable[[], Exchange[Any]]) -> None:

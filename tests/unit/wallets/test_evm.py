@@ -1,20 +1,23 @@
-"""The EVM wallet: what it signs, what it refuses, and that its key stays inside."""
+"""The EVM wallet: the transfers it signs, what it refuses, and that its key stays inside."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from coincurve import PublicKey
+from eth_account import Account
+from eth_account.messages import encode_defunct
 
-from sidecar.chains import usdc_on
+from sidecar.chains import SOLANA, usdc_on
 from sidecar.errors import WalletError
 from sidecar.http import Exchange
 from sidecar.money import Usdc
+from sidecar.siwx import SignIn, SignInMessage
 from sidecar.wallets import PaymentSigner
 from sidecar.wallets.evm import EvmWallet, checksum_address, parse_private_key
 from sidecar.x402.types import Authorization, PaymentRequirements
@@ -25,7 +28,8 @@ PAYEE = "0x2670B922ef37C7Df47158725C0CC407b5382293F"
 BASE = usdc_on("eip155:8453")
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 NONCE = b"\xab" * 32
-EXPIRES_AT = datetime(2026, 1, 2, 3, 9, 5, 999_999, tzinfo=UTC)
+AT = datetime(2026, 1, 2, 3, 4, 5, 999_999, tzinfo=UTC)
+VALIDITY_S = 300
 REQUIREMENTS = PaymentRequirements(
     scheme="exact",
     network="eip155:8453",
@@ -49,7 +53,7 @@ def value_of(exchange: Exchange[Authorization]) -> Authorization:
 def authorization() -> Authorization:
     """Ten USDC on Base, ready to be signed."""
     wallet = EvmWallet(KEY)
-    return value_of(wallet.authorize(REQUIREMENTS, Usdc(10_000_000), NONCE, EXPIRES_AT))
+    return value_of(wallet.authorize(REQUIREMENTS, Usdc(10_000_000), NONCE, AT, VALIDITY_S))
 
 
 def with_fields(**changed: str) -> Authorization:
@@ -78,6 +82,23 @@ def test_authorize() -> None:
     assert expected == authorization()
 
 
+@pytest.mark.parametrize("extra", [{}, {"primaryType": "TransferWithAuthorization"}])
+def test_upto_transfer(extra: dict[str, Any]) -> None:
+    """Under upto a transfer is authorized as under exact: for all of the amount."""
+    upto = replace(REQUIREMENTS, scheme="upto", extra=extra)
+    exchange = EvmWallet(KEY).authorize(upto, Usdc(10_000_000), NONCE, AT, VALIDITY_S)
+
+    assert authorization() == value_of(exchange)
+
+
+def test_whole_seconds() -> None:
+    """The expiry that is written down is the one that is signed, to the second."""
+    known = authorization()
+
+    assert (AT + timedelta(seconds=VALIDITY_S)).replace(microsecond=0) == known.expires_at
+    assert str(int(known.expires_at.timestamp())) == known.fields["validBefore"]
+
+
 def test_sign() -> None:
     """The payload holds the transfer's six fields and a signature of 65 bytes."""
     payload = EvmWallet(KEY).sign(authorization())
@@ -100,7 +121,7 @@ def test_low_s_and_v() -> None:
     recoveries = set()
     for number in range(32):
         nonce = hashlib.sha256(bytes([number])).digest()
-        signed = wallet.sign(value_of(wallet.authorize(REQUIREMENTS, Usdc(1), nonce, EXPIRES_AT)))
+        signed = wallet.sign(value_of(wallet.authorize(REQUIREMENTS, Usdc(1), nonce, AT, 60)))
         signature = bytes.fromhex(signed["signature"][2:])
         assert int.from_bytes(signature[32:64], "big") <= ORDER // 2
         recoveries.add(signature[64])
@@ -112,6 +133,10 @@ def test_low_s_and_v() -> None:
     ("changed", "amount", "nonce"),
     [
         ({"network": "eip155:1514"}, 1, NONCE),
+        ({"network": SOLANA, "asset": usdc_on(SOLANA).address}, 1, NONCE),
+        ({"scheme": "batch-settlement"}, 1, NONCE),
+        ({"extra": {"primaryType": "ReceiveWithAuthorization"}}, 1, NONCE),
+        ({"extra": {"primaryType": "Permit"}}, 1, NONCE),
         ({"asset": PAYEE}, 1, NONCE),
         ({"pay_to": "vitalik.eth"}, 1, NONCE),
         ({}, 0, NONCE),
@@ -122,17 +147,17 @@ def test_low_s_and_v() -> None:
 def test_not_authorized(changed: dict[str, Any], amount: int, nonce: bytes) -> None:
     """What could not be signed is not authorized either."""
     exchange = EvmWallet(KEY).authorize(
-        replace(REQUIREMENTS, **changed), Usdc(amount), nonce, EXPIRES_AT
+        replace(REQUIREMENTS, **changed), Usdc(amount), nonce, AT, VALIDITY_S
     )
 
     with pytest.raises(WalletError):
         next(exchange)
 
 
-def test_naive_expiry() -> None:
-    """An expiry without a time zone is a bug."""
+def test_naive_time() -> None:
+    """A time without a time zone is a bug."""
     exchange = EvmWallet(KEY).authorize(
-        REQUIREMENTS, Usdc(1), NONCE, EXPIRES_AT.replace(tzinfo=None)
+        REQUIREMENTS, Usdc(1), NONCE, AT.replace(tzinfo=None), VALIDITY_S
     )
 
     with pytest.raises(AssertionError):
@@ -145,6 +170,7 @@ def test_naive_expiry() -> None:
         replace(authorization(), fields={}),
         replace(authorization(), network="eip155:1"),
         replace(authorization(), network="base"),
+        replace(authorization(), network=SOLANA),
         replace(authorization(), identity="0x" + "cd" * 32),
         replace(authorization(), expires_at=datetime(2036, 1, 1, tzinfo=UTC)),
         with_fields(**{"from": PAYEE}),
@@ -160,6 +186,8 @@ def test_naive_expiry() -> None:
         with_fields(nonce="0x"),
         with_fields(nonce="0x" + "AB" * 32),
         with_fields(asset=PAYEE),
+        with_fields(primaryType="Permit"),
+        with_fields(primaryType="TransferWithAuthorization"),
     ],
 )
 def test_not_signed(odd: Authorization) -> None:
@@ -173,6 +201,47 @@ def test_is_signer() -> None:
     signer: PaymentSigner = EvmWallet(KEY)
 
     assert ADDRESS == signer.address
+
+
+def message(**changed: Any) -> SignInMessage:
+    """A sign-in with this wallet, but for what is changed."""
+    fields = {
+        "domain": "seller.example",
+        "address": ADDRESS,
+        "uri": "https://seller.example/",
+        "network": BASE.network,
+        "nonce": "0123456789abcdef",
+        "issued_at": "2026-01-02T03:04:05Z",
+    }
+    return SignInMessage(**{**fields, **changed})
+
+
+def test_sign_in() -> None:
+    """A sign-in is signed as EIP-191 has it, with the wallet's own key."""
+    signer: SignIn = EvmWallet(KEY)
+    text = message().text()
+
+    signature = signer.sign_in(message())
+
+    recovered = Account.recover_message(encode_defunct(text=text), signature=signature)
+    assert ADDRESS == recovered == signer.address
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"address": PAYEE}, f"a sign-in of {PAYEE}, and this is {ADDRESS}"),
+        ({"address": ADDRESS.lower()}, "a sign-in of 0xa78"),
+        (
+            {"network": SOLANA, "address": "FAe4sisG95oZ42w7buUn5qEE4TAnfTTFPiguZUHmhiF"},
+            "this is an EVM wallet",
+        ),
+    ],
+)
+def test_not_signed_in(changed: dict[str, Any], reason: str) -> None:
+    """A sign-in of somebody else, or on another kind of chain, is not signed."""
+    with pytest.raises(WalletError, match=reason):
+        EvmWallet(KEY).sign_in(message(**changed))
 
 
 @pytest.mark.parametrize(
@@ -254,7 +323,7 @@ def test_signs_for_each_network() -> None:
     for network in ("eip155:8453", "eip155:84532"):
         there = replace(REQUIREMENTS, network=network, asset=usdc_on(network).address)
         signed: Mapping[str, Any] = wallet.sign(
-            value_of(wallet.authorize(there, Usdc(1), NONCE, EXPIRES_AT))
+            value_of(wallet.authorize(there, Usdc(1), NONCE, AT, VALIDITY_S))
         )
         signatures.add(signed["signature"])
 

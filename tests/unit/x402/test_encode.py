@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from sidecar.x402.encode import envelope_for, payment_header
-from sidecar.x402.types import Json, PaymentRequired, PaymentRequirements
+from sidecar.x402.types import Dialect, Json, PaymentRequired, PaymentRequirements
 
 ORIGINAL = {"amount": "1", "scheme": "exact", "network": "base", "extra": {"acceptId": "é"}}
 REQUIREMENTS = PaymentRequirements(
@@ -26,27 +26,46 @@ PAYMENT_ID = "pay_" + "0" * 32
 PAYLOAD = {"signature": "0x", "authorization": {}}
 
 
-def envelope(version: int, resource: Any = None, extensions: Json | None = None) -> dict[str, Any]:
+def envelope(
+    version: int,
+    resource: Any = None,
+    extensions: Json | None = None,
+    dialect: Dialect | None = None,
+) -> dict[str, Any]:
     """The envelope for a challenge with one offer."""
-    required = PaymentRequired(version, (REQUIREMENTS,), resource, extensions or {})
+    required = PaymentRequired(
+        version, (REQUIREMENTS,), resource, extensions or {}, dialect=dialect
+    )
     return envelope_for(required, REQUIREMENTS, PAYMENT_ID)
 
 
 def test_v1() -> None:
     """A v1 envelope has the scheme, and the network under the seller's name for it."""
-    assert {"x402Version": 1, "scheme": "exact", "network": "base"} == envelope(1, "http://x")
+    document = {"x402Version": 1, "scheme": "exact", "network": "base"}
+    expected = {"header": "X-PAYMENT", "encoding": "base64", "document": document}
+    assert expected == envelope(1, "http://x")
 
 
 def test_v2() -> None:
     """A v2 envelope echoes the offer and the resource, and leaves extensions out."""
-    assert {"x402Version": 2, "accepted": ORIGINAL, "resource": "http://x"} == envelope(
-        2, "http://x", {"bazaar": {"info": {}}}
-    )
+    document = {"x402Version": 2, "accepted": ORIGINAL, "resource": "http://x"}
+    expected = {"header": "PAYMENT-SIGNATURE", "encoding": "base64", "document": document}
+    assert expected == envelope(2, "http://x", {"bazaar": {"info": {}}})
+
+
+@pytest.mark.parametrize("encoding", ["base64", "json"])
+def test_dialect(encoding: Literal["base64", "json"]) -> None:
+    """Where a provider speaks a dialect its envelope does too, and keeps the seller's version."""
+    offered: Json = {"payment-identifier": {"info": {}}}
+    result = envelope(2, "http://x", offered, Dialect("X-Other", encoding, flat=True))
+
+    document = {"x402Version": 2, "scheme": "exact", "network": "base"}
+    assert {"header": "X-Other", "encoding": encoding, "document": document} == result
 
 
 def test_no_resource() -> None:
     """A resource that the seller did not send is not made up."""
-    assert {"x402Version": 2, "accepted": ORIGINAL} == envelope(2)
+    assert {"x402Version": 2, "accepted": ORIGINAL} == envelope(2)["document"]
 
 
 def test_payment_identifier() -> None:
@@ -56,13 +75,13 @@ def test_payment_identifier() -> None:
     result = envelope(2, extensions=offered)
 
     expected = {"payment-identifier": {"info": {"required": False, "id": PAYMENT_ID}}}
-    assert expected == result["extensions"]
+    assert expected == result["document"]["extensions"]
 
 
 @pytest.mark.parametrize("offer", [None, [], {}, {"info": None}, {"info": "x"}])
 def test_odd_payment_identifier(offer: object) -> None:
     """An offer of payment-identifier without its info is not answered."""
-    assert "extensions" not in envelope(2, extensions={"payment-identifier": offer})
+    assert "extensions" not in envelope(2, extensions={"payment-identifier": offer})["document"]
 
 
 def test_illegal_id() -> None:
@@ -78,8 +97,18 @@ def test_header(version: int, name: str) -> None:
 
     text = base64.b64decode(result[1], validate=True)
     assert name == result[0]
-    assert {**envelope(version), "payload": PAYLOAD} == json.loads(text)
+    assert {**envelope(version)["document"], "payload": PAYLOAD} == json.loads(text)
     assert b" " not in text
+
+
+def test_plain_header() -> None:
+    """The header of a dialect without base64 is the compact JSON itself, in ASCII."""
+    result = payment_header(
+        {"header": "X-Other", "encoding": "json", "document": {"a": "é"}}, PAYLOAD
+    )
+
+    payload = '{"signature":"0x","authorization":{}}'
+    assert ("X-Other", '{"a":"\\u00e9","payload":' + payload + "}") == result
 
 
 def test_same_bytes_after_storage() -> None:

@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 
-from sidecar.chains import usdc_on
+from sidecar.chains import SOLANA, SOLANA_DEVNET, usdc_on
 from sidecar.money import Usdc
-from sidecar.x402.select import Candidate, candidates
+from sidecar.x402.select import Candidate, candidates, primary_type
 from sidecar.x402.types import PaymentRequired, PaymentRequirements
 
 BASE = usdc_on("eip155:8453")
 PAYEE = "0x2670B922ef37C7Df47158725C0CC407b5382293F"
+MINT = usdc_on(SOLANA)
+SOLANA_PAYEE = "FAe4sisG95oZ42w7buUn5qEE4TAnfTTFPiguZUHmhiF"
+FEE_PAYER = "2wKupLR9q6wXYppw8Gr2NvWxKBUqm4PPJKkQfoxHDBg4"
 
 
 def offer(**changed: Any) -> PaymentRequirements:
@@ -28,6 +31,23 @@ def offer(**changed: Any) -> PaymentRequirements:
         "original": {},
     }
     return PaymentRequirements(**{**fields, **changed})
+
+
+def on_solana(**changed: Any) -> PaymentRequirements:
+    """An offer on Solana that can be paid, but for what is changed."""
+    fields: dict[str, Any] = {
+        "network": SOLANA,
+        "asset": MINT.address,
+        "pay_to": SOLANA_PAYEE,
+        "extra": {"feePayer": FEE_PAYER},
+    }
+    return offer(**{**fields, **changed})
+
+
+def thirdwebs(**extra: Any) -> PaymentRequirements:
+    """An offer of thirdweb's upto that can be paid, but for what is changed."""
+    words = {"name": "USD Coin", "version": "2", "recipientAddress": "0x" + "11" * 20}
+    return offer(scheme="upto", extra={**words, **extra})
 
 
 def required(*offers: PaymentRequirements) -> PaymentRequired:
@@ -86,11 +106,11 @@ def test_own_table_wins(extra: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"scheme": "upto"}, "exact only"),
-        ({"scheme": "Exact"}, "exact only"),
+        ({"scheme": "Exact"}, "exact and upto only"),
+        ({"scheme": "batch-settlement"}, "exact and upto only"),
         ({"network": "eip155:1514"}, "this network"),
-        ({"network": "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp"}, "this network"),
         ({"network": "base"}, "this network"),
+        ({"network": SOLANA}, "do not know the token"),
         ({"asset": "0x" + "11" * 20}, "do not know the token"),
         ({"asset": usdc_on("eip155:1").address}, "do not know the token"),
         ({"amount": "0"}, "not an amount"),
@@ -103,6 +123,9 @@ def test_own_table_wins(extra: dict[str, Any]) -> None:
         ({"pay_to": PAYEE + "\n"}, "not a payee's address"),
         ({"pay_to": "vitalik.eth"}, "not a payee's address"),
         ({"pay_to": "0x" + "0" * 40}, "zero address"),
+        ({"extra": {"primaryType": "Permit"}}, "which is not an exact payment"),
+        ({"extra": {"primaryType": "ReceiveWithAuthorization"}}, "do not sign a Receive"),
+        ({"extra": {"primaryType": ["Permit"]}}, "do not sign a"),
         ({"extra": {"assetTransferMethod": "permit2"}}, "transfer method"),
         ({"extra": {"assetTransferMethod": ["eip3009"]}}, "transfer method"),
         ({"extra": {"paymentFlow": "upfront"}}, "payment flow"),
@@ -119,6 +142,106 @@ def test_not_payable(changed: dict[str, Any], reason: str) -> None:
     assert reason in reasons[0]
 
 
+@pytest.mark.parametrize(
+    ("extra", "kind"),
+    [
+        ({}, "TransferWithAuthorization"),
+        ({"primaryType": None}, "TransferWithAuthorization"),
+        ({"primaryType": "TransferWithAuthorization"}, "TransferWithAuthorization"),
+        ({"primaryType": "Permit"}, "Permit"),
+    ],
+)
+def test_thirdwebs_upto(extra: dict[str, Any], kind: str) -> None:
+    """thirdweb's upto is payable by a Permit, or by a transfer, which is also what it is unsaid."""
+    upto = thirdwebs(**extra)
+
+    assert ((Candidate(upto, BASE, Usdc(1000), position=0),), ()) == candidates(required(upto))
+    assert kind == primary_type(upto.extra)
+
+
+@pytest.mark.parametrize(
+    ("extra", "reason"),
+    [
+        ({"facilitatorAddress": PAYEE}, "Permit2"),
+        ({"facilitatorAddress": None}, "Permit2"),
+        ({"assetTransferMethod": "permit2"}, "transfer method"),
+        ({"primaryType": "PermitWitnessTransferFrom"}, "do not sign a Permit"),
+        ({"primaryType": "permit"}, "do not sign a permit"),
+        ({"primaryType": ""}, "do not sign a"),
+        ({"primaryType": "Permit", "verifyingContract": PAYEE}, "another contract"),
+        ({"primaryType": "Permit", "paymentFlow": "upfront"}, "payment flow"),
+    ],
+)
+def test_other_upto(extra: dict[str, Any], reason: str) -> None:
+    """The x402 foundation's upto, and what else is called so, is not paid."""
+    payable, reasons = candidates(required(thirdwebs(**extra)))
+
+    assert () == payable
+    assert reason in reasons[0]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"extra": {"feePayer": FEE_PAYER, "memo": "inv-42", "recentBlockhash": "x"}},
+        {"extra": {"feePayer": FEE_PAYER, "memo": "é" * 128}},
+        {"extra": {"feePayer": FEE_PAYER, "memo": None, "paymentFlow": "authorization"}},
+        {"extra": {"feePayer": FEE_PAYER, "name": "USDC", "version": "1"}},
+    ],
+)
+def test_solana(changed: dict[str, Any]) -> None:
+    """A plain offer on Solana can be paid; there its token has no EIP-712 name to differ from."""
+    plain = on_solana(**changed)
+
+    expected = Candidate(plain, MINT, Usdc(1000), position=0)
+    assert ((expected,), ()) == candidates(required(plain))
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"scheme": "upto"}, "exact only on Solana"),
+        ({"network": "solana"}, "this network"),
+        ({"network": "solana:4uhcVJyU9pJkvQyS88uRDiswHXSCkY3z"}, "this network"),
+        ({"network": SOLANA_DEVNET}, "do not know the token"),
+        ({"network": "eip155:8453"}, "do not know the token"),
+        ({"asset": MINT.address.lower()}, "do not know the token"),
+        ({"amount": "0"}, "not an amount"),
+        ({"pay_to": PAYEE}, "not a payee's address"),
+        ({"pay_to": SOLANA_PAYEE[:-1]}, "not a payee's address"),
+        ({"pay_to": SOLANA_PAYEE.upper()}, "not a payee's address"),
+        ({"pay_to": "1" * 32}, "zero address"),
+        ({"extra": {}}, "no feePayer"),
+        ({"extra": {"feePayer": None}}, "no feePayer"),
+        ({"extra": {"feePayer": [FEE_PAYER]}}, "no feePayer"),
+        ({"extra": {"feePayer": PAYEE}}, "no feePayer"),
+        ({"extra": {"feePayer": SOLANA_PAYEE}}, "feePayer is the payee"),
+        ({"extra": {"feePayer": FEE_PAYER, "memo": 1}}, "memo"),
+        ({"extra": {"feePayer": FEE_PAYER, "memo": "é" * 128 + "x"}}, "at most 256 bytes"),
+        ({"extra": {"feePayer": FEE_PAYER, "paymentFlow": "upfront"}}, "payment flow"),
+        ({"extra": {"feePayer": FEE_PAYER, "assetTransferMethod": "eip3009"}}, "no meaning"),
+        ({"extra": {"feePayer": FEE_PAYER, "primaryType": "Permit"}}, "no meaning"),
+        ({"extra": {"feePayer": FEE_PAYER, "verifyingContract": ""}}, "another contract"),
+    ],
+)
+def test_not_payable_on_solana(changed: dict[str, Any], reason: str) -> None:
+    """On Solana, too, an offer with a word of another meaning is not paid."""
+    payable, reasons = candidates(required(on_solana(**changed)))
+
+    assert () == payable
+    assert reason in reasons[0]
+
+
+def test_cheapest_of_any_kind() -> None:
+    """Offers of every kind are compared by their price alone."""
+    offers = offer(amount="3"), on_solana(amount="1"), thirdwebs(primaryType="Permit")
+
+    payable, _ = candidates(required(*offers))
+
+    assert [1, 0, 2] == [candidate.position for candidate in payable]
+
+
 def test_reasons() -> None:
     """The reasons begin with what the codec could not read, and name scheme and network."""
     challenge = PaymentRequired(2, (offer(scheme="upto\n"),), unreadable=("accepts[1]: why",))
@@ -127,5 +250,5 @@ def test_reasons() -> None:
 
     assert (
         "accepts[1]: why",
-        "upto  on eip155:8453: we pay by the scheme exact only",
+        "upto  on eip155:8453: we pay by the schemes exact and upto only",
     ) == reasons
