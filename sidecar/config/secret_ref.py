@@ -14,7 +14,12 @@ from sidecar.config.fields import Field
 from sidecar.config.model import SecretKind, SecretRef
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
-_KEY = re.compile(r"(0x)?[0-9a-fA-F]{64}", re.ASCII)
+# A private key by mistake: in hexadecimal, and Solana's in base58 or as an array.
+_KEY = re.compile(
+    r"(0x)?[0-9a-fA-F]{64}|[1-9A-HJ-NP-Za-km-z]{43,44}|[1-9A-HJ-NP-Za-km-z]{86,88}"
+    r"|\s*\[[0-9\s,]+\]\s*",
+    re.ASCII,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ from typing import Literal, TypeAlias
 from sidecar.ledger.model import Payment
 from sidecar.logs.faults import show_fault
 from sidecar.payments.events import (
+    BalanceObserved,
     ClockSkewMeasured,
+    CostObserved,
     Event,
     LedgerWriteFailed,
     PaymentConfirmed,
@@ -21,7 +23,11 @@ from sidecar.payments.events import (
     PaymentUndelivered,
     PaymentVoided,
     RequestServed,
+    SignedIn,
     TaskFailed,
+    ToppedUp,
+    TopUpsStopped,
+    WalletBalanceObserved,
 )
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
@@ -43,7 +49,7 @@ class Line:
     fields: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
 
-def describe(event: Event) -> Line:  # noqa: C901 - one arm for each event
+def describe(event: Event) -> Line:  # noqa: C901, PLR0912 - one arm for each event
     """The line for an event."""
     match event:
         case RequestServed():
@@ -65,6 +71,24 @@ def describe(event: Event) -> Line:  # noqa: C901 - one arm for each event
         case PaymentDenied(route, caller, denied):
             fields = {"route": route, "caller": caller, "rule": denied.rule}
             return Line("warning", "payment_denied", fields | {"detail": denied.detail})
+        case ToppedUp():
+            loud: Level = "info" if event.outcome == "raised" else "warning"
+            return Line(loud, "top_up", _top_up_fields(event))
+        case TopUpsStopped(route, account, stopped):
+            fields = {"route": route, "account": account}
+            if stopped:
+                return Line("error", "top_ups_stopped", fields)
+            return Line("info", "top_ups_resumed", fields)
+        case SignedIn(route, outcome):
+            fields = {"route": route, "outcome": outcome}
+            return Line("debug" if outcome == "ok" else "warning", "signed_in", fields)
+        case BalanceObserved():
+            return Line("debug", "balance", _balance_fields(event))
+        case CostObserved():
+            return Line("debug", "cost", _cost_fields(event))
+        case WalletBalanceObserved(wallet, network, amount):
+            fields = {"wallet": wallet, "network": network, "amount": str(amount)}
+            return Line("debug", "wallet_balance", fields)
         case LedgerWriteFailed(detail):
             return Line("error", "ledger_write_failed", {"detail": detail})
         case ClockSkewMeasured(network, skew_s):
@@ -122,6 +146,32 @@ def request_json(timestamp: str, event: RequestServed) -> str:
         f'"duration_ms":{event.duration_s * 1000:.3f},"upstream_ms":{event.upstream_s * 1000:.3f},'
         f'"decision":{_quote(event.decision)}{more}}}'
     )
+
+
+def _top_up_fields(event: ToppedUp) -> Fields:
+    fields: Fields = {"route": event.route, "account": event.account, "outcome": event.outcome}
+    if event.detail:
+        fields["detail"] = event.detail
+    return fields
+
+
+def _balance_fields(event: BalanceObserved) -> Fields:
+    return {
+        "route": event.route,
+        "account": event.account,
+        "balance": str(event.balance.value),
+        "unit": event.balance.unit,
+        "can_consume": event.balance.can_consume,
+    }
+
+
+def _cost_fields(event: CostObserved) -> Fields:
+    return {
+        "route": event.route,
+        "caller": event.caller,
+        "cost_usd": str(event.cost_usd),
+        "estimated": event.estimated,
+    }
 
 
 def _payment_fields(payment: Payment) -> Fields:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import TypeAlias
@@ -32,10 +31,12 @@ from sidecar.chains import NETWORK_NAMES
 from sidecar.ledger.model import Payment
 from sidecar.metrics import catalogue as names
 from sidecar.metrics.catalogue import METRICS, MetricDoc
+from sidecar.metrics.holdings import Holdings
 from sidecar.metrics.tally import Labels, Tally, Times, fold
-from sidecar.money import ATOMIC_PER_USDC, Usdc
 from sidecar.payments.events import (
+    BalanceObserved,
     ClockSkewMeasured,
+    CostObserved,
     Event,
     LedgerWriteFailed,
     PaymentConfirmed,
@@ -46,42 +47,42 @@ from sidecar.payments.events import (
     PaymentUndelivered,
     PaymentVoided,
     RequestServed,
+    SignedIn,
     TaskFailed,
+    ToppedUp,
+    TopUpsStopped,
+    WalletBalanceObserved,
 )
 from sidecar.refusal import BudgetUse
 
-__all__ = ["METRICS", "MetricDoc", "Metrics", "WalletBalance"]
+__all__ = ["METRICS", "MetricDoc", "Metrics"]
 
 Values: TypeAlias = Collection[tuple[Labels, float | Times]]
 Shown: TypeAlias = dict[MetricDoc, Values]
 
 
-@dataclass(frozen=True, slots=True)
-class WalletBalance:
-    """What a wallet held on a network when the chain was last asked."""
-
-    wallet: str
-    network: str
-    amount: Usdc
-    observed_at: datetime
-
-
 class Metrics:
-    """Counts events, and shows the counts. ``payable``: the networks each paying route pays on."""
+    """Counts events, and shows the counts.
+
+    ``payable``: the networks that each paying route pays on. ``prepaid``: the routes that sign in
+    and buy credit.
+    """
 
     def __init__(
         self,
         routes: Collection[str],
         callers: Collection[str],
         payable: Mapping[str, Collection[str]] = MappingProxyType({}),
+        prepaid: Collection[str] = (),
     ) -> None:
-        self._tally = Tally(routes, callers, payable)
+        self._tally = Tally(routes, callers, payable, prepaid)
+        self._holdings = Holdings(routes, prepaid)
         self._payable = tuple(payable)
         self._clock_skew_s: dict[Labels, float] = {}
         self._build = (__version__, platform.python_version())
         self._process = (ProcessCollector(registry=None), PlatformCollector(registry=None))
 
-    def observe(self, event: Event) -> None:  # noqa: C901 - one arm for each event
+    def observe(self, event: Event) -> None:  # noqa: C901, PLR0912 - one arm for each event
         """Count what happened."""
         match event:
             case RequestServed():
@@ -101,6 +102,18 @@ class Metrics:
             case PaymentDenied(route, _, denied):
                 rule = fold(denied.rule, names.RULES)
                 self._tally.denials[*self._route(route), rule] += 1
+            case ToppedUp():
+                self._tally.add_top_up(event)
+            case TopUpsStopped():
+                self._holdings.add_stop(event)
+            case SignedIn():
+                self._tally.add_sign_in(event)
+            case BalanceObserved():
+                self._holdings.add_credit(event)
+            case CostObserved():
+                self._tally.add_cost(event)
+            case WalletBalanceObserved():
+                self._holdings.add_wallet(event)
             case LedgerWriteFailed():
                 self._tally.ledger_failures[()] += 1
             case ClockSkewMeasured(network, skew_s):
@@ -114,7 +127,6 @@ class Metrics:
         now: datetime,
         budgets: Sequence[BudgetUse],
         in_doubt: Sequence[Payment] | None,
-        balances: Sequence[WalletBalance] = (),
     ) -> tuple[bytes, str]:
         """The exposition and its content type: OpenMetrics where ``accept`` prefers it.
 
@@ -122,7 +134,7 @@ class Metrics:
         left out, and the counters are shown all the same.
         """
         values = self._counted() | _budget_values(budgets) | self._doubt_values(in_doubt, now)
-        values |= _balance_values(balances, now)
+        values |= self._held_values(now)
         registry = CollectorRegistry()
         registry.register(_Families([_family(doc, values[doc]) for doc in METRICS]))
         for collector in self._process:
@@ -146,12 +158,25 @@ class Metrics:
             names.UPSTREAM_DURATION: [((route,), each.upstream) for route, each in times],
             names.PAYMENTS: tally.payments.items(),
             names.SPEND: tally.spend.items(),
+            names.COST: tally.cost_nano.items(),
+            names.COST_ESTIMATED: tally.cost_estimated_nano.items(),
+            names.TOP_UPS: tally.top_ups.items(),
+            names.SIGN_INS: tally.sign_ins.items(),
             names.UNDELIVERED: tally.undelivered.items(),
             names.DENIALS: tally.denials.items(),
             names.LEDGER_FAILURES: tally.ledger_failures.items(),
             names.CLOCK_SKEW: self._clock_skew_s.items(),
             names.TASK_FAILURES: tally.task_failures.items(),
             names.BUILD_INFO: [(self._build, 1)],
+        }
+
+    def _held_values(self, now: datetime) -> Shown:
+        holdings = self._holdings
+        return {
+            names.WALLET_BALANCE: holdings.wallets(),
+            names.PROVIDER_BALANCE: holdings.credit(),
+            names.BALANCE_AGE: holdings.ages_s(now),
+            names.TOP_UPS_STOPPED: holdings.stopped(),
         }
 
     def _doubt_values(self, in_doubt: Sequence[Payment] | None, now: datetime) -> Shown:
@@ -189,20 +214,7 @@ def _budget_values(budgets: Sequence[BudgetUse]) -> Shown:
     }
 
 
-def _balance_values(balances: Sequence[WalletBalance], now: datetime) -> Shown:
-    return {
-        names.WALLET_BALANCE: [
-            ((held.wallet, held.network), held.amount.atomic) for held in balances
-        ],
-        names.BALANCE_AGE: [
-            ((held.wallet, held.network), (now - held.observed_at).total_seconds())
-            for held in balances
-        ],
-    }
-
-
 def _family(doc: MetricDoc, values: Values) -> Metric:
-    divisor = ATOMIC_PER_USDC if doc.money else 1
     family: Metric
     match doc.kind:
         case "counter":
@@ -214,11 +226,12 @@ def _family(doc: MetricDoc, values: Values) -> Metric:
         case "histogram":
             family = HistogramMetricFamily(doc.name, doc.help, labels=doc.labels)
     for labels, value in values:
-        named = dict(zip(doc.labels, labels, strict=True))
+        # To Prometheus an empty label is an absent one, and so it is not written.
+        named = {name: text for name, text in zip(doc.labels, labels, strict=True) if text}
         if isinstance(value, Times):
             _add_buckets(family, named, value)
         else:
-            family.add_sample(doc.name, named, value / divisor)
+            family.add_sample(doc.name, named, value / doc.parts)
     return family
 
 

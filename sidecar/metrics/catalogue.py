@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from sidecar.money import ATOMIC_PER_USDC
+
 Kind: TypeAlias = Literal["counter", "gauge", "histogram", "info"]
 
 # From a cached answer to a long completion.
@@ -36,27 +38,39 @@ RULES = (
     "body_too_large",
     "draining",
     "abandoned",
+    "scheme",
+    "top_up_wait",
+    "top_up_terms",
+    "top_up_rate",
+    "top_up_unproven",
+    "wallet_busy",
 )
+TOP_UP_OUTCOMES = ("raised", "unproven", "in_doubt", "denied", "failed")
+SIGN_IN_OUTCOMES = ("ok", "failed")
+UNITS = ("usd", "diem", "credits", "bundled", "earned")
+# What one of the shown unit is in the whole numbers that are counted.
+ATOMIC = ATOMIC_PER_USDC
+NANO = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class MetricDoc:
-    """One metric. ``money``: its values are kept in atomic units and shown in USDC."""
+    """One metric. ``parts``: how many of what is counted make one of what is shown."""
 
     name: str
     kind: Kind
     labels: tuple[str, ...]
     help: str
-    money: bool = False
+    parts: int = 1
     bounds: tuple[float, ...] = ()
 
 
-def _counter(name: str, labels: str, text: str, money: bool = False) -> MetricDoc:
-    return MetricDoc(f"sidecar_{name}_total", "counter", tuple(labels.split()), text, money)
+def _counter(name: str, labels: str, text: str, parts: int = 1) -> MetricDoc:
+    return MetricDoc(f"sidecar_{name}_total", "counter", tuple(labels.split()), text, parts)
 
 
-def _gauge(name: str, labels: str, text: str, money: bool = False) -> MetricDoc:
-    return MetricDoc(f"sidecar_{name}", "gauge", tuple(labels.split()), text, money)
+def _gauge(name: str, labels: str, text: str, parts: int = 1) -> MetricDoc:
+    return MetricDoc(f"sidecar_{name}", "gauge", tuple(labels.split()), text, parts)
 
 
 def _seconds(name: str, bounds: tuple[float, ...], text: str) -> MetricDoc:
@@ -86,23 +100,35 @@ SPEND = _counter(
     "spend_usdc",
     "route caller purpose",
     "USDC that moved, since the process started; lifetime totals are in the ledger.",
-    money=True,
+    parts=ATOMIC,
 )
-BUDGET_LIMIT = _gauge("budget_limit_usdc", "budget", "What the budget allows.", money=True)
+COST = _counter(
+    "cost_usd",
+    "route caller",
+    "What vendors said that requests cost, in US dollars; nothing where they do not say.",
+    parts=NANO,
+)
+COST_ESTIMATED = _counter(
+    "cost_estimated_usd",
+    "route caller",
+    "What requests are reckoned to have cost where the vendor does not say, in US dollars.",
+    parts=NANO,
+)
+BUDGET_LIMIT = _gauge("budget_limit_usdc", "budget", "What the budget allows.", parts=ATOMIC)
 BUDGET_SPENT = _gauge(
-    "budget_spent_usdc", "budget", "What moved in the budget's current window.", money=True
+    "budget_spent_usdc", "budget", "What moved in the budget's current window.", parts=ATOMIC
 )
 BUDGET_RESERVED = _gauge(
-    "budget_reserved_usdc", "budget", "What may still move in the current window.", money=True
+    "budget_reserved_usdc", "budget", "What may still move in the current window.", parts=ATOMIC
 )
 BUDGET_REMAINING = _gauge(
-    "budget_remaining_usdc", "budget", "What the budget still allows in this window.", money=True
+    "budget_remaining_usdc", "budget", "What the budget still allows in this window.", parts=ATOMIC
 )
 BUDGET_RESET = _gauge(
     "budget_reset_timestamp_seconds", "budget", "When the next window starts; none for a total."
 )
 IN_DOUBT = _gauge(
-    "in_doubt_usdc", "route", "Signed, and nobody can say yet whether it moved.", money=True
+    "in_doubt_usdc", "route", "Signed, and nobody can say yet whether it moved.", parts=ATOMIC
 )
 IN_DOUBT_OLDEST = _gauge(
     "in_doubt_oldest_seconds", "", "Age of the oldest payment in doubt; 0 when there is none."
@@ -111,11 +137,25 @@ UNDELIVERED = _counter(
     "undelivered", "route", "Payments that moved and that the seller did not serve."
 )
 WALLET_BALANCE = _gauge(
-    "wallet_balance_usdc", "wallet network", "USDC that the wallet holds on chain.", money=True
+    "wallet_balance_usdc", "wallet network", "USDC that the wallet holds on chain.", parts=ATOMIC
+)
+PROVIDER_BALANCE = _gauge(
+    "provider_balance",
+    "route unit",
+    "Credit that the vendor says it holds, in its own unit; of several accounts the lowest.",
 )
 BALANCE_AGE = _gauge(
-    "balance_age_seconds", "wallet network", "How long ago the wallet's balance was read."
+    "balance_age_seconds",
+    "wallet network route",
+    "How long ago a balance was read: of a wallet on a network, or of a route's credit.",
 )
+TOP_UPS = _counter("topups", "route outcome", "Purchases of credit by how they ended.")
+TOP_UPS_STOPPED = _gauge(
+    "top_ups_stopped",
+    "route",
+    "1 while no credit is bought, as some was paid for and the vendor still refuses.",
+)
+SIGN_INS = _counter("sign_ins", "route outcome", "Sign-ins at the vendor by how they ended.")
 DENIALS = _counter(
     "policy_denials", "route rule", "Payments that were asked for and refused, by rule."
 )
@@ -137,6 +177,8 @@ METRICS: tuple[MetricDoc, ...] = (
     UPSTREAM_DURATION,
     PAYMENTS,
     SPEND,
+    COST,
+    COST_ESTIMATED,
     BUDGET_LIMIT,
     BUDGET_SPENT,
     BUDGET_RESERVED,
@@ -146,7 +188,11 @@ METRICS: tuple[MetricDoc, ...] = (
     IN_DOUBT_OLDEST,
     UNDELIVERED,
     WALLET_BALANCE,
+    PROVIDER_BALANCE,
     BALANCE_AGE,
+    TOP_UPS,
+    TOP_UPS_STOPPED,
+    SIGN_INS,
     DENIALS,
     LEDGER_FAILURES,
     CLOCK_SKEW,

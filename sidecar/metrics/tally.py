@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import accumulate, product
 from typing import TypeAlias
 
@@ -17,13 +18,16 @@ from sidecar.ledger.model import Payment
 from sidecar.metrics.catalogue import (
     CODE_CLASSES,
     LONG_S,
+    NANO,
     OUTCOMES,
     PURPOSES,
     RULES,
     SCHEMES,
     SHORT_S,
+    SIGN_IN_OUTCOMES,
+    TOP_UP_OUTCOMES,
 )
-from sidecar.payments.events import RequestServed
+from sidecar.payments.events import CostObserved, RequestServed, SignedIn, ToppedUp
 
 Labels: TypeAlias = tuple[str, ...]
 Counts: TypeAlias = defaultdict[Labels, int]
@@ -31,6 +35,8 @@ Counts: TypeAlias = defaultdict[Labels, int]
 # What is there from the start; the other words of these sets appear when they are first used.
 _USUAL_SCHEME = "exact"
 _USUAL_PURPOSE = "request"
+# A vendor's slip must not add a number beside which all others are lost.
+COST_USD_MAX = Decimal(1_000_000)
 _CLASS_OF_HUNDRED = {2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
 
 
@@ -73,13 +79,18 @@ class RouteTimes:
 
 
 class Tally:
-    """The counters. ``payable`` names the networks that each paying route may pay on."""
+    """The counters.
+
+    ``payable`` names the networks that each paying route may pay on; ``prepaid`` the routes that
+    sign in and buy credit.
+    """
 
     def __init__(
         self,
         routes: Collection[str],
         callers: Collection[str],
         payable: Mapping[str, Collection[str]],
+        prepaid: Collection[str],
     ) -> None:
         self.routes = frozenset(routes)
         self.callers = frozenset(callers)
@@ -91,6 +102,11 @@ class Tally:
             for network, outcome in product(networks, OUTCOMES)
         )
         self.spend = _zeros(product(payable, callers, [_USUAL_PURPOSE]))
+        # Not from zero: a cost that nobody names is not a cost of nothing.
+        self.cost_nano = _zeros(())
+        self.cost_estimated_nano = _zeros(())
+        self.top_ups = _zeros(product(prepaid, TOP_UP_OUTCOMES))
+        self.sign_ins = _zeros(product(prepaid, SIGN_IN_OUTCOMES))
         self.denials = _zeros(product(payable, RULES))
         self.undelivered = _zeros(product(payable))
         self.ledger_failures = _zeros([()])
@@ -130,6 +146,23 @@ class Tally:
             fold(payment.purpose, PURPOSES),
         )
         self.spend[labels] += payment.amount.atomic
+
+    def add_cost(self, event: CostObserved) -> None:
+        """Add what a request cost, in billionths of a dollar."""
+        cost_usd = min(event.cost_usd, COST_USD_MAX)
+        nano = int((cost_usd * NANO).to_integral_value(ROUND_HALF_EVEN))
+        counts = self.cost_estimated_nano if event.estimated else self.cost_nano
+        counts[fold(event.route, self.routes), fold(event.caller, self.callers)] += nano
+
+    def add_top_up(self, event: ToppedUp) -> None:
+        """Count the end of a top-up."""
+        outcome = fold(event.outcome, TOP_UP_OUTCOMES)
+        self.top_ups[fold(event.route, self.routes), outcome] += 1
+
+    def add_sign_in(self, event: SignedIn) -> None:
+        """Count the end of a sign-in."""
+        outcome = fold(event.outcome, SIGN_IN_OUTCOMES)
+        self.sign_ins[fold(event.route, self.routes), outcome] += 1
 
 
 def _zeros(labels: Iterable[Labels]) -> Counts:

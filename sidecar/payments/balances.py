@@ -83,7 +83,12 @@ class Balances:
         if not balances:
             return
         now = self._clock.now()
-        self._account(route, account).known = Known(route, account, balances, now)
+        found = self._account(route, account)
+        told = {balance.unit for balance in balances}
+        # A header tells of dollars alone; what else is held is known as it was.
+        before = () if found.known is None else found.known.balances
+        others = tuple(balance for balance in before if balance.unit not in told)
+        found.known = Known(route, account, balances + others, now)
         for balance in balances:
             self._emit(BalanceObserved(route, account, balance, now))
         self._on_balance(route, account, balances)
@@ -134,7 +139,7 @@ class Balances:
             return reading.answer
 
     async def run(self, sources: Collection[Source], interval_s: float) -> None:
-        """Read every known account on an interval, until cancelled."""
+        """Read every known account on an interval, where its vendor allows, until cancelled."""
         # Each vendor by itself: one that does not answer must not age the others' balances.
         async with asyncio.TaskGroup() as polls:
             for source in sources:
@@ -143,12 +148,11 @@ class Balances:
     async def _poll(self, source: Source, interval_s: float) -> None:
         # Only what sells credit (Prepaid) tells accounts apart.
         listed: tuple[str, ...] = getattr(source.provider, "accounts", ("",))
-        spacing_s = source.provider.traits.balance_spacing_s
-        while spacing_s:
+        while source.provider.traits.balance_spacing_s:
             seen = (each.account for each in self.known() if each.route == source.route)
             for account in dict.fromkeys((*listed, *seen)):
                 await self.read(source, account)
-            await self._clock.sleep(max(interval_s, spacing_s))
+            await self._clock.sleep(interval_s)
 
     async def _ask(
         self, source: Source, account: str, reading: _Account

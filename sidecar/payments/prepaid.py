@@ -47,16 +47,27 @@ class PrepaidRoute:
         parts = ("top-up", *origins, self.paying.signer.address, account)
         return Purchase(hashlib.sha256(json.dumps(parts).encode()).hexdigest(), explicit=False)
 
-    def order(self, account: str, charge: HttpRequest, caller: str, since: datetime) -> Order:
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A request that was refused for want of credit, or a balance that is low."""
+
+    route: PrepaidRoute
+    account: str
+    caller: str  # "" where a low balance asks
+    since: datetime  # when the request was sent: credit that came later answers it
+    background: bool = False  # nobody waits for it, so nobody will be served by it
+
+    @property
+    def purchase(self) -> Purchase:
+        """What the ledger knows its top-up by."""
+        return self.route.purchase(self.account)
+
+    def order(self, charge: HttpRequest) -> Order:
         """The charge as something to pay."""
-        return Order(
-            charge,
-            self.purchase(account),
-            self.paying,
-            caller,
-            self.budgets,
-            top_up=TopUpRule(since, self.terms.hourly_max),
-        )
+        route = self.route
+        rule = TopUpRule(self.since, route.terms.hourly_max)
+        return Order(charge, self.purchase, route.paying, self.caller, route.budgets, top_up=rule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +87,9 @@ class Proving:
     """
 
     payment: Payment
-    route: PrepaidRoute
-    account: str
+    need: Need
     before: tuple[Balance, ...] | None  # None: not known, say after a restart
     known_at: datetime  # what was sent before could not have found the credit yet
-    background: bool  # nobody waits for it, so nobody will be served by it
     rose: bool = False
     served: bool = False
     stopped: bool = False
@@ -92,7 +101,7 @@ class Proving:
     @property
     def complete(self) -> bool:
         """Whether another top-up may be bought once it is needed."""
-        return self.rose and (self.served or self.background)
+        return self.rose and (self.served or self.need.background)
 
 
 def has_risen(before: Sequence[Balance] | None, after: Sequence[Balance]) -> bool:

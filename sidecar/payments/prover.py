@@ -6,25 +6,30 @@ windows have passed. With several endpoints, all must find the same, or nothing 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 
+from sidecar.chains import is_evm
 from sidecar.clock import Clock
 from sidecar.errors import SidecarError
-from sidecar.http import Upstream, run_exchange
+from sidecar.http import HttpRequest, HttpResponse, Upstream, run_exchange
 from sidecar.ledger import Ledger
 from sidecar.ledger.model import Payment, PaymentState
+from sidecar.payments import evidence, solana_evidence
 from sidecar.payments.events import (
     ClockSkewMeasured,
     Emit,
     tell,
 )
-from sidecar.payments.evidence import Dead, Finding, Moved, Unknown, examine
+from sidecar.payments.evidence import Dead, Finding, Moved, Unknown
 from sidecar.refusal import Denied
-from sidecar.rpc import block
+from sidecar.rpc import evm, solana
 
 RPC_WAIT_S = 3.0
 RPC_BYTES_MAX = 64 * 1024
+# Whoever sends us dust writes memos into our history, each of up to 7 KB as JSON has them: a
+# page of nothing else must still be read, or a payment could be held in doubt for ever.
+SOLANA_BYTES_MAX = 1024 * 1024
 CLOCK_SKEW_S_MAX = 30.0
 
 
@@ -86,9 +91,9 @@ class Prover:
         try:
             return await run_exchange(
                 self._upstream,
-                examine(url, payment, chain.finality),
+                _examination(url, payment, chain),
                 wait_s=RPC_WAIT_S,
-                body_bytes_max=RPC_BYTES_MAX,
+                body_bytes_max=RPC_BYTES_MAX if is_evm(chain.network) else SOLANA_BYTES_MAX,
             )
         except SidecarError as fault:
             return Unknown(fault.diagnostics())
@@ -97,15 +102,15 @@ class Prover:
         """Compare our clock with each chain's newest block; a chain that cannot be read is left."""
         for chain in self._chains.values():
             try:
-                newest = await run_exchange(
+                newest_at = await run_exchange(
                     self._upstream,
-                    block(chain.rpc_urls[0], "latest"),
+                    _newest_block_time(chain.rpc_urls[0], chain.network),
                     wait_s=RPC_WAIT_S,
                     body_bytes_max=RPC_BYTES_MAX,
                 )
             except SidecarError:
                 continue
-            skew_s = self._clock.now().timestamp() - newest.timestamp
+            skew_s = self._clock.now().timestamp() - newest_at
             self._skew_s[chain.network] = skew_s
             self._emit(ClockSkewMeasured(chain.network, skew_s))
 
@@ -119,3 +124,21 @@ class Prover:
             f"our clock and the newest block of {network} are {skew_s:.0f} s apart "
             f"(at most {CLOCK_SKEW_S_MAX:.0f} s); set the clock, or look at the RPC endpoint",
         )
+
+
+def _examination(
+    url: str, payment: Payment, chain: Chain
+) -> Generator[HttpRequest, HttpResponse, Finding]:
+    if is_evm(chain.network):
+        return evidence.examine(url, payment, chain.finality)
+    return solana_evidence.examine(url, payment, chain.finality)
+
+
+def _newest_block_time(url: str, network: str) -> Generator[HttpRequest, HttpResponse, int]:
+    """When the newest block was made, in seconds since the epoch."""
+    if is_evm(network):
+        newest = yield from evm.block(url, "latest")
+        return newest.timestamp
+    # A finalized block is as old as half of the skew that is allowed.
+    tip = yield from solana.tip(url, "confirmed")
+    return (yield from solana.block_time(url, tip.slot))

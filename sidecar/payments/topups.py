@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sidecar.clock import Clock
 from sidecar.errors import RemoteProtocolError, SidecarError, UpstreamError
@@ -26,7 +26,7 @@ from sidecar.payments.balances import Balances
 from sidecar.payments.events import Emit, ToppedUp, TopUpsStopped
 from sidecar.payments.order import InDoubt, Paid, Rejected, Undelivered
 from sidecar.payments.payer import Payer
-from sidecar.payments.prepaid import Credited, PrepaidRoute, Proving, Refill
+from sidecar.payments.prepaid import Credited, Need, PrepaidRoute, Proving, Refill
 from sidecar.payments.refusals import reason_of
 from sidecar.providers.base import Balance
 from sidecar.refusal import Denied
@@ -38,7 +38,7 @@ CHARGE_WAIT_S = 30.0
 CHARGE_BYTES_MAX = 256 * 1024
 # How long the credit may take to show before those who wait are sent on regardless.
 RISE_DELAYS_S = (0.0, 1.0, 3.0, 6.0)
-BACKGROUND = ""  # the caller where nobody asked: the low-water mark did
+NOBODY = ""  # the caller where a low balance asks
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -54,6 +54,7 @@ class TopUps:
         tasks: Supervisor,
         clock: Clock,
         emit: Emit,
+        waiters_max: int = WAITERS_MAX,
     ) -> None:
         self._routes = routes
         self._payer = payer
@@ -62,118 +63,112 @@ class TopUps:
         self._tasks = tasks
         self._clock = clock
         self._emit = emit
+        self._waiters_max = waiters_max
         self._runs: dict[str, asyncio.Task[Refill]] = {}
         self._waiting: Counter[str] = Counter()
         self._proving: dict[str, Proving] = {}
 
     async def resume(self) -> None:
         """Take up the top-ups that an earlier process paid and did not see through."""
-        routes = {route.purchase(account).key: (route, account) for route, account in self._all()}
-        for payment in await self._ledger.undelivered(self._clock.now()):
-            found = routes.get(payment.purchase.key)
-            if found is not None and payment.purpose == "top_up":
-                await self._take_up(*found, payment)
+        now = self._clock.now()
+        needs = {need.purchase.key: need for need in self._possible(now)}
+        for payment in await self._ledger.undelivered(now):
+            need = needs.get(payment.purchase.key)
+            if need is not None and payment.purpose == "top_up":
+                await self._take_up(need)
 
-    def _all(self) -> list[tuple[PrepaidRoute, str]]:
+    def _possible(self, now: datetime) -> list[Need]:
         return [
-            (route, account)
+            Need(route, account, NOBODY, now)
             for route in self._routes.values()
             for account in route.provider.accounts
         ]
-
-    async def _take_up(self, route: PrepaidRoute, account: str, payment: Payment) -> bool:
-        """Hold a paid top-up that nobody holds. False when somebody else does."""
-        claimed = await self._ledger.claim(payment.purchase, self._clock.now(), _EVER)
-        if claimed is None:
-            return False
-        proving = Proving(claimed, route, account, None, self._clock.now(), background=False)
-        self._proving[payment.purchase.key] = proving
-        self._see(proving, await self._balances.read(route.source, account) or ())
-        return True
 
     async def ensure(self, name: str, account: str, caller: str, sent_at: datetime) -> Refill:
         """Credit for a request that was sent then and refused: bought now, or by another.
 
         Raises LedgerError, WalletError, UpstreamError and RemoteProtocolError, as paying does.
         """
-        route = self._routes[name]
-        key = route.purchase(account).key
+        need = Need(self._routes[name], account, caller, sent_at)
+        key = need.purchase.key
         run, proving = self._runs.get(key), self._proving.get(key)
         if run is None and proving is not None:
             return self._refused(proving) if sent_at > proving.known_at else Credited()
-        if self._waiting[key] >= WAITERS_MAX:
-            return _later(f"{WAITERS_MAX} requests wait for it already")
-        run = run or self._start(route, account, caller, sent_at, background=False)
+        if self._waiting[key] >= self._waiters_max:
+            return _later(f"{self._waiters_max} requests wait for it already")
+        run = run or self._start(need)
         self._waiting[key] += 1
         try:
-            async with asyncio.timeout(route.terms.wait_s):
+            async with asyncio.timeout(need.route.terms.wait_s):
                 return await asyncio.shield(run)
         except TimeoutError:
-            return _later(f"not done after {route.terms.wait_s:g} s")
+            return _later(f"not done after {need.route.terms.wait_s:g} s")
         finally:
             self._waiting[key] -= 1
 
-    def _start(
-        self, route: PrepaidRoute, account: str, caller: str, sent_at: datetime, background: bool
-    ) -> asyncio.Task[Refill]:
-        key = route.purchase(account).key
-        run = self._tasks.spawn("top-up", self._run(route, account, caller, sent_at, background))
+    def _start(self, need: Need) -> asyncio.Task[Refill]:
+        key = need.purchase.key
+        run = self._tasks.spawn("top-up", self._run(need))
         self._runs[key] = run
         run.add_done_callback(lambda _: self._runs.pop(key))
         return run
 
-    async def _run(
-        self, route: PrepaidRoute, account: str, caller: str, sent_at: datetime, background: bool
-    ) -> Refill:
+    async def _run(self, need: Need) -> Refill:
+        name = need.route.paying.name
         try:
-            refill = await self._refill(route, account, caller, sent_at, background)
+            refill = await self._refill(need)
         except SidecarError as fault:
-            self._emit(ToppedUp(route.paying.name, account, "failed", fault.diagnostics()))
+            self._emit(ToppedUp(name, need.account, "failed", fault.diagnostics()))
             raise
-        match refill:
-            case Denied(_, detail):
-                self._emit(ToppedUp(route.paying.name, account, "denied", detail))
-            case InDoubt(_, reason, _):
-                self._emit(ToppedUp(route.paying.name, account, "in_doubt", reason))
-            case Credited():
-                pass  # told of when it is complete
+        # Credit is told of once it was seen and used.
+        if isinstance(refill, Denied):
+            self._emit(ToppedUp(name, need.account, "denied", refill.detail))
+        elif isinstance(refill, InDoubt):
+            self._emit(ToppedUp(name, need.account, "in_doubt", refill.reason))
         return refill
 
-    async def _refill(
-        self, route: PrepaidRoute, account: str, caller: str, sent_at: datetime, background: bool
-    ) -> Refill:
+    async def _refill(self, need: Need) -> Refill:
         """Buy, unless another process does or did; then wait for it."""
-        ends_at = self._clock.monotonic_s() + route.terms.wait_s
+        ends_at = self._clock.monotonic_s() + need.route.terms.wait_s
         while self._clock.monotonic_s() < ends_at:
-            newest = await self._ledger.newest_top_up(route.purchase(account))
-            if newest is not None and newest.delivered_at and newest.delivered_at >= sent_at:
+            newest = await self._ledger.newest_top_up(need.purchase)
+            if newest is not None and newest.delivered_at and newest.delivered_at >= need.since:
                 return Credited()
             if newest is not None and _is_unproven(newest):
-                if await self._take_up(route, account, newest):
-                    return self._judged(route.purchase(account).key)
+                proving = await self._take_up(need)
+                if proving is not None:
+                    # What was paid before a restart shows by now, or stops the rest.
+                    return Credited() if proving.rose else self._refused(proving)
             else:
-                refill = await self._buy(route, account, caller, sent_at, background)
+                refill = await self._buy(need)
                 if not (isinstance(refill, Denied) and refill.rule == "in_progress"):
                     return refill
             await self._clock.sleep(POLL_S)
         return _later("another process is at it")
 
-    def _judged(self, key: str) -> Refill:
-        """After a restart: what was paid before it either shows by now, or stops the rest."""
-        proving = self._proving[key]
-        return Credited() if proving.rose else self._refused(proving)
+    async def _take_up(self, need: Need) -> Proving | None:
+        """Hold a paid top-up that nobody holds. None when somebody else does."""
+        claimed = await self._ledger.claim(need.purchase, self._clock.now(), _EVER)
+        if claimed is None:
+            return None
+        proving = Proving(claimed, need, None, self._clock.now())
+        self._proving[need.purchase.key] = proving
+        self._see(proving, await self._balances.read(need.route.source, need.account) or ())
+        return proving
 
-    async def _buy(
-        self, route: PrepaidRoute, account: str, caller: str, sent_at: datetime, background: bool
-    ) -> Refill:
-        before = await self._balances.read(route.source, account)
-        charge, refusal = await self._ask_terms(route, account)
+    async def _buy(self, need: Need) -> Refill:
+        route = need.route
+        before = await self._balance_now(need)
+        if need.background and before and not _is_low(route, before):
+            # What looked low was older than the credit that has come since.
+            return Credited()
+        charge, refusal = await self._ask_terms(need)
         if refusal.status != 402:
             return Denied("top_up_terms", f"the vendor named no terms: {reason_of(refusal)}")
-        terms = route.provider.terms(account, refusal, route.terms.amount)
+        terms = route.provider.terms(need.account, refusal, route.terms.amount)
         if isinstance(terms, str):
             return Denied("top_up_terms", terms)
-        outcome = await self._payer.pay(route.order(account, charge, caller, sent_at), terms)
+        outcome = await self._payer.pay(need.order(charge), terms)
         match outcome:
             case Denied("topped_up"):
                 return Credited()
@@ -183,26 +178,35 @@ class TopUps:
                 reason = await self._reason(reply)
                 await self._payer.released(payment)
                 return InDoubt(payment, reason, None)
-            case Undelivered(payment, _):
-                # Paid, and refused in one breath: open in the ledger, and free to be taken up.
+            case Undelivered():
+                # Paid and refused in one breath: open in the ledger, and free to be taken up.
                 return _later("it was paid, and the vendor has not answered for it yet")
             case Paid(payment, reply):
-                proving = Proving(payment, route, account, before, self._clock.now(), background)
-                self._proving[payment.purchase.key] = proving
+                proving = Proving(payment, need, before, self._clock.now())
+                self._proving[need.purchase.key] = proving
                 await self._look_for_credit(proving, reply)
                 proving.known_at = self._clock.now()
                 return Credited()
 
-    async def _ask_terms(
-        self, route: PrepaidRoute, account: str
-    ) -> tuple[HttpRequest, HttpResponse]:
+    async def _balance_now(self, need: Need) -> tuple[Balance, ...] | None:
+        """What to compare with later. One as young as the vendor lets them be is not read again."""
+        route = need.route
+        latest = self._balances.latest(route.paying.name, need.account)
+        spacing = timedelta(seconds=route.provider.traits.balance_spacing_s)
+        is_fresh = latest is not None and self._clock.now() - latest[1] < spacing
+        if latest is not None and is_fresh and not need.background:
+            return latest[0]
+        return await self._balances.read(route.source, need.account)
+
+    async def _ask_terms(self, need: Need) -> tuple[HttpRequest, HttpResponse]:
         """The charge, and what the vendor says to it without a payment."""
+        route, amount = need.route, need.route.terms.amount
         credential = await route.credentials.get()
-        charge = route.provider.charge(account, credential, route.terms.amount)
+        charge = route.provider.charge(need.account, credential, amount)
         response = await self._send(route, charge)
         if response.status == 401 and route.provider.is_stale(response):
             credential = await route.credentials.renew(credential)
-            charge = route.provider.charge(account, credential, route.terms.amount)
+            charge = route.provider.charge(need.account, credential, amount)
             response = await self._send(route, charge)
         return charge, response
 
@@ -218,7 +222,7 @@ class TopUps:
 
     async def _look_for_credit(self, proving: Proving, reply: Reply) -> None:
         """The vendor's own answer to the charge may say it; else its balance, a few times."""
-        route, account = proving.route, proving.account
+        route, account = proving.need.route, proving.need.account
         try:
             answer = await read_whole(reply, CHARGE_BYTES_MAX)
         except (UpstreamError, RemoteProtocolError):
@@ -255,35 +259,37 @@ class TopUps:
         route = self._routes.get(name)
         if route is None or not balances:
             return
-        key = route.purchase(account).key
+        need = Need(route, account, NOBODY, self._clock.now(), background=True)
+        key = need.purchase.key
         proving = self._proving.get(key)
         if proving is not None:
             self._see(proving, balances)
         elif key not in self._runs and _is_low(route, balances):
-            self._start(route, account, BACKGROUND, self._clock.now(), True)
+            self._start(need)
 
     def _see(self, proving: Proving, balances: Sequence[Balance]) -> None:
         proving.see(balances)
         self._conclude(proving)
 
     def _conclude(self, proving: Proving) -> None:
-        key, name = proving.payment.purchase.key, proving.route.paying.name
+        need = proving.need
+        key, name = need.purchase.key, need.route.paying.name
         if not proving.complete or self._proving.get(key) is not proving:
             return
         del self._proving[key]
         self._tasks.spawn("delivery", self._payer.delivered(proving.payment))
-        self._emit(ToppedUp(name, proving.account, "raised"))
+        self._emit(ToppedUp(name, need.account, "raised"))
         if proving.stopped:
-            self._emit(TopUpsStopped(name, proving.account, stopped=False))
+            self._emit(TopUpsStopped(name, need.account, stopped=False))
 
     def _refused(self, proving: Proving) -> Denied:
         """A top-up was paid and the vendor still refuses: another would not help either."""
-        payment = proving.payment
+        payment, need = proving.payment, proving.need
         if not proving.stopped:
             proving.stopped = True
-            name = proving.route.paying.name
-            self._emit(TopUpsStopped(name, proving.account, stopped=True))
-            self._emit(ToppedUp(name, proving.account, "unproven", payment.id))
+            name = need.route.paying.name
+            self._emit(TopUpsStopped(name, need.account, stopped=True))
+            self._emit(ToppedUp(name, need.account, "unproven", payment.id))
         return Denied(
             "top_up_unproven",
             f"top-up {payment.id} of {payment.amount} was paid and the vendor still refuses; "

@@ -20,8 +20,6 @@ from sidecar.providers.base import (
 )
 from sidecar.providers.cost import Price, estimate, price_of, read_cost
 
-TRAITS = Traits(reads_bodies=True)
-
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
@@ -38,7 +36,8 @@ class ApiKey:
 
     @property
     def traits(self) -> Traits:
-        return TRAITS
+        # Bodies are left as they are, unless somebody wants to know what they cost.
+        return Traits(reads_bodies=bool(self.prices))
 
     def sign_in(self, occasion: Occasion) -> Generator[HttpRequest, HttpResponse, Credential]:
         yield from ()

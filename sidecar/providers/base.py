@@ -7,7 +7,7 @@ every request it describes against ``origins``, and only ``payments`` turns a re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol, TypeAlias
@@ -29,7 +29,7 @@ class Occasion:
 class Credential:
     """Headers that let a request in, and until when; None: until somebody changes them."""
 
-    headers: Headers
+    headers: Headers = field(repr=False)
     expires_at: datetime | None = None
     single_use: bool = False  # the vendor remembers it: make another for the next request
 
@@ -95,13 +95,15 @@ class Observation:
 class Traits:
     """What a vendor's rules ask of those who send.
 
-    ``reads_bodies``: the cost stands in bodies, so they must come unencoded.
+    ``reads_bodies``: the cost stands in bodies, so they must come unencoded. ``reads_heads``:
+    only the heads of responses say something.
     ``in_flight_max``: the vendor refuses more requests of one wallet at a time; 0: it does not.
     ``balance_spacing_s``: the shortest time between two readings that the vendor allows; 0: it
     has no balance to read.
     """
 
     reads_bodies: bool = False
+    reads_heads: bool = False
     in_flight_max: int = 0
     balance_spacing_s: float = 0.0
 

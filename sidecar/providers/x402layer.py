@@ -73,7 +73,7 @@ class X402Layer:
 
     @property
     def traits(self) -> Traits:
-        return Traits(balance_spacing_s=BALANCE_SPACING_S)
+        return Traits(reads_heads=True, balance_spacing_s=BALANCE_SPACING_S)
 
     @property
     def accounts(self) -> tuple[str, ...]:

@@ -106,6 +106,8 @@ class Delivery:
 
     def _note(self, turn: Turn, route: Route, response: HttpResponse) -> None:
         """What the response says beside its answer: what is left, and what it cost."""
+        if not route.observed:
+            return
         observation = route.provider.observe(response)
         self._balances.observe(route.name, "", observation.balances)
         if observation.cost_usd is not None:

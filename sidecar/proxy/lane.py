@@ -94,8 +94,3 @@ class LaneReply:
         if self._holds:
             self._holds = False
             self._slots.give_back()
-
-
-def in_lane(upstream: Upstream, in_flight_max: int, clock: Clock) -> Upstream:
-    """The upstream with slots of its own; the upstream itself where its vendor has no limit."""
-    return Lane(upstream, Slots(in_flight_max, clock)) if in_flight_max else upstream

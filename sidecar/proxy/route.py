@@ -45,6 +45,11 @@ class Route:
         """Whether its vendor says in the bodies what a request cost."""
         return self.provider.traits.reads_bodies
 
+    @property
+    def observed(self) -> bool:
+        """Whether its vendor says anything beside its answers."""
+        return self.reads_bodies or self.provider.traits.reads_heads
+
     def budgets_with(self, others: Iterable[Budget]) -> tuple[Budget, ...]:
         """This route's budgets and these, each once, in one order for everybody."""
         named = {budget.name: budget for budget in (*self.budgets, *others)}

@@ -11,7 +11,8 @@ from __future__ import annotations
 from sidecar.http import Headers, HttpResponse, gather
 
 TAIL_BYTES_MAX = 64 * 1024
-DOCUMENT_BYTES_MAX = 1024 * 1024
+# Reading a longer one would hold up everybody else.
+DOCUMENT_BYTES_MAX = 256 * 1024
 _NAMES = frozenset({"content-type", "content-encoding"})
 
 

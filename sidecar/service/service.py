@@ -59,6 +59,7 @@ class Service:
                 for route in config.routes.values()
                 if route.wallet is not None
             },
+            tuple(name for name, route in config.routes.items() if route.top_up is not None),
         )
         self._tasks = Supervisor(lambda name, fault: self._emit(TaskFailed(name, fault)))
         self._pool = Pool(self._tasks)

@@ -22,6 +22,7 @@ from sidecar.proxy.server import ServerLimits
 from sidecar.service import vendors
 from sidecar.service.ports import Ports
 from sidecar.service.secrets import Opened
+from sidecar.wallets.keys import usdc_account
 
 
 class Wiring:
@@ -127,7 +128,8 @@ def purses(config: Config, opened: Opened) -> tuple[Purse, ...]:
         if route.wallet is not None and network in config.chains
     }
     return tuple(
-        Purse(name, opened.wallets[name].address, network) for name, network in sorted(found)
+        Purse(name, usdc_account(opened.wallets[name], network), network)
+        for name, network in sorted(found)
     )
 
 

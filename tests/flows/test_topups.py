@@ -19,20 +19,9 @@ from sidecar.payments.prepaid import Credited, TopUpTerms
 from sidecar.refusal import Denied
 from tests.world.crash import CrashPlan, Killed
 from tests.world.seller import Step
-from tests.world.shop import Process, World
-from tests.world.vendor import AMOUNT, PRICE, PURSE, App, Vendor, prepaid_app
-
-
-class Town(World):
-    """A world whose seller sells credit."""
-
-    def __init__(self, path: Path, seed: str = "") -> None:
-        super().__init__(path, seed)
-        self.vendor = Vendor(self.clock)
-        self.upstream = self.vendor
-
-    def app(self, process: Process, **changes: object) -> App:
-        return prepaid_app(process, process.books, process.upstream, **changes)  # type: ignore[arg-type]  # the terms
+from tests.world.shop import Process
+from tests.world.town import Town
+from tests.world.vendor import AMOUNT, PRICE, PURSE
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -24,7 +25,9 @@ from sidecar.logs.faults import show_fault
 from sidecar.logs.lines import describe
 from sidecar.money import Usdc
 from sidecar.payments.events import (
+    BalanceObserved,
     ClockSkewMeasured,
+    CostObserved,
     Event,
     LedgerWriteFailed,
     PaymentConfirmed,
@@ -34,8 +37,13 @@ from sidecar.payments.events import (
     PaymentReserved,
     PaymentUndelivered,
     PaymentVoided,
+    SignedIn,
     TaskFailed,
+    ToppedUp,
+    TopUpsStopped,
+    WalletBalanceObserved,
 )
+from sidecar.providers.base import Balance
 from sidecar.refusal import Denied
 from tests.unit.test_metrics import PAYMENT, SERVED
 from tests.world.fakes import NOON, FakeClock
@@ -43,6 +51,7 @@ from tests.world.fakes import NOON, FakeClock
 KEY = "0x" + "4c0883a69102937d6231471b5dbb6204fe512961708279f8a1b2c3d4e5f60718"
 TOKEN = "sk-local-Zm9v/YmFy+xyz?~"
 SECRETS = (KEY, TOKEN)
+CREDIT = Balance(Decimal("0.040000"), "usd", can_consume=False)
 
 
 class Terminal(io.StringIO):
@@ -144,6 +153,9 @@ def test_no_line_breaks(make: Make) -> None:
     assert stream.getvalue().isascii()
 
 
+NOT_RAISED = ("unproven", "in_doubt", "denied", "failed")
+
+
 @pytest.mark.parametrize(
     ("event", "level", "name"),
     [
@@ -159,6 +171,15 @@ def test_no_line_breaks(make: Make) -> None:
         (PaymentInDoubt(PAYMENT, "cut"), "warning", "payment_in_doubt"),
         (PaymentUndelivered(PAYMENT, "500"), "error", "payment_undelivered"),
         (PaymentDenied("venice", "aider", Denied("budget", "x")), "warning", "payment_denied"),
+        (ToppedUp("venice", "", "raised"), "info", "top_up"),
+        *((ToppedUp("venice", "", end), "warning", "top_up") for end in NOT_RAISED),
+        (TopUpsStopped("venice", "", stopped=True), "error", "top_ups_stopped"),
+        (TopUpsStopped("venice", "", stopped=False), "info", "top_ups_resumed"),
+        (SignedIn("venice", "ok"), "debug", "signed_in"),
+        (SignedIn("venice", "failed"), "warning", "signed_in"),
+        (BalanceObserved("venice", "", CREDIT, NOON), "debug", "balance"),
+        (CostObserved("venice", "aider", Decimal(1), estimated=True), "debug", "cost"),
+        (WalletBalanceObserved("main", "eip155:8453", Usdc(1), NOON), "debug", "wallet_balance"),
         (LedgerWriteFailed("disk full"), "error", "ledger_write_failed"),
         (ClockSkewMeasured("eip155:8453", 2.0), "debug", "clock_skew"),
         (ClockSkewMeasured("eip155:8453", -31.0), "warning", "clock_skew"),
@@ -198,6 +219,60 @@ def test_payment_line(make: Make) -> None:
         "proof": "receipt",
         "transaction": "0xfeed",
     } == {name: line[name] for name in line if name not in {"timestamp", "level", "event"}}
+
+
+@pytest.mark.parametrize(
+    ("event", "fields"),
+    [
+        (
+            ToppedUp("layer", "weather", "denied", "the budget day"),
+            {
+                "route": "layer",
+                "account": "weather",
+                "outcome": "denied",
+                "detail": "the budget day",
+            },
+        ),
+        (
+            ToppedUp("venice", "", "raised"),
+            {"route": "venice", "account": "", "outcome": "raised"},
+        ),
+        (
+            TopUpsStopped("layer", "weather", stopped=True),
+            {"route": "layer", "account": "weather"},
+        ),
+        (
+            TopUpsStopped("layer", "weather", stopped=False),
+            {"route": "layer", "account": "weather"},
+        ),
+        (SignedIn("venice", "failed"), {"route": "venice", "outcome": "failed"}),
+        (
+            BalanceObserved("venice", "", CREDIT, NOON),
+            {
+                "route": "venice",
+                "account": "",
+                "balance": "0.040000",
+                "unit": "usd",
+                "can_consume": False,
+            },
+        ),
+        (
+            CostObserved("venice", "aider", Decimal("0.00042"), estimated=True),
+            {"route": "venice", "caller": "aider", "cost_usd": "0.00042", "estimated": True},
+        ),
+        (
+            WalletBalanceObserved("main", "eip155:8453", Usdc(2_500_000), NOON),
+            {"wallet": "main", "network": "eip155:8453", "amount": "2.50 USDC"},
+        ),
+    ],
+)
+def test_credit_lines(make: Make, event: Event, fields: dict[str, Any]) -> None:
+    """What concerns credit has its names and its exact numbers."""
+    (line,) = logged(make, event)
+
+    assert fields == {
+        name: line[name] for name in line if name not in {"timestamp", "level", "event"}
+    }
 
 
 def test_time_of_the_event(make: Make) -> None:

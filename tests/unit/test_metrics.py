@@ -6,8 +6,11 @@ import platform
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as parse_openmetrics,
 )
@@ -15,10 +18,13 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from sidecar import __version__
 from sidecar.ledger.model import Payment, PaymentState, Purchase
-from sidecar.metrics import METRICS, Metrics, WalletBalance, catalogue
+from sidecar.metrics import METRICS, Metrics, catalogue
+from sidecar.metrics.holdings import ACCOUNTS_MAX
 from sidecar.money import Usdc
 from sidecar.payments.events import (
+    BalanceObserved,
     ClockSkewMeasured,
+    CostObserved,
     Event,
     LedgerWriteFailed,
     PaymentConfirmed,
@@ -29,8 +35,13 @@ from sidecar.payments.events import (
     PaymentUndelivered,
     PaymentVoided,
     RequestServed,
+    SignedIn,
     TaskFailed,
+    ToppedUp,
+    TopUpsStopped,
+    WalletBalanceObserved,
 )
+from sidecar.providers.base import Balance
 from sidecar.refusal import BudgetUse, Denied
 from tests.world.fakes import NOON
 
@@ -65,7 +76,7 @@ PAID_ONLY = {"route": "venice", "network": BASE, "scheme": "exact", "purpose": "
 
 
 def observed(*events: Event) -> Metrics:
-    metrics = Metrics(("venice", "openai"), ("aider",), {"venice": (BASE,)})
+    metrics = Metrics(("venice", "openai"), ("aider",), {"venice": (BASE,)}, ("venice",))
     for event in events:
         metrics.observe(event)
     return metrics
@@ -75,10 +86,9 @@ def samples(
     metrics: Metrics,
     budgets: tuple[BudgetUse, ...] = (),
     in_doubt: tuple[Payment, ...] = (),
-    balances: tuple[WalletBalance, ...] = (),
 ) -> dict[str, dict[tuple[str, ...], float]]:
     """Values by sample name and label values, in the order of their labels' names."""
-    body, _ = metrics.render("", NOON, budgets, in_doubt, balances)
+    body, _ = metrics.render("", NOON, budgets, in_doubt)
     found: dict[str, dict[tuple[str, ...], float]] = {}
     for family in parse_text(body.decode()):
         for sample in family.samples:
@@ -273,13 +283,185 @@ def test_ledger_unreadable() -> None:
     assert b"\nsidecar_ledger_write_failures_total 1.0" in body
 
 
-def test_balances() -> None:
-    """A wallet's balance comes with its age."""
-    held = WalletBalance("main", BASE, Usdc(2_500_000), NOON - timedelta(seconds=42))
-    found = samples(observed(), balances=(held,))
+def credit(
+    value: str, unit: str = "usd", account: str = "", age_s: int = 0, route: str = "venice"
+) -> BalanceObserved:
+    """What a vendor said, so long ago."""
+    balance = Balance(Decimal(value), unit, can_consume=True)
+    return BalanceObserved(route, account, balance, NOON - timedelta(seconds=age_s))
 
-    assert {(BASE, "main"): 2.5} == found["sidecar_wallet_balance_usdc"]
-    assert {(BASE, "main"): 42} == found["sidecar_balance_age_seconds"]
+
+def test_wallet_balances() -> None:
+    """A wallet's balance is the last that was read, with its age."""
+    early, late = (NOON - timedelta(seconds=age_s) for age_s in (100, 42))
+    found = samples(
+        observed(
+            WalletBalanceObserved("main", BASE, Usdc(1), early),
+            WalletBalanceObserved("spare", BASE, Usdc(2), early),
+            WalletBalanceObserved("main", BASE, Usdc(2_500_000), late),
+        )
+    )
+
+    assert {(BASE, "main"): 2.5, (BASE, "spare"): 0.000002} == found["sidecar_wallet_balance_usdc"]
+    assert {(BASE, "main"): 42, (BASE, "spare"): 100} == found["sidecar_balance_age_seconds"]
+
+
+def test_provider_balances() -> None:
+    """A vendor's balances are the last that it named, each in its unit, with one age."""
+    found = samples(
+        observed(
+            credit("1.5", age_s=90),
+            credit("4.25", age_s=30),
+            credit("90.5", "diem", age_s=30),
+            credit("1e30", "moons", age_s=30),
+            credit("1", route="gone"),
+        )
+    )
+
+    assert {
+        ("venice", "usd"): 4.25,
+        ("venice", "diem"): 90.5,
+        ("venice", "other"): 1e30,
+        ("other", "usd"): 1,
+    } == found["sidecar_provider_balance"]
+    assert {("venice",): 30, ("other",): 0} == found["sidecar_balance_age_seconds"]
+
+
+def test_accounts() -> None:
+    """Of a route's accounts the lowest balance is shown, and the greatest age, without names."""
+    metrics = observed(
+        credit("70", "credits", "weather", age_s=5),
+        credit("3", "credits", "news", age_s=60),
+        credit("50", "credits", "maps", age_s=7),
+    )
+    body, _ = metrics.render("", NOON, (), ())
+
+    assert {("venice", "credits"): 3} == samples(metrics)["sidecar_provider_balance"]
+    assert {("venice",): 60} == samples(metrics)["sidecar_balance_age_seconds"]
+    assert b"news" not in body
+
+
+def test_accounts_are_bounded() -> None:
+    """However many accounts apps name, only those heard of last are remembered."""
+    names = [str(number) for number in range(ACCOUNTS_MAX)]
+    lowest = credit("1", "credits", "lowest", age_s=900)
+    others = [credit("5", "credits", name) for name in names]
+    kept, forgotten = observed(lowest, *others[1:]), observed(lowest, *others)
+
+    assert (1, 900) == tuple(
+        samples(kept)[f"sidecar_{name}"][labels]
+        for name, labels in (
+            ("provider_balance", ("venice", "credits")),
+            ("balance_age_seconds", ("venice",)),
+        )
+    )
+    assert {("venice", "credits"): 5} == samples(forgotten)["sidecar_provider_balance"]
+    assert {("venice",): 0} == samples(forgotten)["sidecar_balance_age_seconds"]
+
+
+def test_age_after_the_clock_was_set_back() -> None:
+    """Nothing is younger than new."""
+    found = samples(observed(credit("1", age_s=-3600)))
+
+    assert {("venice",): 0} == found["sidecar_balance_age_seconds"]
+
+
+def test_no_balance() -> None:
+    """Before a balance was read there is none, and no age: unknown is not zero."""
+    found = samples(observed())
+
+    assert [] == [name for name in found if "balance" in name]
+
+
+def test_costs() -> None:
+    """Costs add up by route and caller; what was only reckoned stands by itself."""
+    found = samples(
+        observed(
+            CostObserved("venice", "aider", Decimal("0.00042"), estimated=False),
+            CostObserved("venice", "aider", Decimal("1.5"), estimated=False),
+            CostObserved("venice", "gone", Decimal(2), estimated=False),
+            CostObserved("openai", "aider", Decimal("0.25"), estimated=True),
+        )
+    )
+
+    assert {
+        ("aider", "venice"): 1.50042,
+        ("other", "venice"): 2,
+    } == found["sidecar_cost_usd_total"]
+    assert {("aider", "openai"): 0.25} == found["sidecar_cost_estimated_usd_total"]
+    assert "sidecar_cost_usd_total" not in samples(observed())
+
+
+@given(st.lists(st.decimals(0, 100, places=9), max_size=50))
+def test_costs_are_exact(costs: list[Decimal]) -> None:
+    """However many costs there are, their sum is exact to the billionth of a dollar."""
+    metrics = observed(*(CostObserved("venice", "aider", cost, estimated=False) for cost in costs))
+    shown = samples(metrics).get("sidecar_cost_usd_total", {("aider", "venice"): 0.0})
+
+    assert {("aider", "venice"): float(sum(costs, Decimal(0)))} == shown
+
+
+@pytest.mark.parametrize("slip", ["1e400", "9e999999"])
+def test_cost_of_a_slip(slip: str) -> None:
+    """A cost that cannot be true does not hide the others, and breaks nothing."""
+    events = [CostObserved("venice", "aider", Decimal(slip), estimated=False)] * 2
+    cent = CostObserved("venice", "aider", Decimal("0.01"), estimated=False)
+    found = samples(observed(*events, cent))
+
+    assert {("aider", "venice"): 2_000_000.01} == found["sidecar_cost_usd_total"]
+
+
+def test_top_ups() -> None:
+    """Top-ups are counted by how they ended, each from zero on a route that buys credit."""
+    found = samples(
+        observed(
+            ToppedUp("venice", "", "raised"),
+            ToppedUp("venice", "", "raised"),
+            ToppedUp("venice", "", "denied", "a budget"),
+            ToppedUp("gone", "", "lost"),
+        )
+    )["sidecar_topups_total"]
+
+    assert {
+        ("raised", "venice"): 2,
+        ("unproven", "venice"): 0,
+        ("in_doubt", "venice"): 0,
+        ("denied", "venice"): 1,
+        ("failed", "venice"): 0,
+        ("other", "other"): 1,
+    } == found
+
+
+def test_top_ups_stopped() -> None:
+    """The gauge is 1 while any account of the route is stopped, and goes back to 0."""
+    stops = [
+        TopUpsStopped("venice", "a", stopped=True),
+        TopUpsStopped("venice", "b", stopped=True),
+        TopUpsStopped("venice", "a", stopped=False),
+        TopUpsStopped("venice", "b", stopped=False),
+    ]
+
+    assert [0, 1, 1, 1, 0] == [
+        samples(observed(*stops[:count]))["sidecar_top_ups_stopped"]["venice",]
+        for count in range(5)
+    ]
+
+
+def test_sign_ins() -> None:
+    """Sign-ins are counted by how they ended, from zero on a route that needs them."""
+    found = samples(
+        observed(SignedIn("venice", "ok"), SignedIn("venice", "ok"), SignedIn("openai", "failed"))
+    )["sidecar_sign_ins_total"]
+
+    assert {("ok", "venice"): 2, ("failed", "venice"): 0, ("failed", "openai"): 1} == found
+
+
+def test_top_up_payments() -> None:
+    """A top-up's payment is told apart from a request's."""
+    found = samples(observed(PaymentPosted(replace(PAYMENT, purpose="top_up", caller=""))))
+
+    assert 1 == found["sidecar_payments_total"][BASE, "posted", "top_up", "venice", "exact"]
+    assert 0.01 == found["sidecar_spend_usdc_total"]["none", "top_up", "venice"]
 
 
 def test_zeros_at_start() -> None:
@@ -296,6 +478,9 @@ def test_zeros_at_start() -> None:
     assert len(catalogue.RULES) == len(found["sidecar_policy_denials_total"])
     assert len(catalogue.OUTCOMES) == len(found["sidecar_payments_total"])
     assert {("aider", "request", "venice"): 0} == found["sidecar_spend_usdc_total"]
+    assert len(catalogue.TOP_UP_OUTCOMES) == len(found["sidecar_topups_total"])
+    assert len(catalogue.SIGN_IN_OUTCOMES) == len(found["sidecar_sign_ins_total"])
+    assert {("venice",): 0} == found["sidecar_top_ups_stopped"]
 
 
 def test_build_info() -> None:
@@ -308,10 +493,13 @@ def test_build_info() -> None:
 @pytest.mark.parametrize("accept", ["", "application/openmetrics-text"])
 def test_the_table_is_what_is_shown(accept: str) -> None:
     """The exposition holds METRICS, process and platform metrics, with the table's words."""
-    held = WalletBalance("main", BASE, Usdc(1), NOON)
-    body, _ = observed(ClockSkewMeasured(BASE, 0.0)).render(
-        accept, NOON, (DAY,), (PAYMENT,), (held,)
-    )
+    body, _ = observed(
+        ClockSkewMeasured(BASE, 0.0),
+        credit("1"),
+        WalletBalanceObserved("main", BASE, Usdc(1), NOON),
+        CostObserved("venice", "aider", Decimal(1), estimated=False),
+        CostObserved("venice", "aider", Decimal(1), estimated=True),
+    ).render(accept, NOON, (DAY,), (PAYMENT,))
     parse = parse_openmetrics if accept else parse_text
     # The two formats differ in whether a family's name has its counter's or info's ending.
     shown = {

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Generator
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -57,6 +58,9 @@ class Vendor:
         self.grants = True
         self.sulks = False
         self.mute = False  # whether it tells no balance
+        self.bare: deque[FakeReply | Exception] = deque()  # its next answers to a bare charge
+        self.rewrite: Callable[[FakeReply], FakeReply] = lambda reply: reply  # a paid answer
+        self.interrupt: Callable[[], Awaitable[None]] | None = None  # once, before the terms
         self.calls = 0
         self.served = 0
         self._credited = 0
@@ -80,6 +84,8 @@ class Vendor:
         return _json(200, {"served": self.served})
 
     async def _charge(self, request: HttpRequest, wait_s: float) -> FakeReply:
+        if not any(name == "PAYMENT-SIGNATURE" for name, _ in request.headers):
+            return await self._bare(request, wait_s)
         try:
             reply = await self.seller.send(request, wait_s=wait_s)
         finally:
@@ -89,9 +95,18 @@ class Vendor:
                 self.credit += (moved - self._credited) * AMOUNT.in_usd()
             self._credited = moved
         if reply.status != 200:
-            return reply
+            return self.rewrite(reply)
         told = {} if self.mute else {"usd": str(self.credit)}
-        return FakeReply(200, reply.headers, json.dumps(told).encode())
+        return self.rewrite(FakeReply(200, reply.headers, json.dumps(told).encode()))
+
+    async def _bare(self, request: HttpRequest, wait_s: float) -> FakeReply:
+        interrupt, self.interrupt = self.interrupt, None
+        if interrupt is not None:
+            await interrupt()
+        answer = self.bare.popleft() if self.bare else None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer or await self.seller.send(request, wait_s=wait_s)
 
     @property
     def paid(self) -> int:
@@ -130,7 +145,7 @@ class Tab:
         return Credential((("x-who", "us"),))
 
     def is_stale(self, refusal: HttpResponse) -> bool:
-        return False
+        return refusal.status == 401
 
     def remedy(self, request: HttpRequest, refusal: HttpResponse, occasion: Occasion) -> Remedy:
         return TopUp() if b"out of credit" in refusal.body else PassThrough("not ours to mend")
@@ -203,6 +218,7 @@ def prepaid_app(
     upstream: Upstream,
     terms: TopUpTerms | None = None,
     budgets: tuple[Budget, ...] = (PURSE,),
+    waiters_max: int = 10_000,
 ) -> App:
     """An app in front of this process's money path, with ``upstream`` as its vendor."""
     ports = (process.clock, process.entropy, process.events.append)
@@ -232,5 +248,6 @@ def prepaid_app(
         process.tasks,
         process.clock,
         process.events.append,
+        waiters_max,
     )
     return App(process, route, topups, balances)

@@ -42,8 +42,9 @@ def test_origins() -> None:
 
 
 def test_traits() -> None:
-    """The cost stands in bodies, so they are asked for unencoded."""
-    assert OPENAI.traits.reads_bodies
+    """Bodies are asked for unencoded only where their cost is to be reckoned."""
+    assert not OPENAI.traits.reads_bodies
+    assert PRICED.traits.reads_bodies
 
 
 def test_sign_in() -> None:
