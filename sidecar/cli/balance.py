@@ -6,10 +6,10 @@ import argparse
 import asyncio
 import os
 import sys
+from collections.abc import Generator
 from dataclasses import dataclass
 
-from sidecar import rpc
-from sidecar.chains import NETWORK_NAMES, usdc_on
+from sidecar.chains import NETWORK_NAMES, Asset, is_evm, usdc_on
 from sidecar.cli import exits
 from sidecar.cli.config_file import read_config
 from sidecar.cli.dialogue import Dialogue, dialogue
@@ -17,7 +17,9 @@ from sidecar.cli.keys import wallet_addresses
 from sidecar.cli.screen import write_json, write_table
 from sidecar.config.model import ChainConfig, Config
 from sidecar.errors import ConfigError, RemoteProtocolError, SidecarError, UpstreamError
+from sidecar.http import HttpRequest, HttpResponse
 from sidecar.money import Usdc
+from sidecar.rpc import evm, solana
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +84,10 @@ async def _ask_all(config: Config, addresses: dict[str, str]) -> list[Holding]:
     async with dialogue(urls) as talk:
         return await asyncio.gather(
             *(
-                _ask(talk, wallet, address, chain)
-                for wallet, address in addresses.items()
+                _ask(talk, wallet.name, addresses[wallet.name], chain)
+                for wallet in config.wallets.values()
                 for chain in config.chains.values()
+                if is_evm(chain.network) == (wallet.kind == "evm")
             )
         )
 
@@ -95,11 +98,23 @@ async def _ask(talk: Dialogue, wallet: str, address: str, chain: ChainConfig) ->
     fault: SidecarError | None = None
     for url in chain.rpc:
         try:
-            # An endpoint of another chain would answer, too, and say nothing that is true.
-            if await talk.hold(rpc.chain_id(url)) != asset.chain_id:
-                raise RemoteProtocolError("the endpoint is of another chain")
-            amount = await talk.hold(rpc.balance_of(url, asset.address, address))
+            amount = await talk.hold(balance_of(url, asset, address))
             return Holding(wallet, address, chain.network, amount)
         except (UpstreamError, RemoteProtocolError) as caught:
             fault = caught
     return Holding(wallet, address, chain.network, None, fault)
+
+
+def balance_of(url: str, asset: Asset, address: str) -> Generator[HttpRequest, HttpResponse, Usdc]:
+    """What the address holds. An endpoint of another chain would answer as well, and is a fault."""
+    if is_evm(asset.network):
+        if (yield from evm.chain_id(url)) != asset.chain_id:
+            raise RemoteProtocolError("the endpoint is of another chain")
+        return (yield from evm.balance_of(url, asset.address, address))
+    # Heavy to load, and most have no such wallet.
+    from sidecar.wallets.solana import token_account  # noqa: PLC0415 - see above
+
+    if (yield from solana.network(url)) != asset.network:
+        raise RemoteProtocolError("the endpoint is of another chain")
+    account = token_account(address, asset.address)
+    return (yield from solana.token_balance(url, account, asset.decimals))

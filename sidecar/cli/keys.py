@@ -10,7 +10,8 @@ from pathlib import Path
 from sidecar.config.model import Config, Secret, SecretKind, SecretRef
 from sidecar.config.secrets import open_keystore, open_secret
 from sidecar.errors import ConfigError, WalletError
-from sidecar.wallets.evm import EvmWallet, parse_private_key
+from sidecar.wallets import WalletKind
+from sidecar.wallets.keys import keys_of
 
 KEY_BYTES_MAX = 1024
 
@@ -21,7 +22,7 @@ def wallet_addresses(config: Config, environ: Mapping[str, str]) -> dict[str, st
     addresses: dict[str, str] = {}
     for wallet in config.wallets.values():
         try:
-            addresses[wallet.name] = address_of(open_secret(wallet.key, environ))
+            addresses[wallet.name] = address_of(open_secret(wallet.key, environ), wallet.kind)
         except ConfigError as fault:
             mistakes += fault.mistakes
         except WalletError as fault:
@@ -31,9 +32,10 @@ def wallet_addresses(config: Config, environ: Mapping[str, str]) -> dict[str, st
     return addresses
 
 
-def address_of(key: Secret) -> str:
-    """The address that this key pays from. WalletError when it is no key."""
-    return EvmWallet(parse_private_key(key.reveal())).address
+def address_of(key: Secret, kind: WalletKind) -> str:
+    """The address that this key pays from. WalletError when it is no key of this kind."""
+    keys = keys_of(kind)
+    return keys.make_wallet(keys.parse_secret_key(key.reveal()), {}).address
 
 
 def open_key_file(

@@ -124,6 +124,9 @@ def _add_wallet(commands: Commands) -> None:
     source.add_argument("--key-file", metavar="FILE")
     address.add_argument("--keystore", action="store_true", help="the key file is a keystore")
     for parser in (new, imported, address):
+        parser.add_argument(
+            "--kind", choices=("evm", "solana"), default="evm", help="of the key; default: evm"
+        )
         parser.add_argument("--password-file", metavar="FILE", help="without it, it is asked for")
         _add_json(parser)
 

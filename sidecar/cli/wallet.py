@@ -14,7 +14,7 @@ from sidecar.clock import SystemEntropy
 from sidecar.config.model import Secret
 from sidecar.config.private_file import write_private
 from sidecar.errors import ConfigError
-from sidecar.wallets.evm import EvmWallet, parse_private_key
+from sidecar.wallets.keys import keys_of
 from sidecar.wallets.keystore import encrypt
 
 KEY_BYTES = 32
@@ -26,7 +26,7 @@ def wallet(args: argparse.Namespace) -> int:
         case "new":
             _keep(args, SystemEntropy().token(KEY_BYTES))
         case "import":
-            _keep(args, parse_private_key(ask_key(args.from_file).reveal()))
+            _keep(args, keys_of(args.kind).parse_secret_key(ask_key(args.from_file).reveal()))
         case _:
             _show(args)
     return 0
@@ -34,12 +34,14 @@ def wallet(args: argparse.Namespace) -> int:
 
 def _keep(args: argparse.Namespace, private_key: bytes) -> None:
     """Write the key to its file, and show its address."""
-    address = EvmWallet(private_key).address
+    keys = keys_of(args.kind)
+    address = keys.make_wallet(private_key, {}).address
     path = Path(args.out)
     _refuse_existing(path)
-    content = f"0x{private_key.hex()}\n"
+    content = f"{keys.key_file(private_key)}\n"
     if args.keystore:
         password = ask_password(args.password_file, twice=True)
+        # Its ``address`` is an EVM one for either kind: by it a damaged file is known.
         content = json.dumps(encrypt(private_key, password.reveal())) + "\n"
     try:
         made = write_private(path, content.encode())
@@ -63,7 +65,7 @@ def _show(args: argparse.Namespace) -> None:
         key: Secret = open_key_file(
             path, keystore=args.keystore, password_file=args.password_file, environ=os.environ
         )
-        _write_address(args, address_of(key), path)
+        _write_address(args, address_of(key, args.kind), path)
         return
     addresses = wallet_addresses(read_config(args), os.environ)
     if args.json:

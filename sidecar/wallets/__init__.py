@@ -1,17 +1,19 @@
 """Wallets: what can sign, and nothing that signs raw bytes.
 
-A provider is handed a ``SignIn`` and the money path a ``PaymentSigner``; both take typed values,
-so no text or digest that a server chose is ever signed.
+A provider is handed a ``siwx.SignIn`` and the money path a ``PaymentSigner``; both take typed
+values, so no text or digest that a server chose is ever signed.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 from sidecar.http import Exchange
 from sidecar.money import Usdc
 from sidecar.x402.types import Authorization, PaymentRequirements
+
+WalletKind: TypeAlias = Literal["evm", "solana"]
 
 
 class PaymentSigner(Protocol):
@@ -27,12 +29,15 @@ class PaymentSigner(Protocol):
         requirements: PaymentRequirements,
         amount: Usdc,
         nonce: bytes,
-        expires_at: datetime,
+        at: datetime,
+        validity_s: int,
     ) -> Exchange[Authorization]:
         """The transfer of ``amount`` to the entry's payee: unsigned, complete, ready to record.
 
-        ``nonce`` is 32 unpredictable bytes. An Exchange, because some chains must be asked
-        first (a Solana blockhash); EVM asks nothing. WalletError if the asset has no row.
+        ``nonce`` is 32 unpredictable bytes; ``at`` is now. An Exchange, because some have to
+        ask a chain first (a Solana blockhash, a Permit's nonce); EIP-3009 asks nothing.
+        WalletError if the asset has no row; WalletBusyError when an earlier authorization has to
+        settle or expire first.
         """
         ...
 

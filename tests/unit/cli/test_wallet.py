@@ -6,6 +6,8 @@ import json
 import re
 from pathlib import Path
 
+from solders.keypair import Keypair
+
 from sidecar.wallets.evm import EvmWallet, parse_private_key
 from sidecar.wallets.keystore import decrypt, encrypt
 from tests.unit.cli.commands import ADDRESS, KEY, Command, write_config, write_private
@@ -128,3 +130,74 @@ def test_addresses_of_a_config(sidecar: Command, tmp_path: Path) -> None:
     assert [{"name": "main", "address": ADDRESS}] == json.loads(
         sidecar("wallet", "address", "--config", path, "--json").out
     )
+
+
+SOLANA_KEY = Keypair.from_seed(bytes(range(32)))
+SOLANA_ADDRESS = "FAe4sisG95oZ42w7buUn5qEE4TAnfTTFPiguZUHmhiF"
+
+
+def test_new_solana_key(sidecar: Command, tmp_path: Path) -> None:
+    """A new Solana key is in a 0600 file as Solana's own tools have it; its address is shown."""
+    file = tmp_path / "id.json"
+
+    ran = sidecar("wallet", "new", "--kind", "solana", "--out", file)
+
+    kept = Keypair.from_json(file.read_text())
+    assert (0, f"{kept.pubkey()}\n", "") == (ran.status, ran.out, ran.err)
+    assert 0o100600 == file.stat().st_mode
+
+
+def test_import_of_a_solana_key(sidecar: Command, tmp_path: Path) -> None:
+    """A key as other wallets export it is written to its new place."""
+    source = write_private(tmp_path / "old", str(SOLANA_KEY))
+    file = tmp_path / "id.json"
+
+    ran = sidecar("wallet", "import", "--kind", "solana", "--from-file", source, "--out", file)
+
+    assert (0, f"{SOLANA_ADDRESS}\n") == (ran.status, ran.out)
+    assert f"{SOLANA_KEY.to_json()}\n" == file.read_text()
+
+
+def test_import_of_another_kind(sidecar: Command, tmp_path: Path) -> None:
+    """A Solana key is no EVM key, and is not repeated."""
+    source = write_private(tmp_path / "old", str(SOLANA_KEY))
+    file = tmp_path / "evm.key"
+
+    ran = sidecar("wallet", "import", "--from-file", source, "--out", file)
+
+    assert (6, False) == (ran.status, file.exists())
+    assert str(SOLANA_KEY) not in ran.err
+
+
+def test_address_of_a_solana_key(sidecar: Command, tmp_path: Path) -> None:
+    """The address of a key file is that of the kind that it is said to be."""
+    file = write_private(tmp_path / "id.json", SOLANA_KEY.to_json())
+
+    ran = sidecar("wallet", "address", "--kind", "solana", "--key-file", file)
+
+    assert f"{SOLANA_ADDRESS}\n" == ran.out
+
+
+def test_solana_keystore(sidecar: Command, tmp_path: Path) -> None:
+    """A Solana key goes into a keystore and is found again by its password."""
+    password = write_private(tmp_path / "password", "correct horse\n")
+    source = write_private(tmp_path / "old", str(SOLANA_KEY))
+    file = tmp_path / "keystore.json"
+    sealed = ("--keystore", "--password-file", password, "--kind", "solana")
+    sidecar("wallet", "import", "--from-file", source, "--out", file, *sealed)
+
+    assert bytes(SOLANA_KEY)[:32] == decrypt(json.loads(file.read_text()), "correct horse")
+    assert f"{SOLANA_ADDRESS}\n" == sidecar("wallet", "address", "--key-file", file, *sealed).out
+
+
+def test_addresses_of_both_kinds(sidecar: Command, tmp_path: Path) -> None:
+    """Each wallet of a config has the address of its own kind."""
+    write_private(tmp_path / "id.json", SOLANA_KEY.to_json())
+    path = write_config(
+        tmp_path, "wallets", "sol", to={"kind": "solana", "key": {"file": "id.json"}}
+    )
+
+    assert [
+        {"name": "main", "address": ADDRESS},
+        {"name": "sol", "address": SOLANA_ADDRESS},
+    ] == json.loads(sidecar("wallet", "address", "--config", path, "--json").out)

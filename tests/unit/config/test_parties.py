@@ -23,11 +23,11 @@ WALLETS: list[tuple[Steps, object, str]] = [
         BASE["wallets"]["main"],
         f"wallets.Main: not a name: 'Main'; {NAME_RULE}",
     ),
-    ((*W, "kind"), GONE, "wallets.main.kind: missing; use kind: evm"),
+    ((*W, "kind"), GONE, "wallets.main.kind: missing; use kind: evm or kind: solana"),
     (
         (*W, "kind"),
-        "solana",
-        "wallets.main.kind: solana is not available in this version; use kind: evm",
+        "bitcoin",
+        "wallets.main.kind: not a choice: 'bitcoin'; use one of: evm, solana",
     ),
     ((*W, "kind"), "evn", "wallets.main.kind: not a choice: 'evn'; did you mean \"evm\"?"),
     (
@@ -45,6 +45,19 @@ WALLETS: list[tuple[Steps, object, str]] = [
         {"file": "ab" * 32},
         "wallets.main.key.file: this looks like a private key, not like a file; "
         "write the key to a file and name it",
+    ),
+    *(
+        (
+            (*W, "key"),
+            {"file": text},
+            "wallets.main.key.file: this looks like a private key, not like a file; "
+            "write the key to a file and name it",
+        )
+        for text in (
+            "1thX6LZfHDZZKUs92febYZhYRcXddmzfzF2NvTkPNE2",
+            "1GMkH3brNXiNNs1tiFZHu4yZSRrzJwxi5wB9bHFtMikjwpAW9DMZzU2Pqakc5it8X3N5vPmqdN7KF4CCUpmKhq",
+            "[1, 2,\n 3]",
+        )
     ),
     (
         (*W, "key"),

@@ -246,6 +246,29 @@ def test_key_from_the_environment() -> None:
     assert 1 == len(mistakes_in(text))
 
 
+def test_solana_key_from_the_environment() -> None:
+    """SVM_PRIVATE_KEY is the wallet solana, alone or beside EVM_PRIVATE_KEY's."""
+    text = changed("wallets", to=GONE)
+    environ = {"EVM_PRIVATE_KEY": "0x" + "5e" * 32, "SVM_PRIVATE_KEY": "5e" * 32}
+
+    solana = WalletConfig("solana", "solana", SecretRef(SecretKind.ENV, "SVM_PRIVATE_KEY"))
+    main = WalletConfig("main", "evm", SecretRef(SecretKind.ENV, "EVM_PRIVATE_KEY"))
+    assert {"main": main, "solana": solana} == parsed(text, environ).wallets
+    assert {"main": WalletConfig("main", "evm", KEY_FILE)} == parsed(
+        changed("hosts", to=[]), environ
+    ).wallets
+
+
+def test_solana_wallet() -> None:
+    """A wallet of kind solana is kept as one."""
+    kept = {"kind": "solana", "key": {"file": "evm.key"}}
+
+    assert (
+        WalletConfig("sol", "solana", KEY_FILE)
+        == parsed(changed("wallets", "sol", to=kept)).wallets["sol"]
+    )
+
+
 def test_hosts() -> None:
     """Host values are kept in lower case."""
     config = parsed(changed("hosts", to=["Sidecar:8402", "[::1]:8402", "a_b"]))

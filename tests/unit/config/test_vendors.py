@@ -110,8 +110,8 @@ KINDS = "name networks of one kind, and a wallet of that kind"
 MISTAKES: list[tuple[dict[str, Any], str]] = [
     (
         {"top_up": {"amount": "20 USDC"}},
-        "routes.r.top_up: the amount is 20.00 USDC, and the route pays at most 10.00 USDC at a time; "
-        "raise max_payment, or buy less",
+        "routes.r.top_up: the amount is 20.00 USDC, and the route pays at most 10.00 USDC "
+        "at a time; raise max_payment, or buy less",
     ),
     (
         {"top_up": {"amount": "0 USDC"}},
