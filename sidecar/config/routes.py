@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from sidecar.base58 import is_public_key
 from sidecar.chains import is_evm
 from sidecar.config.budgets import Budgets
 from sidecar.config.chains import check_network
@@ -22,7 +23,6 @@ from sidecar.config.spending import read_prices, read_top_up
 from sidecar.config.urls import read_url
 from sidecar.ledger.model import Breaker, Budget
 from sidecar.money import Usdc
-from sidecar.x402.base58 import is_public_key
 
 PREPAID = ("venice", "nodit", "x402layer")
 PAYING = ("pay_per_request", "libertai", *PREPAID)

@@ -13,12 +13,13 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus
 
+from sidecar import base58
+
 MARK = "[redacted]"
 SECRET_CHARS_MIN = 8
 # A shorter run of hex is as likely a word or a number, and its bytes may spell anything.
 KEY_BYTES_MIN = 16
 
-_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _HEX = re.compile(r"(?:0x)?((?:[0-9a-f]{2})+)", re.ASCII | re.IGNORECASE)
 # Only ASCII is folded: str.lower() changes the length of some other letters.
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
@@ -78,7 +79,7 @@ def _encodings(data: bytes) -> Iterator[str]:
     yield quote(data, safe="")
     yield quote_plus(data)
     yield repr(data)[2:-1]
-    yield _base58(data)
+    yield base58.encode(data)
     for standard in (b64encode(data).decode(), *_inside_base64(data)):
         url_safe = standard.replace("+", "-").replace("/", "_")
         yield from (standard, standard.rstrip("="), url_safe, url_safe.rstrip("="))
@@ -91,15 +92,6 @@ def _inside_base64(data: bytes) -> Iterator[str]:
         first = -(-before * 8 // 6)
         whole = (before + len(data)) * 8 // 6
         yield text[first:whole]
-
-
-def _base58(data: bytes) -> str:
-    number = int.from_bytes(data)
-    digits = ""
-    while number:
-        number, digit = divmod(number, 58)
-        digits = _BASE58[digit] + digits
-    return "1" * (len(data) - len(data.lstrip(b"\0"))) + digits
 
 
 def _fold(text: str) -> str:

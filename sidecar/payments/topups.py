@@ -163,6 +163,8 @@ class TopUps:
             # What looked low was older than the credit that has come since.
             return Credited()
         charge, refusal = await self._ask_terms(need)
+        if refusal.status == 429 or refusal.status >= 500:
+            return _later(f"the vendor answered {reason_of(refusal)}")
         if refusal.status != 402:
             return Denied("top_up_terms", f"the vendor named no terms: {reason_of(refusal)}")
         terms = route.provider.terms(need.account, refusal, route.terms.amount)

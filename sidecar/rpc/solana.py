@@ -12,9 +12,9 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from sidecar.base58 import ALPHABET, encode
 from sidecar.errors import RemoteProtocolError
 from sidecar.money import Usdc
-from sidecar.rpc.base58 import ALPHABET, encode
 from sidecar.rpc.jsonrpc import Asks, ask
 
 Commitment: TypeAlias = Literal["confirmed", "finalized"]

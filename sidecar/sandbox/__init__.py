@@ -13,6 +13,8 @@ of the sidecar shows up here. It can also be told to misbehave.
     goods         what is sold; samples: what is free; replies: how it is sent
     faults        what can be asked for; misconduct: what is done then
     books         what was counted, by purchase; office: the endpoints that show it
+    solana        a Solana with USDC, beside the EVM chain
+    vendors       Venice, Nodit and others, under path prefixes of their own
 """
 
 from sidecar.sandbox.books import (

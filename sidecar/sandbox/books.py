@@ -18,6 +18,8 @@ from sidecar.money import Usdc
 from sidecar.sandbox.chain import Chain, Transaction
 from sidecar.sandbox.payment import Authorization
 from sidecar.sandbox.purchase import Purchase
+from sidecar.sandbox.solana import Landed, Ledger
+from sidecar.sandbox.solana.history import Moved
 
 
 class Outcome(StrEnum):
@@ -95,6 +97,11 @@ class Books:
         self._seen: dict[SeenAuthorization, None] = {}
         self._paid_for: dict[tuple[str, str], Purchase] = {}
         self._deliveries: Counter[tuple[str, str]] = Counter()
+        self._solana: Ledger | None = None
+
+    def watch(self, solana: Ledger) -> None:
+        """Let what settles there be in the books too."""
+        self._solana = solana
 
     # --- what a test asks ---
 
@@ -110,13 +117,16 @@ class Books:
 
     @property
     def settlements(self) -> tuple[Settlement, ...]:
-        """Every transfer on the chain, in order."""
-        return tuple(self._settlement(found) for found in self._chain.transfers())
+        """Every transfer on the chain, in order; then those on Solana."""
+        return (
+            *(self._settlement(found) for found in self._chain.transfers()),
+            *self._solana_settlements(),
+        )
 
     @property
     def settled_total(self) -> Usdc:
         """The money that moved."""
-        return Usdc(sum(found.transfer.value for found in self._chain.transfers()))
+        return Usdc(sum(found.amount.atomic for found in self.settlements))
 
     def settlements_for(self, body: bytes, path: str | None = None) -> tuple[Settlement, ...]:
         """The settlements of the purchases with this request body (and path, if given)."""
@@ -198,6 +208,30 @@ class Books:
             nonce=transfer.nonce,
             amount=Usdc(transfer.value),
             at=datetime.fromtimestamp(transaction.block.timestamp, UTC),
+            purchase=self._paid_for.get(key),
+            deliveries=self._deliveries[key],
+        )
+
+    def _solana_settlements(self) -> list[Settlement]:
+        if self._solana is None:
+            return []
+        self._solana.catch_up()
+        return [
+            self._solana_settlement(landed, moved)
+            for landed in self._solana.history.all
+            if (moved := landed.moved) is not None
+        ]
+
+    def _solana_settlement(self, landed: Landed, moved: Moved) -> Settlement:
+        nonce = "0x" + landed.identity.hex()
+        key = _key(moved.payer, nonce)
+        return Settlement(
+            transaction=landed.signature,
+            payer=moved.payer,
+            payee=moved.payee,
+            nonce=nonce,
+            amount=Usdc(moved.amount),
+            at=datetime.fromtimestamp(landed.block.timestamp, UTC),
             purchase=self._paid_for.get(key),
             deliveries=self._deliveries[key],
         )

@@ -3,6 +3,7 @@
 Blocks are arithmetic: the number grows with the clock and only transactions are stored. The rules
 of `settle` are those of Circle's contract, among them: block time strictly between validAfter
 and validBefore, and a nonce that works once.
+A permit (EIP-2612) and the transfer that it allows are one transaction here; see permits.
 A transfer can be submitted to land later. It lands when anybody next looks, in the block of the
 second it was due, so no reader ever saw a chain without it that should have had it.
 """
@@ -17,6 +18,7 @@ from sidecar.chains import Asset
 from sidecar.clock import Clock
 from sidecar.money import Usdc
 from sidecar.sandbox.addresses import keccak256
+from sidecar.sandbox.permits import Permit, Permits, Pull
 
 # High enough that a reader who goes back a day does not fall off the beginning.
 GENESIS_NUMBER = 30_000_000
@@ -57,6 +59,7 @@ class Kind(Enum):
 
     TRANSFER = "transfer"
     CANCEL = "cancel"
+    PERMIT = "permit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ class Transaction:
     block: Block
     index: int
     transfer: Transfer
+    # Of a PERMIT: what was permitted, before the transfer took its part of it.
+    permit: Permit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,12 @@ class Reverted:
     reason: str
 
 
+class Pending:
+    """What becomes of something that was submitted, once anybody has looked."""
+
+    outcome: Settled | Reverted | None = None
+
+
 class Chain:
     """One USDC deployment and everything that happened to it."""
 
@@ -98,7 +109,8 @@ class Chain:
         self._transactions: list[Transaction] = []
         self._by_hash: dict[str, Transaction] = {}
         self._by_nonce: dict[tuple[str, str], Transaction] = {}
-        self._mempool: list[tuple[float, Transfer]] = []
+        self._mempool: list[tuple[float, Transfer | Pull, Pending]] = []
+        self._permits = Permits()
         self._now_s = self._genesis_s = clock.now().timestamp()
 
     # --- blocks ---
@@ -139,9 +151,20 @@ class Chain:
 
     def submit(self, transfer: Transfer, *, delay_s: float) -> str:
         """Broadcast the authorization; it lands after the delay. The transaction's hash."""
-        self._catch_up()
-        insort(self._mempool, (self._now_s + delay_s, transfer), key=lambda entry: entry[0])
+        self.promise(transfer, delay_s=delay_s)
         return _hash(Kind.TRANSFER, transfer)
+
+    def promise(self, what: Transfer | Pull, *, delay_s: float) -> Pending:
+        """Broadcast an authorization or a pull; it lands after the delay. What becomes of it."""
+        self._catch_up()
+        entry = (self._now_s + delay_s, what, Pending())
+        insort(self._mempool, entry, key=lambda found: found[0])
+        return entry[2]
+
+    def pull(self, pull: Pull) -> Settled | Reverted:
+        """Execute a permit and the transfer that it allows, in the newest block."""
+        self._catch_up()
+        return self._pull(pull, self._block_at(self._now_s))
 
     def cancel(self, payer: str, nonce: str) -> Settled | Reverted:
         """Burn a nonce as cancelAuthorization does: it is used, and nothing was paid."""
@@ -163,6 +186,16 @@ class Chain:
         self._catch_up()
         transaction = self._by_nonce.get((payer.lower(), nonce.lower()))
         return transaction is not None and transaction.block.number <= at.number
+
+    def nonce(self, owner: str, at: Block) -> int:
+        """What the token's nonces(owner) says as of this block: how many permits were used."""
+        self._catch_up()
+        return self._permits.nonce(owner, at.number)
+
+    def allowance(self, owner: str, spender: str, at: Block) -> int:
+        """What the spender may still move of the owner's as of this block."""
+        self._catch_up()
+        return self._permits.allowance(owner, spender, at.number)
 
     def balance(self, address: str, at: Block) -> Usdc:
         """What the address holds as of this block."""
@@ -187,7 +220,7 @@ class Chain:
     def transfers(self) -> tuple[Transaction, ...]:
         """Everything that moved money, in order."""
         self._catch_up()
-        return tuple(found for found in self._transactions if found.kind is Kind.TRANSFER)
+        return tuple(found for found in self._transactions if found.kind is not Kind.CANCEL)
 
     def find(self, transaction_hash: str) -> Transaction | None:
         """The transaction with this hash, if it is in a block."""
@@ -204,8 +237,12 @@ class Chain:
     def _catch_up(self) -> None:
         self._now_s = max(self._now_s, self._clock.now().timestamp())
         while self._mempool and self._mempool[0][0] <= self._now_s:
-            due_s, transfer = self._mempool.pop(0)
-            self._execute(transfer, self._block_at(due_s))
+            due_s, what, pending = self._mempool.pop(0)
+            block = self._block_at(due_s)
+            if isinstance(what, Pull):
+                pending.outcome = self._pull(what, block)
+            else:
+                pending.outcome = self._execute(what, block)
 
     def _execute(self, transfer: Transfer, block: Block) -> Settled | Reverted:
         if block.timestamp <= transfer.valid_after:
@@ -214,20 +251,40 @@ class Chain:
             return Reverted(EXPIRED)
         if self._is_used(transfer.payer, transfer.nonce):
             return Reverted(NONCE_USED)
-        payer, payee = transfer.payer.lower(), transfer.payee.lower()
-        if self._balance(payer) < transfer.value:
+        if self._balance(transfer.payer.lower()) < transfer.value:
             return Reverted(INSUFFICIENT)
-        self._balances[payer] = self._balance(payer) - transfer.value
-        self._balances[payee] = self._balance(payee) + transfer.value
+        self._move(transfer)
         return Settled(self._include(Kind.TRANSFER, transfer, block))
 
-    def _include(self, kind: Kind, transfer: Transfer, block: Block) -> Transaction:
+    def _pull(self, pull: Pull, block: Block) -> Settled | Reverted:
+        permit = pull.permit
+        reason = self._permits.refusal(pull, block.number, block.timestamp)
+        if reason is not None:
+            return Reverted(reason)
+        if self._balance(permit.owner.lower()) < pull.amount:
+            return Reverted(INSUFFICIENT)
+        nonce = f"0x{permit.nonce:064x}"
+        moved = Transfer(permit.owner, pull.payee, pull.amount, 0, permit.deadline, nonce)
+        self._move(moved)
+        self._permits.execute(pull, block.number)
+        return Settled(self._include(Kind.PERMIT, moved, block, permit))
+
+    def _move(self, transfer: Transfer) -> None:
+        payer, payee = transfer.payer.lower(), transfer.payee.lower()
+        self._balances[payer] = self._balance(payer) - transfer.value
+        self._balances[payee] = self._balance(payee) + transfer.value
+
+    def _include(
+        self, kind: Kind, transfer: Transfer, block: Block, permit: Permit | None = None
+    ) -> Transaction:
         last = self._transactions[-1] if self._transactions else None
         index = last.index + 1 if last is not None and last.block == block else 0
-        transaction = Transaction(_hash(kind, transfer), kind, block, index, transfer)
+        transaction = Transaction(_hash(kind, transfer), kind, block, index, transfer, permit)
         self._transactions.append(transaction)
         self._by_hash[transaction.hash] = transaction
-        self._by_nonce[transfer.payer.lower(), transfer.nonce.lower()] = transaction
+        # A permit's nonces are numbers of their own.
+        if kind is not Kind.PERMIT:
+            self._by_nonce[transfer.payer.lower(), transfer.nonce.lower()] = transaction
         return transaction
 
     def _is_used(self, payer: str, nonce: str) -> bool:

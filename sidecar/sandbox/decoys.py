@@ -54,7 +54,7 @@ def _elsewhere(honest: Offer) -> Offer:
 
 
 def _wrong_name(honest: Offer) -> Offer:
-    name = "USDC" if honest.extra["name"] != "USDC" else "USD Coin"
+    name = "USDC" if honest.extra.get("name") != "USDC" else "USD Coin"
     return replace(honest, extra={**honest.extra, "name": name})
 
 

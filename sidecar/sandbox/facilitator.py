@@ -8,6 +8,7 @@
     time       validAfter <= now, now + 6 <= validBefore <= now + validity_max_s
     balance    the payer holds the price
 
+A Solana payment is matched here too, and judged by the rules of its own ledger.
 The signature is checked by eth_account alone and not by any code of the sidecar's wallets.
 Reasons are the official facilitator's own strings (x402.md A.4); the detail is for people.
 """
@@ -15,8 +16,10 @@ Reasons are the official facilitator's own strings (x402.md A.4); the detail is 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+
+from solders.pubkey import Pubkey
 
 from sidecar.clock import Clock
 from sidecar.sandbox import chain as onchain
@@ -24,6 +27,8 @@ from sidecar.sandbox.addresses import checksummed
 from sidecar.sandbox.chain import Chain, Transfer
 from sidecar.sandbox.payment import Authorization, Payment
 from sidecar.sandbox.signatures import signer_of
+from sidecar.sandbox.solana import Expected, Ledger
+from sidecar.sandbox.solana import Refused as Bad
 from sidecar.sandbox.terms import Offer
 
 NO_MATCH = "No matching payment requirements"
@@ -35,6 +40,9 @@ RECIPIENT_MISMATCH = "invalid_exact_evm_payload_recipient_mismatch"
 VALUE_MISMATCH = "invalid_exact_evm_payload_authorization_value_mismatch"
 BAD_SIGNATURE = "invalid_exact_evm_payload_signature"
 SIMULATION_FAILED = "invalid_exact_evm_transaction_simulation_failed"
+
+# Hints that change from one challenge to the next, and are not compared.
+DYNAMIC = frozenset({"recentBlockhash", "lastValidBlockHeight"})
 
 # A facilitator wants this much time to get the transfer into a block.
 SETTLE_MARGIN_S = 6
@@ -58,8 +66,16 @@ class Refused:
 class Facilitator:
     """Judges payments against offers and against the state of the chain."""
 
-    def __init__(self, chain: Chain, clock: Clock, *, validity_max_s: int) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        clock: Clock,
+        *,
+        validity_max_s: int,
+        solana: Callable[[], Ledger] | None = None,
+    ) -> None:
         self._chain = chain
+        self._solana = solana
         self._clock = clock
         self._validity_max_s = validity_max_s
 
@@ -68,6 +84,8 @@ class Facilitator:
         offer = _matching(payment, offers)
         if offer is None:
             return Refused(NO_MATCH, f"offered none of {json.dumps(payment.terms)[:500]}")
+        if payment.transaction is not None:
+            return self._off_solana(payment.transaction, offer) or Verified(offer)
         authorization = payment.authorization
         refused = (
             self._off_terms(authorization, offer)
@@ -77,6 +95,18 @@ class Facilitator:
             or self._off_balance(authorization)
         )
         return refused or Verified(offer)
+
+    def _off_solana(self, transaction: str, offer: Offer) -> Refused | None:
+        ledger = self._solana() if self._solana is not None else None
+        if ledger is None or offer.network != ledger.network:
+            return Refused(NETWORK_MISMATCH, f"network {offer.network}")
+        if offer.scheme != "exact":
+            return Refused(UNSUPPORTED_SCHEME, f"scheme {offer.scheme}")
+        expected = expected_of(offer)
+        if expected is None:
+            return Refused(RECIPIENT_MISMATCH, f"{offer.asset} to {offer.pay_to}: not for Solana")
+        found = ledger.verify(transaction, expected)
+        return Refused(found.reason, found.detail) if isinstance(found, Bad) else None
 
     def _off_terms(self, authorization: Authorization, offer: Offer) -> Refused | None:
         asset = self._chain.asset
@@ -134,6 +164,17 @@ class Facilitator:
         return Refused(onchain.INSUFFICIENT, f"the payer holds {balance}")
 
 
+def expected_of(offer: Offer) -> Expected | None:
+    """What Solana's ledger is to look for; None when the offer names no Solana addresses."""
+    try:
+        pay_to, mint = Pubkey.from_string(offer.pay_to), Pubkey.from_string(offer.asset)
+        amount = int(offer.amount)
+    except ValueError:
+        return None
+    memo = offer.extra.get("memo")
+    return Expected(pay_to, mint, amount, amount, str(memo) if memo is not None else None)
+
+
 def transfer_of(authorization: Authorization) -> Transfer:
     """What the chain is asked to execute."""
     return Transfer(
@@ -156,6 +197,8 @@ def _matching(payment: Payment, offers: Sequence[Offer]) -> Offer | None:
     ]
     # A v1 payment does not say which entry it took; the payee and the value do.
     authorization = payment.authorization
+    if payment.transaction is not None:
+        return named[0] if named else None
     for offer in named:
         if (authorization.to.lower(), str(authorization.value)) == (
             offer.pay_to.lower(),
@@ -174,7 +217,11 @@ def _accepts(accepted: Mapping[str, object], offered: Mapping[str, object]) -> b
         key in accepted and _same(accepted[key], value)
         for key, value in offered.items()
         if key != "extra"
-    ) and all(key in extra and _same(extra[key], value) for key, value in offered_extra.items())
+    ) and all(
+        key in extra and _same(extra[key], value)
+        for key, value in offered_extra.items()
+        if key not in DYNAMIC
+    )
 
 
 def _same(first: object, second: object) -> bool:

@@ -6,45 +6,31 @@ public nodes are: an unknown block is an error, and a range of logs has a limit.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from collections.abc import Mapping
 
 from aiohttp import web
 
+from sidecar.sandbox import jsonrpc
 from sidecar.sandbox.addresses import is_address
 from sidecar.sandbox.chain import Block, Chain
+from sidecar.sandbox.jsonrpc import INVALID_PARAMS, Methods, Params, RpcError, at, object_in
 from sidecar.sandbox.receipts import Log, logs_of, receipt_of
 from sidecar.sandbox.signatures import domain_separator
 
-PARSE_ERROR = -32700
-INVALID_REQUEST = -32600
-METHOD_NOT_FOUND = -32601
-INVALID_PARAMS = -32602
 SERVER_ERROR = -32000
 LIMIT_EXCEEDED = -32005
 EXECUTION_REVERTED = 3
-
-BATCH_MAX = 100
 
 AUTHORIZATION_STATE = "e94a0102"
 BALANCE_OF = "70a08231"
 DECIMALS = "313ce567"
 DOMAIN_SEPARATOR = "3644e515"
+NONCES = "7ecebe00"
+ALLOWANCE = "dd62ed3e"
 
 _QUANTITY = re.compile(r"0x(0|[1-9a-f][0-9a-f]{0,15})", re.ASCII)
 _WORD = re.compile(r"0x[0-9a-f]{64}", re.ASCII)
-
-Params: TypeAlias = list[object]
-
-
-class _RpcError(Exception):
-    """A refusal with its JSON-RPC code."""
-
-    def __init__(self, code: int, sentence: str) -> None:
-        self.code = code
-        super().__init__(sentence)
 
 
 class Node:
@@ -53,7 +39,7 @@ class Node:
     def __init__(self, chain: Chain, *, logs_range_max: int) -> None:
         self._chain = chain
         self._logs_range_max = logs_range_max
-        self._methods: Mapping[str, Callable[[Params], object]] = {
+        self._methods: Methods = {
             "eth_chainId": lambda _: hex(chain.asset.chain_id),
             "net_version": lambda _: str(chain.asset.chain_id),
             "web3_clientVersion": lambda _: "x402-sidecar-sandbox",
@@ -68,36 +54,16 @@ class Node:
 
     async def serve(self, request: web.Request) -> web.Response:
         """One request or a batch."""
-        try:
-            document = json.loads(await request.read())
-        except (ValueError, RecursionError):
-            return web.json_response(_failed(None, PARSE_ERROR, "not JSON"))
-        if not isinstance(document, list):
-            return web.json_response(self._answer(document))
-        if not 0 < len(document) <= BATCH_MAX:
-            return web.json_response(_failed(None, INVALID_REQUEST, "an empty or too long batch"))
-        return web.json_response([self._answer(entry) for entry in document])
+        return await jsonrpc.serve(request, self._methods)
 
-    def _answer(self, entry: object) -> dict[str, object]:
-        match entry:
-            case {"jsonrpc": "2.0", "id": identifier, "method": str(method), **more}:
-                params = more.get("params", [])
-            case _:
-                return _failed(None, INVALID_REQUEST, "not a JSON-RPC 2.0 request")
-        call = self._methods.get(method)
-        if call is None:
-            return _failed(identifier, METHOD_NOT_FOUND, f"no method {method[:100]}")
-        if not isinstance(params, list):
-            return _failed(identifier, INVALID_PARAMS, "params must be a list")
-        try:
-            return {"jsonrpc": "2.0", "id": identifier, "result": call(params)}
-        except _RpcError as error:
-            return _failed(identifier, error.code, str(error))
+    def answer(self, entry: object) -> dict[str, object]:
+        """The response to one request."""
+        return jsonrpc.answer(entry, self._methods)
 
     # --- methods ---
 
     def _block_by_number(self, params: Params) -> object:
-        block = self._tagged(_at(params, 0))
+        block = self._tagged(at(params, 0))
         if block is None:
             return None
         transactions = self._chain.transactions(block.number, block.number)
@@ -114,7 +80,7 @@ class Node:
         }
 
     def _call(self, params: Params) -> object:
-        call = _object(_at(params, 0))
+        call = object_in(at(params, 0))
         block = self._known(params[1] if len(params) > 1 else "latest")
         if str(call.get("to")).lower() != self._chain.asset.address.lower():
             return "0x"
@@ -125,27 +91,32 @@ class Node:
             return _word(int(used))
         if selector == BALANCE_OF and len(words) == 64:
             return _word(self._chain.balance(_address_in(words), block).atomic)
+        if selector == NONCES and len(words) == 64:
+            return _word(self._chain.nonce(_address_in(words), block))
+        if selector == ALLOWANCE and len(words) == 128:
+            owner, spender = _address_in(words[:64]), _address_in(words[64:])
+            return _word(self._chain.allowance(owner, spender, block))
         if selector == DECIMALS:
             return _word(self._chain.asset.decimals)
         if selector == DOMAIN_SEPARATOR:
             return "0x" + domain_separator(self._chain.asset).hex()
-        raise _RpcError(EXECUTION_REVERTED, "execution reverted")
+        raise RpcError(EXECUTION_REVERTED, "execution reverted")
 
     def _code(self, params: Params) -> object:
         token = self._chain.asset.address.lower()
-        return "0x60806040" if str(_at(params, 0)).lower() == token else "0x"
+        return "0x60806040" if str(at(params, 0)).lower() == token else "0x"
 
     def _logs(self, params: Params) -> object:
-        query = _object(_at(params, 0))
+        query = object_in(at(params, 0))
         if "blockHash" in query:
-            raise _RpcError(INVALID_PARAMS, "ask for a range of blocks")
+            raise RpcError(INVALID_PARAMS, "ask for a range of blocks")
         first = self._known(query.get("fromBlock", "latest")).number
         last_block = self._tagged(query.get("toBlock", "latest"))
         last = self._chain.head().number if last_block is None else last_block.number
         if first > last:
-            raise _RpcError(INVALID_PARAMS, "fromBlock is after toBlock")
+            raise RpcError(INVALID_PARAMS, "fromBlock is after toBlock")
         if last - first >= self._logs_range_max:
-            raise _RpcError(LIMIT_EXCEEDED, f"at most {self._logs_range_max} blocks at once")
+            raise RpcError(LIMIT_EXCEEDED, f"at most {self._logs_range_max} blocks at once")
         return [
             log.to_json()
             for transaction in self._chain.transactions(first, last)
@@ -154,7 +125,7 @@ class Node:
         ]
 
     def _receipt(self, params: Params) -> object:
-        transaction = self._chain.find(str(_at(params, 0)))
+        transaction = self._chain.find(str(at(params, 0)))
         return None if transaction is None else receipt_of(transaction, self._chain)
 
     # --- blocks ---
@@ -172,29 +143,13 @@ class Node:
             case str() if _QUANTITY.fullmatch(tag):
                 return self._chain.block(int(tag, 16))
             case _:
-                raise _RpcError(INVALID_PARAMS, f"not a block: {str(tag)[:100]}")
+                raise RpcError(INVALID_PARAMS, f"not a block: {str(tag)[:100]}")
 
     def _known(self, tag: object) -> Block:
         block = self._tagged(tag)
         if block is None:
-            raise _RpcError(SERVER_ERROR, "header not found")
+            raise RpcError(SERVER_ERROR, "header not found")
         return block
-
-
-def _failed(identifier: object, code: int, sentence: str) -> dict[str, object]:
-    return {"jsonrpc": "2.0", "id": identifier, "error": {"code": code, "message": sentence}}
-
-
-def _at(params: Params, position: int) -> object:
-    if len(params) <= position:
-        raise _RpcError(INVALID_PARAMS, f"missing value for required argument {position}")
-    return params[position]
-
-
-def _object(value: object) -> dict[str, object]:
-    if not isinstance(value, dict):
-        raise _RpcError(INVALID_PARAMS, "not an object")
-    return value
 
 
 def _word(number: int) -> str:
@@ -205,7 +160,7 @@ def _address_in(word: str) -> str:
     # Solidity reverts on an address whose upper twelve bytes are not zero.
     address = "0x" + word[24:]
     if word[:24] != "0" * 24 or not is_address(address):
-        raise _RpcError(EXECUTION_REVERTED, "execution reverted")
+        raise RpcError(EXECUTION_REVERTED, "execution reverted")
     return address
 
 
@@ -217,7 +172,7 @@ def _wanted(log: Log, query: Mapping[str, object]) -> bool:
             return False
     topics = query.get("topics") or []
     if not isinstance(topics, list):
-        raise _RpcError(INVALID_PARAMS, "topics must be a list")
+        raise RpcError(INVALID_PARAMS, "topics must be a list")
     if len(topics) > len(log.topics):
         return False
     return all(
@@ -233,5 +188,5 @@ def _listed(wanted: object) -> list[object]:
 def _topic(value: object) -> str:
     topic = str(value).lower()
     if _WORD.fullmatch(topic) is None:
-        raise _RpcError(INVALID_PARAMS, f"not a topic: {topic[:100]}")
+        raise RpcError(INVALID_PARAMS, f"not a topic: {topic[:100]}")
     return topic

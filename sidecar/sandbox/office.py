@@ -5,6 +5,8 @@ GET    /sandbox/faults   every fault and what it does
 POST   /sandbox/faults   {"fault": name, "times": n} for the next challenges or presentations
 DELETE /sandbox/faults   behave again
 any    /sandbox/trap     where the `redirect` fault points
+
+The vendors have theirs under /sandbox/vendors: see ``vendors/office.py``.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ class Described(Protocol):
     def url(self) -> str: ...
     @property
     def rpc_url(self) -> str: ...
+    @property
+    def solana_rpc_url(self) -> str: ...
     @property
     def pay_to(self) -> str: ...
     @property
@@ -108,6 +112,7 @@ Sandbox seller: {sandbox.url}   (no real money: the chain is made up)
   price      {options.price} a call, x402 v{options.x402_version}, network {options.network}
   pay_to     {sandbox.pay_to}
   rpc        {sandbox.rpc_url}
+             {sandbox.solana_rpc_url}   ({options.vendors.solana_network})
   balance    {options.starting_balance} for every payer
   priced     POST /v1/chat/completions, /v1/messages, /v1/embeddings; GET or POST /v1/paid
   free       GET /v1/models, GET /v1/bytes/<n>, POST /v1/upload
@@ -115,4 +120,10 @@ Sandbox seller: {sandbox.url}   (no real money: the chain is made up)
   faults     GET {sandbox.url}/sandbox/faults lists them. To choose one:
                in the request     "model": "fault:settle_then_500:1", or ?fault=settle_then_500:1
                for the next call  POST /sandbox/faults {{"fault": "settle_then_500", "times": 1}}
+  vendors    the same sandbox plays four vendors; a route has one of these as its upstream
+               Venice     {sandbox.url}/venice/api
+               Nodit      {sandbox.url}/nodit
+               books      GET {sandbox.url}/sandbox/vendors
+               faults     GET {sandbox.url}/sandbox/vendors/faults lists them; then
+                          POST /sandbox/vendors/venice/faults {{"fault": "top_up_refused"}}
 """

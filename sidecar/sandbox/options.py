@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sidecar.chains import NETWORK_NAMES, V1_NETWORKS
+from sidecar.chains import NETWORK_NAMES, V1_NETWORKS, is_evm
 from sidecar.money import Usdc
 from sidecar.sandbox.addresses import is_address
+from sidecar.sandbox.solana.rules import MEMO_BYTES_MAX
+from sidecar.sandbox.vendors.options import VendorOptions
 
 # The last twenty bytes of a hash: nobody holds its key, so money sent here by mistake on a real
 # network helps nobody to cheat, and a config can pin it.
@@ -53,11 +55,20 @@ class SandboxOptions:
     body_bytes_max: int = 64 * 2**20
     transfer_bytes_max: int = 16 * 2**30
     records_max: int = 1_000_000
+    # What the plain seller is paid on. Of Solana, the network and the payee are the vendors'.
+    evm: bool = True
+    solana: bool = False
+    # A memo that every Solana payment must carry; none where it is empty.
+    solana_memo: str = ""
+    # Puts a recent blockhash into Solana's terms, so that a payer has to ask nobody.
+    solana_blockhash: bool = False
     # For how many purchases an odd offer is remembered, so that it can be paid.
     decoys_max: int = 10_000
 
+    vendors: VendorOptions = field(default_factory=VendorOptions)
+
     def __post_init__(self) -> None:
-        if self.network not in NETWORK_NAMES:
+        if self.network not in NETWORK_NAMES or not is_evm(self.network):
             raise ValueError(f"not a network that we know: {self.network!r}")
         if self.x402_version not in (1, 2):
             raise ValueError(f"x402 has versions 1 and 2, not {self.x402_version!r}")
@@ -65,5 +76,9 @@ class SandboxOptions:
             raise ValueError(f"x402 v1 has no name for {self.network}")
         if not is_address(self.pay_to):
             raise ValueError(f"not an address: {self.pay_to!r}")
+        if not (self.evm or self.solana):
+            raise ValueError("a seller that takes no money sells nothing")
+        if len(self.solana_memo.encode()) > MEMO_BYTES_MAX:
+            raise ValueError(f"a memo has at most {MEMO_BYTES_MAX} bytes")
         if self.price.atomic == 0:
             raise ValueError("a price of zero is no price")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from sidecar.sandbox.addresses import is_address
+from sidecar.sandbox.solana.rules import Refused, glimpse, read_transaction
 
 HEADERS = {1: "X-PAYMENT", 2: "PAYMENT-SIGNATURE"}
 
@@ -47,6 +48,13 @@ class Payment:
     authorization: Authorization
     payload: Mapping[str, object]
     extensions: Mapping[str, object]
+    # On Solana: what was signed, in base64. The authorization tells what can be read of it.
+    transaction: str | None = None
+
+    @property
+    def network(self) -> str:
+        """The network as the payment spells it."""
+        return str(self.terms.get("network"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +107,9 @@ def _payment(document: dict[str, object], version: int) -> Payment:
     if document.get("extensions") is not None:
         extensions = _object(document, "extensions")
     payload = _object(document, "payload")
+    if "transaction" in payload:
+        text = _text(payload, "transaction")
+        return Payment(version, terms, _transaction(text), payload, extensions, text)
     return Payment(version, terms, _authorization(payload), payload, extensions)
 
 
@@ -112,6 +123,23 @@ def _authorization(payload: Mapping[str, object]) -> Authorization:
         valid_before=_whole(fields, "validBefore"),
         nonce=_match(_NONCE, fields, "nonce"),
         signature=bytes.fromhex(_match(_SIGNATURE, payload, "signature")[2:]),
+    )
+
+
+def _transaction(text: str) -> Authorization:
+    """A Solana payment as an authorization: its nonce is the hash of what was signed."""
+    transaction = read_transaction(text)
+    if isinstance(transaction, Refused):
+        raise _MalformedError(f"transaction: {transaction.detail}")
+    seen = glimpse(transaction)
+    return Authorization(
+        payer=str(seen.payer),
+        to="",
+        value=seen.amount,
+        valid_after=0,
+        valid_before=0,
+        nonce="0x" + seen.identity.hex(),
+        signature=bytes(transaction.signatures[1]),
     )
 
 

@@ -1,7 +1,8 @@
 """Transactions as the chain reports them: logs and receipts.
 
 A settled authorization leaves two logs, AuthorizationUsed and Transfer, in the order in which
-Circle's contract emits them. A cancelled one leaves AuthorizationCanceled alone.
+Circle's contract emits them. A cancelled one leaves AuthorizationCanceled alone. A permit that is
+used leaves Approval, of all that was permitted, and Transfer, of what was taken.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ FACILITATOR = "0xb933664cf306f370cdcfb79169e11c4d903fe62a"
 TRANSFER = "0x" + keccak256(b"Transfer(address,address,uint256)").hex()
 AUTHORIZATION_USED = "0x" + keccak256(b"AuthorizationUsed(address,bytes32)").hex()
 AUTHORIZATION_CANCELED = "0x" + keccak256(b"AuthorizationCanceled(address,bytes32)").hex()
+
+
+APPROVAL = "0x" + keccak256(b"Approval(address,address,uint256)").hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +59,12 @@ def logs_of(transaction: Transaction, chain: Chain) -> tuple[Log, ...]:
     nonce = transfer.nonce.lower()
     if transaction.kind is Kind.CANCEL:
         return (Log(token, (AUTHORIZATION_CANCELED, payer, nonce), "0x", transaction, index),)
-    value = f"0x{transfer.value:064x}"
-    return (
-        Log(token, (AUTHORIZATION_USED, payer, nonce), "0x", transaction, index),
-        Log(token, (TRANSFER, payer, payee), value, transaction, index + 1),
-    )
+    moved = Log(token, (TRANSFER, payer, payee), _word(transfer.value), transaction, index + 1)
+    permit = transaction.permit
+    if permit is not None:
+        topics = (APPROVAL, payer, _padded(permit.spender))
+        return Log(token, topics, _word(permit.value), transaction, index), moved
+    return Log(token, (AUTHORIZATION_USED, payer, nonce), "0x", transaction, index), moved
 
 
 def receipt_of(transaction: Transaction, chain: Chain) -> dict[str, object]:
@@ -79,6 +84,10 @@ def receipt_of(transaction: Transaction, chain: Chain) -> dict[str, object]:
         "effectiveGasPrice": hex(1_000_000),
         "logs": [log.to_json() for log in logs_of(transaction, chain)],
     }
+
+
+def _word(number: int) -> str:
+    return f"0x{number:064x}"
 
 
 def _padded(address: str) -> str:

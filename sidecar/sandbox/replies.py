@@ -63,7 +63,7 @@ class Replies:
         self, request: web.Request, offers: Sequence[Offer] = (), error: str | None = None
     ) -> Challenge:
         """The challenge for this resource; without offers it makes the honest one."""
-        return self._terms.challenge(str(request.url), offers or [self._terms.offer], error)
+        return self._terms.challenge(str(request.url), offers or self._terms.offers, error)
 
     def refusal(self, request: web.Request, error: str | None = None) -> web.Response:
         """A new 402 after a payment, saying what was wrong with it."""
@@ -76,7 +76,7 @@ class Replies:
             "success": True,
             "payer": payer,
             "transaction": transaction,
-            "network": self._network,
+            "network": sale.payment.network,
         }
         if self.version == 1:
             document["errorReason"] = None
@@ -90,7 +90,7 @@ class Replies:
             "errorReason": reason,
             "payer": sale.payment.authorization.payer,
             "transaction": transaction,
-            "network": self._network,
+            "network": sale.payment.network,
         }
         headers = {RECEIPT_HEADERS[self.version]: encoded(document)}
         body = b"{}"
@@ -148,11 +148,6 @@ class Replies:
     async def slowly(self) -> None:
         """Wait as long as a slow seller does before the first byte."""
         await self.clock.sleep(self._options.slow_head_s)
-
-    @property
-    def _network(self) -> str:
-        offer = self._terms.offer
-        return offer.network if self.version == 2 else offer.v1_network
 
 
 def payment_required(challenge: Challenge) -> web.Response:

@@ -5,7 +5,7 @@
     verify              402 with the facilitator's reason
     seen before         the undelivered answer again, where the options say so
     handler             makes the answer; one that refuses is not charged
-    settle              on the sandbox's chain, at most once for each authorization
+    settle              on the chain that it names, at most once for each authorization
     respond             with the receipt
 
 That is the official sellers' order (x402.md 1.6). A fault, if one was asked for, replaces the last
@@ -14,15 +14,16 @@ two steps; everything before them is judged honestly first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
 from sidecar.clock import Clock
 from sidecar.sandbox import decoys, facilitator
 from sidecar.sandbox.books import Books, Outcome
-from sidecar.sandbox.chain import NONCE_USED, Chain, Kind, Reverted
-from sidecar.sandbox.facilitator import Facilitator, Refused, transfer_of
+from sidecar.sandbox.cashier import Cashier, solana_offer
+from sidecar.sandbox.chain import NONCE_USED, Chain, Reverted
+from sidecar.sandbox.facilitator import Facilitator, Refused
 from sidecar.sandbox.faults import FaultPlan, Moment, UnknownFaultError, Wish, wish_in
 from sidecar.sandbox.goods import Make
 from sidecar.sandbox.identifiers import Identifiers, identifier_in, is_identifier
@@ -31,6 +32,8 @@ from sidecar.sandbox.options import SandboxOptions
 from sidecar.sandbox.payment import HEADERS, Malformed, Payment, read_payment
 from sidecar.sandbox.purchase import Purchase
 from sidecar.sandbox.replies import CHALLENGE_HEADERS, Replies, Sale, failure, payment_required
+from sidecar.sandbox.solana import Ledger
+from sidecar.sandbox.solana.ledger import DUPLICATE
 from sidecar.sandbox.terms import Offer, Terms
 
 # What an official v2 seller says to a header that it cannot read.
@@ -38,18 +41,29 @@ UNREADABLE = "Payment required"
 
 
 class Seller:
-    """Sells goods for one price on one chain."""
+    """Sells goods for one price on the sandbox's chains."""
 
     def __init__(
-        self, options: SandboxOptions, chain: Chain, books: Books, faults: FaultPlan, clock: Clock
+        self,
+        options: SandboxOptions,
+        chain: Chain,
+        books: Books,
+        faults: FaultPlan,
+        clock: Clock,
+        solana: Callable[[], Ledger],
     ) -> None:
         self._options = options
-        self._chain = chain
+        self._cashier = Cashier(chain, solana)
         self._books = books
         self._faults = faults
         self._clock = clock
-        self._terms = Terms(options)
-        self._facilitator = Facilitator(chain, clock, validity_max_s=options.validity_max_s)
+        self._terms = Terms(options, lambda: solana_offer(solana(), options))
+        self._facilitator = Facilitator(
+            chain,
+            clock,
+            validity_max_s=options.validity_max_s,
+            solana=solana if options.solana else None,
+        )
         self._replies = Replies(options, self._terms, books, clock)
         self._identifiers = Identifiers()
         self._decoys: dict[Purchase, Sequence[Offer]] = {}
@@ -107,13 +121,14 @@ class Seller:
         payment = sale.payment
         if not self._terms.echoed_by(payment.extensions):
             return self._refuse(sale, Refused(facilitator.EXTENSION_MISMATCH, "declared info gone"))
-        offers = (self._terms.offer, *self._decoys.get(sale.purchase, ()))
+        offers = (*self._terms.offers, *self._decoys.get(sale.purchase, ()))
         verdict = self._facilitator.verify(payment, offers)
-        replay = False
+        offer: Offer | None = None
         if isinstance(verdict, Refused):
-            replay = verdict.reason == NONCE_USED and self._owes(sale)
-            if not replay:
+            if verdict.reason not in (NONCE_USED, DUPLICATE) or not self._owes(sale):
                 return self._refuse(sale, verdict)
+        else:
+            offer = verdict.offer
         complaint = self._misidentified(payment)
         if complaint is not None:
             status, sentence = complaint
@@ -124,23 +139,24 @@ class Seller:
             return await self._replies.deliver(sale, {})
         fault = self._faults.take(sale.purchase, wish, Moment.PAYMENT)
         act = HONEST if fault is None else ACTS[fault]
-        return await self._perform(sale, act, fault or "", replay=replay)
+        return await self._perform(sale, act, fault or "", offer)
 
     async def _perform(
-        self, sale: Sale, act: Act, fault: str, *, replay: bool
+        self, sale: Sale, act: Act, fault: str, offer: Offer | None
     ) -> web.StreamResponse:
-        transfer = transfer_of(sale.payment.authorization)
-        if replay:
-            used = self._chain.use_of(transfer.payer, transfer.nonce)
+        """Settle and answer; what was settled before, and has no offer now, is only answered."""
+        if offer is None:
+            used = self._cashier.settled(sale.payment)
             assert used is not None
             self._books.conclude(sale.record, Outcome.REPLAYED, fault=fault)
-            return await act.answer(self._replies, sale, used.hash)
+            return await act.answer(self._replies, sale, used)
         if act.settles is Settles.NEVER:
             self._books.conclude(sale.record, Outcome.UNSETTLED, fault=fault)
             return await act.answer(self._replies, sale, "")
         if act.settles is Settles.LATER:
             self._books.paid_for(sale.payment.authorization, sale.purchase)
-            pending = self._chain.submit(transfer, delay_s=self._options.pending_s)
+            delay_s = self._options.pending_s
+            pending = self._cashier.submit(sale.payment, offer, delay_s=delay_s)
             self._books.conclude(sale.record, Outcome.PENDING, fault=fault)
             return await act.answer(self._replies, sale, pending)
         if self._options.handler_delay_s:
@@ -148,18 +164,17 @@ class Seller:
         if act.settles is Settles.WHEN_GONE:
             await self._replies.until_gone(sale.request)
         self._books.paid_for(sale.payment.authorization, sale.purchase)
-        settled = self._chain.settle(transfer)
+        settled = self._cashier.settle(sale.payment, offer)
         if isinstance(settled, Reverted):
             self._books.conclude(sale.record, Outcome.REVERTED, reason=settled.reason, fault=fault)
             return self._replies.unsettled(sale, settled.reason)
         self._books.conclude(sale.record, Outcome.SETTLED, fault=fault)
-        return await act.answer(self._replies, sale, settled.transaction.hash)
+        return await act.answer(self._replies, sale, settled)
 
     def _owes(self, sale: Sale) -> bool:
         """Whether this settled authorization still has an answer to get, for this purchase."""
         authorization = sale.payment.authorization
-        used = self._chain.use_of(authorization.payer, authorization.nonce)
-        if used is None or used.kind is not Kind.TRANSFER or not self._options.replays:
+        if self._cashier.settled(sale.payment) is None or not self._options.replays:
             return False
         # One payment never buys two things.
         if self._books.bought_with(authorization) != sale.purchase:

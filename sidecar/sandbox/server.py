@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from email.utils import format_datetime
+from functools import cached_property
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -19,12 +20,20 @@ from sidecar.sandbox.goods import PRICED, Make
 from sidecar.sandbox.node import Node
 from sidecar.sandbox.office import Office, start_text
 from sidecar.sandbox.options import SandboxOptions
+from sidecar.sandbox.replies import failure
 from sidecar.sandbox.samples import Samples
 from sidecar.sandbox.seller import Seller
+from sidecar.sandbox.solana import Ledger, SolanaNode
+from sidecar.sandbox.vendors.conduct import Conduct
+from sidecar.sandbox.vendors.market import Market
+from sidecar.sandbox.vendors.premises import Premises
+from sidecar.sandbox.vendors.rails import EvmRail, SvmRail
 
 # Payments that echo large challenges do not fit into the usual 8,190 bytes.
 HEADER_BYTES_MAX = 131_072
 BACKLOG = 1_024
+# One every 400 ms.
+SOLANA_BLOCKS_IN_TWO_S = 5
 
 
 class Sandbox:
@@ -45,6 +54,38 @@ class Sandbox:
         )
         self.books = Books(self.chain, clock, records_max=self.options.records_max)
         self.faults = FaultPlan()
+        self.vendors = Market(
+            Premises(
+                options=options,
+                chain=self.chain,
+                payments=self.books,
+                clock=clock,
+                entropy=entropy,
+                conduct=Conduct(),
+                authority=lambda: self.url.removeprefix("http://"),
+                rails=(
+                    EvmRail(self.chain, clock, options.pay_to),
+                    SvmRail(
+                        lambda: self.solana,
+                        options.vendors.solana_network,
+                        options.vendors.solana_pay_to,
+                    ),
+                ),
+            )
+        )
+
+    @cached_property
+    def solana(self) -> Ledger:
+        """The Solana of this sandbox. Made when it is first asked for: few rehearsals need it."""
+        ledger = Ledger(
+            self.options.vendors.solana_network,
+            self._clock,
+            payees=(self.options.vendors.solana_pay_to,),
+            starting_balance=self.options.starting_balance,
+            finality_blocks=self.options.finality_s * SOLANA_BLOCKS_IN_TWO_S // 2,
+        )
+        self.books.watch(ledger)
+        return ledger
 
     @property
     def url(self) -> str:
@@ -56,6 +97,11 @@ class Sandbox:
     def rpc_url(self) -> str:
         """The chain's JSON-RPC endpoint."""
         return self.url + "/rpc"
+
+    @property
+    def solana_rpc_url(self) -> str:
+        """Solana's JSON-RPC endpoint."""
+        return self.url + "/rpc/solana"
 
     @property
     def pay_to(self) -> str:
@@ -92,14 +138,17 @@ class Sandbox:
     def _application(self) -> web.Application:
         app = web.Application(client_max_size=self.options.body_bytes_max)
         office = Office(self.books, self.faults)
-        app.middlewares.append(_watching(office))
+        app.middlewares.append(_watching(office, self.books, self.vendors))
         app.on_response_prepare.append(self._sign_response)
-        seller = Seller(self.options, self.chain, self.books, self.faults, self._clock)
+        seller = Seller(
+            self.options, self.chain, self.books, self.faults, self._clock, lambda: self.solana
+        )
         for (method, path), make in PRICED.items():
             app.router.add_route(method, path, _priced(seller, make))
         node = Node(self.chain, logs_range_max=self.options.logs_range_max)
         samples = Samples(self.options)
         app.router.add_post("/rpc", node.serve)
+        app.router.add_post("/rpc/solana", self._serve_solana)
         app.router.add_get("/v1/models", samples.models)
         app.router.add_get("/v1/bytes/{size:[0-9]{1,15}}", samples.download)
         app.router.add_route("POST", "/v1/upload", samples.upload)
@@ -109,8 +158,12 @@ class Sandbox:
         app.router.add_post("/sandbox/faults", office.add_fault)
         app.router.add_delete("/sandbox/faults", office.clear_faults)
         app.router.add_route("*", "/sandbox/trap", office.trap)
+        app.router.add_routes(self.vendors.routes())
         app.router.add_get("/", self._greet)
         return app
+
+    async def _serve_solana(self, request: web.Request) -> web.Response:
+        return await SolanaNode(self.solana).serve(request)
 
     async def _greet(self, request: web.Request) -> web.Response:
         return web.Response(text=start_text(self))
@@ -146,10 +199,14 @@ def _priced(seller: Seller, make: Make) -> Handler:
     return handle
 
 
-def _watching(office: Office) -> Middleware:
+def _watching(office: Office, books: Books, vendors: Market) -> Middleware:
     @web.middleware
     async def watch(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if (request.method, request.path) not in PRICED:
+        vendor = vendors.at(request.path)
+        if vendor is not None and (books.full or vendor.books.full):
+            return failure(503, "The books are full: restart the sandbox")
+        # A vendor judges the payments it is sent by itself.
+        if vendor is None and (request.method, request.path) not in PRICED:
             office.note_stray(request)
         return await handler(request)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sidecar.chains import V1_NETWORKS, usdc_on
@@ -84,10 +84,11 @@ def encoded(document: object) -> str:
 class Terms:
     """The honest offer, and challenges in the version and dialect that the options ask for."""
 
-    def __init__(self, options: SandboxOptions) -> None:
+    def __init__(self, options: SandboxOptions, solana: Callable[[], Offer] | None = None) -> None:
         self._options = options
+        self._solana = solana if options.solana else None
         asset = usdc_on(options.network)
-        self.offer = Offer(
+        self._evm = Offer(
             scheme="exact",
             network=options.network,
             asset=asset.address,
@@ -105,6 +106,17 @@ class Terms:
             self.extensions[IDENTIFIER] = DECLARATION
         if options.challenge_padding_bytes:
             self.extensions["bazaar"] = {"info": {"output": "." * options.challenge_padding_bytes}}
+
+    @property
+    def offer(self) -> Offer:
+        """The honest offer; the first of them, where there are two."""
+        return self.offers[0]
+
+    @property
+    def offers(self) -> tuple[Offer, ...]:
+        """Every honest offer. Solana's may name another blockhash each time."""
+        evm = (self._evm,) if self._options.evm else ()
+        return (*evm, self._solana()) if self._solana is not None else evm
 
     def challenge(self, url: str, offers: Sequence[Offer], error: str | None = None) -> Challenge:
         """The 402 for this resource; `error` says what was wrong with a payment."""

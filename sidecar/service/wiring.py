@@ -85,7 +85,7 @@ class Wiring:
                 config.validity_s,
                 vendors.schemes(config),
             ),
-            signer=self._opened.wallets[config.wallet],
+            signer=self._opened.signers[config.name],
             upstream=upstream,
             breaker=config.breaker,
             response_wait_s=config.response_wait_s,

@@ -32,11 +32,12 @@ from solders.pubkey import Pubkey
 from solders.token import ID as TOKEN
 from solders.token.associated import get_associated_token_address
 
+from sidecar import base58
 from sidecar.chains import Asset, find_asset, is_evm, usdc_on
 from sidecar.errors import WalletBusyError, WalletError
 from sidecar.http import HttpRequest, HttpResponse
 from sidecar.money import Usdc
-from sidecar.rpc import base58, solana
+from sidecar.rpc import solana
 from sidecar.siwx import SignInMessage
 from sidecar.wallets.solana_layout import COMPUTE_UNITS_MAX, STANDARD, Layout
 from sidecar.x402.types import Authorization, Json, PaymentRequirements

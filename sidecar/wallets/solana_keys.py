@@ -6,9 +6,9 @@ import json
 import re
 from collections.abc import Mapping
 
+from sidecar import base58
 from sidecar.document import read_json
 from sidecar.errors import WalletError
-from sidecar.rpc import base58
 from sidecar.wallets.solana import SolanaWallet, public_key
 
 _HEX = re.compile(r"(?:0x)?([0-9a-fA-F]{64})", re.ASCII)

@@ -18,10 +18,10 @@ import re
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from sidecar.base58 import is_public_key
 from sidecar.chains import Asset, caip2, find_asset, is_evm
 from sidecar.document import shown
 from sidecar.money import Usdc
-from sidecar.x402.base58 import is_public_key
 from sidecar.x402.types import Json, PaymentRequired, PaymentRequirements
 
 PERMIT = "Permit"

@@ -74,7 +74,7 @@ class Authorization:
     """
 
     network: str
-    identity: str  # what the chain knows it by: the EIP-3009 nonce, or the Solana memo
+    identity: str  # what the chain knows it by: the EIP-3009 nonce, the Solana message's digest
     expires_at: datetime
     fields: Mapping[str, str]
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from nacl.signing import VerifyKey
 
+from sidecar import base58
 from sidecar.chains import SOLANA
-from sidecar.rpc import base58
 from sidecar.siwx import SignIn, SignInMessage
 from sidecar.siwx.envelope import HEADER, message_header, read_structured_header, structured_header
 from sidecar.siwx.times import iso_milliseconds, iso_seconds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sidecar.base58 import is_public_key
 from sidecar.chains import (
     ASSETS,
     NETWORK_NAMES,
@@ -18,7 +19,6 @@ from sidecar.chains import (
 )
 from sidecar.money import DECIMALS
 from sidecar.wallets.evm import checksum_address, domain_separator
-from sidecar.x402.base58 import is_public_key
 
 BASE = Asset(
     "eip155:8453",

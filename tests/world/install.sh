@@ -4,6 +4,7 @@
 #   anvil       the local chain                      .world/anvil/
 #   sdk-v2      the official x402 SDK, v2             .world/sdk-v2/
 #   sdk-v1      the official x402 SDK, v1             .world/sdk-v1/
+#   clients     the vendors' own clients             .world/clients/
 #   promtool    unless the PATH has one               .world/prometheus/
 #
 # It needs python3 (3.11 or later), npm, and apt where promtool is missing. It may be run again:
@@ -21,7 +22,8 @@ fail() {
 }
 
 fingerprint() {
-  cat "$here/install.sh" "$here"/anvil/package*.json "$here"/sdk/seller-*.txt | sha256sum
+  cat "$here/install.sh" "$here"/anvil/package*.json "$here"/sdk/seller-*.txt \
+    "$here"/clients/package*.json "$here"/clients/no-wagmi/package.json | sha256sum
 }
 
 find_python() {
@@ -41,6 +43,16 @@ install_anvil() {
   cp "$here"/anvil/package*.json "$world/anvil/"
   npm ci --prefix "$world/anvil" --ignore-scripts --no-audit --no-fund
   "$world/anvil/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil" --version
+}
+
+# One of them depends on wagmi, 350 MB of wallets for a payment page in a browser. No client loads
+# that page, so an empty package stands in its place.
+install_clients() {
+  command -v npm >/dev/null || fail "needs npm (Node.js 20 or later) to install the clients"
+  mkdir -p "$world/clients/no-wagmi"
+  cp "$here"/clients/package*.json "$world/clients/"
+  cp "$here/clients/no-wagmi/package.json" "$world/clients/no-wagmi/"
+  npm ci --prefix "$world/clients" --ignore-scripts --no-audit --no-fund
 }
 
 # The venv is for one SDK alone: its dependencies do not agree with ours.
@@ -101,6 +113,7 @@ declare -A jobs_running
 start anvil install_anvil
 start sdk-v2 install_sdk v2
 start sdk-v1 install_sdk v1
+start clients install_clients
 start promtool install_promtool
 await_all
 fingerprint >"$stamp"

@@ -102,7 +102,7 @@ class InMemorySeller:
     def _rpc(self, request: HttpRequest) -> FakeReply:
         if self.rpc_down:
             raise UpstreamError("cannot connect to the RPC endpoint")
-        answer = json.dumps(self._node._answer(json.loads(request.body))).encode()
+        answer = json.dumps(self._node.answer(json.loads(request.body))).encode()
         return FakeReply(200, (("Content-Type", "application/json"),), answer)
 
     def _paid(self, request: HttpRequest, header: str) -> FakeReply:

@@ -28,7 +28,7 @@ class Protocol(IntEnum):
     V2 = 2
 
 
-class _Server:
+class Server:
     """A script that runs in the venv of one SDK and listens on a port of its own."""
 
     def __init__(
@@ -61,7 +61,7 @@ class _Server:
         self.process.kill()
 
 
-class Facilitator(_Server):
+class Facilitator(Server):
     """It settles on the chain and pays the gas.
 
     ``options`` are the script's own: ``--confirmation-wait-s`` is how long it waits for the chain,
@@ -80,7 +80,7 @@ class Facilitator(_Server):
         )
 
 
-class Seller(_Server):
+class Seller(Server):
     """It sells one call for ``PRICE``. ``pay_to`` goes on the wire as it is given.
 
     ``options`` are the script's own: ``--fat`` makes the challenge header 30 KB long (v2 only).

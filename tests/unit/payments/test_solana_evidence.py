@@ -106,6 +106,7 @@ def test_failed(paid: Paid) -> None:
     assert Unknown("not in a block so far") == paid.look()
     paid.cluster.wait(200)
     assert Dead(Proof("expired")) == paid.look()
+    assert "getTransaction" not in paid.cluster.asked
 
 
 def test_history_and_transaction_disagree(paid: Paid) -> None:
@@ -204,6 +205,7 @@ def test_young_cluster(paid: Paid) -> None:
     paid.cluster.wait(200)
 
     assert isinstance(paid.look(), Dead)
+    assert "getBlockTime" not in paid.cluster.asked
 
 
 def test_entry_without_a_time(paid: Paid) -> None:

@@ -54,6 +54,17 @@ async def test_terms_that_allow_none(town: Town) -> None:
     assert [("denied", "no terms")] == told(process)
 
 
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_vendor_busy(town: Town, status: int) -> None:
+    """A vendor that cannot sell just now is asked again by the app's next try."""
+    town.vendor.bare.append(FakeReply(status, (), b"{}"))
+    async with town.process() as process:
+        app = town.app(process)
+        answers = [await app.call(), await app.call()]
+
+    assert ["top_up_wait", "served"] == answers
+
+
 async def test_vendor_gone(town: Town) -> None:
     """A vendor that cannot be reached fails every waiter, and the next request tries again."""
     town.vendor.bare.append(UpstreamError("cannot connect"))

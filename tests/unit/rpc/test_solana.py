@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 
 import pytest
 
+from sidecar import base58
 from sidecar.errors import RemoteProtocolError
 from sidecar.http import Exchange, HttpRequest, HttpResponse
 from sidecar.money import Usdc
-from sidecar.rpc import base58, solana
+from sidecar.rpc import solana
 from sidecar.rpc.solana import HistoryEntry, LatestBlockhash, Tip, Transaction
 from tests.world.exchanges import answered, failed, hold, question_in
 
@@ -159,6 +160,14 @@ def test_history() -> None:
     assert ("getSignaturesForAddress", [ACCOUNT, config], entries) == asked(
         history(), [ENTRY, older]
     )
+
+
+@pytest.mark.parametrize("fault", ["", {}, 0, False])
+def test_empty_failure(fault: object) -> None:
+    """Only null says that a transaction did not fail."""
+    (entry,) = asked(history(), [{**ENTRY, "err": fault}])[2]
+
+    assert entry.failed
 
 
 def test_next_page() -> None:

@@ -358,40 +358,55 @@ def test_bugs(odd: dict[str, Any]) -> None:
         in_silence(paying(unasked(), **odd))
 
 
-@pytest.mark.parametrize(
-    "odd",
-    [
-        replace(authorization(), fields={}),
-        replace(authorization(), network=SOLANA_DEVNET),
-        replace(authorization(), network="eip155:8453"),
-        replace(authorization(), identity="ab" * 32),
-        with_fields(payer=PAYEE),
-        with_fields(pay_to=FEE_PAYER),
-        with_fields(pay_to=ADDRESS, destination=SOURCE),
-        with_fields(fee_payer=ADDRESS),
-        with_fields(fee_payer=PAYEE),
-        with_fields(source=PAYEE),
-        with_fields(destination=PAYEE),
-        with_fields(mint=usdc_on(SOLANA_DEVNET).address),
-        with_fields(amount="0"),
-        with_fields(amount="01000"),
-        with_fields(amount="1001"),
-        with_fields(amount=str(2**64)),
-        with_fields(decimals="9"),
-        with_fields(memo="another"),
-        with_fields(blockhash=PAYEE),
-        with_fields(last_valid_block_height="soon"),
-        with_fields(compute_unit_limit="20001"),
-        with_fields(compute_unit_limit="200000"),
-        with_fields(compute_unit_price="2"),
-        with_fields(compute_unit_price="-1"),
-        with_fields(message=""),
-    ],
-)
-def test_not_signed(odd: Authorization) -> None:
+SPOILED = [
+    (replace(authorization(), fields={}), "lacks a field"),
+    (replace(authorization(), network=SOLANA_DEVNET), "no token of ours"),
+    (replace(authorization(), network="eip155:8453"), "no token of ours"),
+    (
+        replace(with_fields(mint=usdc_on("eip155:8453").address), network="eip155:8453"),
+        "no token of ours",
+    ),
+    (replace(authorization(), identity="ab" * 32), "not the one that was written down"),
+    (with_fields(payer=PAYEE), "a transfer from 8qUL"),
+    (with_fields(pay_to=FEE_PAYER), "not the payee's token account"),
+    (with_fields(pay_to=ADDRESS, destination=SOURCE), "a payment to ourselves"),
+    (with_fields(fee_payer=ADDRESS), "one account has two parts"),
+    (with_fields(fee_payer=PAYEE), "not the one that was written down"),
+    (with_fields(source=PAYEE), "not this wallet's token account"),
+    (with_fields(destination=PAYEE), "not the payee's token account"),
+    (with_fields(mint=usdc_on(SOLANA_DEVNET).address), "no token of ours"),
+    (with_fields(amount="0"), "not an amount"),
+    (with_fields(amount="01000"), "not an amount"),
+    (with_fields(amount="1001"), "not the one that was written down"),
+    (with_fields(amount=str(2**64)), "not within 0 to"),
+    (with_fields(decimals="9"), "other decimals"),
+    (with_fields(memo="another"), "not the one that was written down"),
+    (with_fields(memo="i" * 257), "a memo of over 256 bytes"),
+    (with_fields(blockhash=PAYEE), "not the one that was written down"),
+    (with_fields(blockhash="now"), "the blockhash is not 32 bytes"),
+    (with_fields(last_valid_block_height="soon"), "not within 0 to"),
+    (with_fields(compute_unit_limit="20001"), "not the one that was written down"),
+    (with_fields(compute_unit_limit="50001"), "not within 0 to 50000"),
+    (with_fields(compute_unit_price="2"), "not the one that was written down"),
+    (with_fields(compute_unit_price="5000001"), "not within 0 to 5000000"),
+    (with_fields(compute_unit_price="-1"), "not within 0 to"),
+    (with_fields(message=""), "not the one that was written down"),
+]
+
+
+@pytest.mark.parametrize(("odd", "reason"), SPOILED)
+def test_not_signed(odd: Authorization, reason: str) -> None:
     """At the signing point every field is looked at again, whatever the ledger gave back."""
-    with pytest.raises(WalletError):
+    with pytest.raises(WalletError, match=reason):
         unasked().sign(odd)
+
+
+def test_anothers_authorization() -> None:
+    """What another wallet was to pay is not signed."""
+    other = SolanaWallet(bytes(32), {})
+
+    with pytest.raises(WalletError, match="a transfer from"):
+        unasked().sign(in_silence(paying(other)))
 
 
 def test_a_field_is_missing() -> None:
@@ -461,15 +476,18 @@ def test_sign_in() -> None:
 
 
 @pytest.mark.parametrize(
-    "message",
+    ("message", "reason"),
     [
-        replace(MESSAGE, address=PAYEE),
-        replace(MESSAGE, network="eip155:8453", address="0x" + "1" * 40),
+        (replace(MESSAGE, address=PAYEE), "a sign-in of 8qUL"),
+        (
+            replace(MESSAGE, network="eip155:8453", address="0x" + "1" * 40),
+            "a sign-in on eip155:8453",
+        ),
     ],
 )
-def test_not_our_sign_in(message: SignInMessage) -> None:
+def test_not_our_sign_in(message: SignInMessage, reason: str) -> None:
     """Another address, or another kind of chain, is not signed for."""
-    with pytest.raises(WalletError):
+    with pytest.raises(WalletError, match=reason):
         unasked().sign_in(message)
 
 

@@ -1,4 +1,7 @@
-"""Base58: how Solana writes keys, signatures and hashes."""
+"""Base58: how Solana writes keys, signatures and hashes.
+
+It tells its cases apart, and one value has one text, so texts are compared as they are.
+"""
 
 from __future__ import annotations
 
@@ -28,3 +31,9 @@ def decode(text: str) -> bytes | None:
         number = number * 58 + _VALUES[digit]
     zeros = len(text) - len(text.lstrip(ALPHABET[0]))
     return bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
+def is_public_key(text: str) -> bool:
+    """Whether this is the text of exactly 32 bytes: an address."""
+    data = decode(text)
+    return data is not None and len(data) == 32
