@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from sidecar.clock import Clock, Entropy
 from sidecar.errors import SidecarError
-from sidecar.http import Exchange, Upstream, run_exchange
+from sidecar.http import Exchange, HttpResponse, Upstream, header_values, run_exchange
 from sidecar.payments.events import Emit, SignedIn
 from sidecar.providers.base import Credential, Occasion
 
@@ -16,6 +18,8 @@ SIGN_IN_WAIT_S = 30.0
 SIGN_IN_BYTES_MAX = 256 * 1024
 NONCE_BYTES = 32
 SCOPES_MAX = 1024
+# Below, a Date's whole seconds and the way here explain it; above, nothing that is honest does.
+SKEW_MIN, SKEW_MAX = timedelta(seconds=5), timedelta(minutes=10)
 
 
 class SignsIn(Protocol):
@@ -38,13 +42,14 @@ class Credentials:
         self._provider = provider
         self._upstream = upstream
         self._clock, self._entropy, self._emit = ports
+        self._behind = timedelta()
         self._kept: Credential | None = None
         self._scoped: dict[str, Credential] = {}
         self._signing = asyncio.Lock()
 
     def occasion(self) -> Occasion:
-        """Now, and a nonce that is used once."""
-        return Occasion(self._clock.now(), self._entropy.token(NONCE_BYTES))
+        """Now, by the vendor's clock where that is known to differ; and a nonce, used once."""
+        return Occasion(self._clock.now() + self._behind, self._entropy.token(NONCE_BYTES))
 
     async def get(self, url: str = "") -> Credential:
         """A credential for a request to this URL; a fresh one where each is used once only.
@@ -59,9 +64,25 @@ class Credentials:
             return kept
         return await self._renewed(kept)
 
-    async def renew(self, refused: Credential) -> Credential:
-        """Another one in place of this, which the vendor refused."""
+    async def renew(self, refused: Credential, refusal: HttpResponse) -> Credential:
+        """Another one in place of this, which the vendor refused, by the vendor's own clock."""
+        self._behind = self._lag(refusal)
         return await self._renewed(refused)
+
+    def _lag(self, refusal: HttpResponse) -> timedelta:
+        """How far our clock is behind the refusal's Date; none where they agree, or it is absurd.
+
+        A sign-in for a time that is far ahead would let whoever reads it in then.
+        """
+        dates = header_values(refusal.headers, "date")
+        try:
+            told = parsedate_to_datetime(dates[0]) if len(dates) == 1 else None
+        except ValueError:
+            told = None
+        if told is None or told.tzinfo is None:
+            return timedelta()
+        lag = told - self._clock.now()
+        return lag if SKEW_MIN < abs(lag) < SKEW_MAX else timedelta()
 
     def remember(self, url: str, credential: Credential) -> None:
         """Use this for the URL's path until it expires: it was let in there."""

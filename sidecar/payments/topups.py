@@ -207,7 +207,7 @@ class TopUps:
         charge = route.provider.charge(need.account, credential, amount)
         response = await self._send(route, charge)
         if response.status == 401 and route.provider.is_stale(response):
-            credential = await route.credentials.renew(credential)
+            credential = await route.credentials.renew(credential, response)
             charge = route.provider.charge(need.account, credential, amount)
             response = await self._send(route, charge)
         return charge, response

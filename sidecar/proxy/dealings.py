@@ -138,7 +138,7 @@ class Dealings:
         refusal = await _read_refusal(reply)
         if isinstance(errand.body, Streamed) or not errand.route.provider.is_stale(refusal):
             return outgoing, WholeReply(refusal)
-        outgoing = errand.outgoing(await credentials.renew(credential))
+        outgoing = errand.outgoing(await credentials.renew(credential, refusal))
         return outgoing, await self._send(errand, outgoing)
 
     async def _send(self, errand: Errand, outgoing: HttpRequest) -> Reply:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from sidecar.money import Usdc
-from sidecar.sandbox import Sandbox
+from sidecar.sandbox import Outcome, Sandbox
 from sidecar.sandbox.vendors.conduct import Misdeed
 from sidecar.sandbox.vendors.libertai_options import (
     RECIPIENT,
@@ -91,9 +91,9 @@ QUOTED = Usdc(22_100)
 VENDORS = VendorOptions(
     libertai=LibertaiOptions(
         models={
-            "m-permit": PRICED,
-            "m-twa": replace(PRICED, primary_type=PrimaryType.TRANSFER),
-            "m-default": replace(PRICED, primary_type=PrimaryType.TRANSFER, unnamed=True),
+            "permit": PRICED,
+            "direct": replace(PRICED, primary_type=PrimaryType.TRANSFER),
+            "silent": replace(PRICED, primary_type=PrimaryType.TRANSFER, unnamed=True),
         },
         settle_delay_s=SETTLE_DELAY_S,
     )
@@ -102,6 +102,14 @@ VENDORS = VendorOptions(
 
 def chat(model: str, **more: object) -> Call:
     return ("chat", {"model": model, "messages": HELLO, "max_tokens": 20, **more})
+
+
+def posted(fetch: str, sandbox: Sandbox) -> Call:
+    """A request of no library's, without a limit to the answer."""
+    body = json.dumps({"model": "permit", "messages": HELLO})
+    headers = {"Content-Type": "application/json"}
+    url = f"{sandbox.url}/libertai/v1/chat/completions"
+    return (fetch, url, {"method": "POST", "headers": headers, "body": body})
 
 
 async def at_libertai(
@@ -139,7 +147,7 @@ def signed_nonces(sandbox: Sandbox) -> list[int]:
 async def test_permit(libertai: ClientProcess, clock: ShiftedClock, start: Open) -> None:
     """It permits the quote; what was used goes to the recipient, and the rest stays allowed."""
     sandbox = await start(vendors=VENDORS)
-    (answer,) = await at_libertai(libertai, sandbox, chat("m-permit"))
+    (answer,) = await at_libertai(libertai, sandbox, chat("permit"))
 
     assert HEARD == answer["choices"][0]["message"]["content"]
     assert (1, 4) == (answer["usage"]["prompt_tokens"], answer["usage"]["completion_tokens"])
@@ -158,7 +166,7 @@ async def test_next_nonce(libertai: ClientProcess, clock: ShiftedClock, start: O
     """It reads its next nonce from the chain, where the one before has settled."""
     sandbox = await start(vendors=VENDORS)
     for _ in range(3):
-        await at_libertai(libertai, sandbox, chat("m-permit"))
+        await at_libertai(libertai, sandbox, chat("permit"))
         clock.advance(SETTLE_DELAY_S)
 
     assert [0, 1, 2] == signed_nonces(sandbox)
@@ -169,7 +177,7 @@ async def test_next_nonce(libertai: ClientProcess, clock: ShiftedClock, start: O
 async def test_one_nonce_twice(libertai: ClientProcess, clock: ShiftedClock, start: Open) -> None:
     """Before that, it signs the same nonce again: both calls are served, and one is paid."""
     sandbox = await start(vendors=VENDORS)
-    calls = chat("m-permit"), chat("m-permit", user="another")
+    calls = chat("permit"), chat("permit", user="another")
     answers = await at_libertai(libertai, sandbox, *calls)
     clock.advance(SETTLE_DELAY_S)
 
@@ -179,7 +187,7 @@ async def test_one_nonce_twice(libertai: ClientProcess, clock: ShiftedClock, sta
     assert [(ADDRESS, RECIPIENT, USED)] == moved(sandbox)
 
 
-@pytest.mark.parametrize("model", ["m-twa", "m-default"])
+@pytest.mark.parametrize("model", ["direct", "silent"])
 async def test_transfer(
     libertai: ClientProcess, clock: ShiftedClock, start: Open, model: str
 ) -> None:
@@ -193,9 +201,10 @@ async def test_transfer(
     assert 0 == allowed(sandbox)
 
 
-@pytest.mark.parametrize("model", ["m-permit", "m-twa"])
+# 34 tokens of its body are quoted, and 20 to be said.
+@pytest.mark.parametrize(("model", "settled"), [("permit", 4_100), ("direct", 23_400)])
 async def test_stream(
-    libertai: ClientProcess, clock: ShiftedClock, start: Open, model: str
+    libertai: ClientProcess, clock: ShiftedClock, start: Open, model: str, settled: int
 ) -> None:
     """It reads a stream piece by piece, with the usage that it asked for, and pays."""
     sandbox = await start(vendors=VENDORS)
@@ -206,26 +215,64 @@ async def test_stream(
     pieces = [one["delta"].get("content", "") for chunk in chunks for one in chunk["choices"]]
     assert len(pieces) > 2
     assert HEARD == "".join(pieces)
-    assert [(1, 4)] == [
-        (chunk["usage"]["prompt_tokens"], chunk["usage"]["completion_tokens"])
-        for chunk in chunks
-        if chunk.get("usage")
-    ]
+    usages = [chunk["usage"] for chunk in chunks if "usage" in chunk]
+    assert [(1, 4)] == [(one["prompt_tokens"], one["completion_tokens"]) for one in usages]
+    assert [Usdc(settled)] == [amount for _, _, amount in moved(sandbox)]
 
 
 async def test_paid_fetch(libertai: ClientProcess, clock: ShiftedClock, start: Open) -> None:
     """Its fetch alone is as good; with no limit to the answer, the whole context is permitted."""
     sandbox = await start(vendors=VENDORS)
-    request = {
-        "method": "POST",
-        "headers": {"Content-Type": "application/json"},
-        "body": json.dumps({"model": "m-permit", "messages": HELLO}),
-    }
-    url = f"{sandbox.url}/libertai/v1/chat/completions"
-    (answer,) = await at_libertai(libertai, sandbox, ("paidFetch", url, request))
+    (answer,) = await at_libertai(libertai, sandbox, posted("paidFetch", sandbox))
     clock.advance(SETTLE_DELAY_S)
 
     assert (200, HEARD) == (
         answer["status"],
         json.loads(answer["body"])["choices"][0]["message"]["content"],
     )
+    # 18 tokens in, and 32,768 that could be said.
+    assert [Usdc(32_769_800)] == [one.amount for one in sandbox.books.authorizations]
+    assert [(ADDRESS, RECIPIENT, USED)] == moved(sandbox)
+
+
+async def test_plain_fetch(libertai: ClientProcess, start: Open) -> None:
+    """Without the client, the same request is answered 402."""
+    sandbox = await start(vendors=VENDORS)
+    (answer,) = await at_libertai(libertai, sandbox, posted("plainFetch", sandbox))
+
+    terms = json.loads(answer["body"])
+    assert (402, "X-PAYMENT header is required") == (answer["status"], terms["error"])
+    assert () == sandbox.books.presentations
+
+
+async def test_models(libertai: ClientProcess, start: Open) -> None:
+    """The models are listed for nothing."""
+    sandbox = await start(vendors=VENDORS)
+    (models,) = await at_libertai(libertai, sandbox, ("models",))
+
+    assert ["permit", "direct", "silent"] == [model["id"] for model in models]
+    assert () == sandbox.books.presentations
+
+
+async def test_real_key(libertai: ClientProcess, start: Open) -> None:
+    """A key of the app's own is sent as it is: it is refused, and nothing is paid."""
+    sandbox = await start(vendors=VENDORS)
+    (refused,) = await at_libertai(libertai, sandbox, chat("permit"), apiKey="sk-real")
+
+    assert 401 == refused.status
+    seen = [(one.status, one.code) for one in sandbox.vendors.libertai.books.refusals]
+    assert [(401, "Invalid API key")] == seen
+    assert () == sandbox.books.presentations
+
+
+@pytest.mark.parametrize("model", ["permit", "direct"])
+async def test_refused(libertai: ClientProcess, start: Open, model: str) -> None:
+    """A payment that is refused gets the same 402, and the client leaves it at that."""
+    sandbox = await start(vendors=VENDORS)
+    sandbox.vendors.conduct.add("libertai", Misdeed.TOP_UP_REFUSED)
+    (refused,) = await at_libertai(libertai, sandbox, chat(model))
+
+    assert isinstance(refused, ClientError)
+    assert 402 == refused.status
+    assert [Outcome.REFUSED] == [one.outcome for one in sandbox.books.presentations]
+    assert () == sandbox.vendors.libertai.calls

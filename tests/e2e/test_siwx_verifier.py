@@ -11,18 +11,25 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import aiohttp
 import pytest
 
 from sidecar.chains import NETWORK_NAMES, SOLANA, SOLANA_DEVNET, is_evm
+from sidecar.clock import SystemEntropy
+from sidecar.config.read import parse_config
 from sidecar.http import HttpRequest, HttpResponse, Origin
+from sidecar.payments.events import Event
 from sidecar.providers.base import Occasion, PassThrough, Present
 from sidecar.providers.pay_per_request import PayPerRequest
+from sidecar.service import Ports, Service, open_all
 from sidecar.siwx import SignIn, SignInMessage
 from sidecar.siwx.envelope import message_header, structured_header
 from sidecar.siwx.times import iso_milliseconds, iso_seconds
 from sidecar.wallets.evm import EvmWallet
 from sidecar.wallets.solana import SolanaWallet
+from tests.world.market import EVM, HEAD, SOL, write_secrets
 from tests.world.processes import WORLD, Process, free_port, installed
+from tests.world.running import TOKEN
 
 SCRIPT = Path(__file__).parents[1] / "world/sdk/siwx_verifier.py"
 WAIT_S = 30.0
@@ -282,3 +289,32 @@ def decoded(header: str) -> dict[str, Any]:
 def encoded(fields: dict[str, Any]) -> str:
     """The header that holds this."""
     return base64.b64encode(json.dumps(fields).encode()).decode()
+
+
+@pytest.mark.parametrize("route", ["evm", "sol"])
+async def test_through_the_sidecar(tmp_path: Path, verifier: Verifier, route: str) -> None:
+    """A plain HTTP client is let in on a members' page: signed in once, remembered, not paid."""
+    write_secrets(tmp_path)
+    text = HEAD.format(folder=tmp_path, origin=verifier.origin, interval_s=3600) + "routes:\n"
+    for name, rest in (("evm", EVM), ("sol", SOL)):
+        text += f"  {name}:\n    provider: pay_per_request\n    upstream: {verifier.origin}\n{rest}"
+    config = parse_config(text, {}, {}, tmp_path)
+    events: list[Event] = []
+    opened = open_all(config, {}, SystemEntropy())
+    service = await Service.start(config, opened, events.append, Ports())
+    try:
+        url = f"http://127.0.0.1:{service.port}/{route}/members"
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        async with aiohttp.ClientSession(headers=headers) as session:
+            statuses = []
+            for _ in range(3):
+                async with session.get(url) as response:
+                    statuses.append(response.status)
+        ledger = service._ledger
+        assert ledger is not None
+        rows = await ledger.payments(None, 10)
+    finally:
+        await service.stop()
+
+    assert [200] * 3 == statuses
+    assert () == rows

@@ -158,9 +158,7 @@ async def test_auto_top_up(venice: ClientProcess, start: Open) -> None:
     """With an empty account its own auto top-up buys credit once, and the call is served."""
     sandbox = await start(vendors=VendorOptions())
     auto = {"enabled": True, "amount": 10}
-    answer, again, believed = await at_venice(
-        venice, sandbox, CHAT, CHAT, BELIEVED, autoTopUp=auto
-    )
+    answer, again, believed = await at_venice(venice, sandbox, CHAT, CHAT, BELIEVED, autoTopUp=auto)
 
     assert HEARD == answer["choices"][0]["message"]["content"]
     assert HEARD == again["choices"][0]["message"]["content"]
@@ -176,12 +174,15 @@ async def test_out_of_credit(venice: ClientProcess, start: Open) -> None:
     sandbox = await start(vendors=rich("0.04"))
     (refused,) = await at_venice(venice, sandbox, CHAT)
 
-    assert ClientError(
-        name="VeniceError",
-        message="Insufficient balance",
-        code="INSUFFICIENT_BALANCE",
-        details={"currentBalance": 0.04, "suggestedAmount": 10},
-    ) == refused
+    assert (
+        ClientError(
+            name="VeniceError",
+            message="Insufficient balance",
+            code="INSUFFICIENT_BALANCE",
+            details={"currentBalance": 0.04, "suggestedAmount": 10},
+        )
+        == refused
+    )
     assert (0, Usdc(0)) == (account(sandbox).served, account(sandbox).paid)
 
 
@@ -222,7 +223,9 @@ async def test_lent_fetch(venice: ClientProcess, start: Open) -> None:
     sandbox = await start(vendors=rich("1"))
     url = f"{sandbox.url}/venice/api/v1/chat/completions"
     body = json.dumps(CHAT[1])
-    (answer,) = await at_venice(venice, sandbox, ("authFetch", url, {"method": "POST", "body": body}))
+    (answer,) = await at_venice(
+        venice, sandbox, ("authFetch", url, {"method": "POST", "body": body})
+    )
 
     assert (200, HEARD) == (
         answer["status"],

@@ -19,6 +19,7 @@ from tests.world.seller import FakeReply
 
 ORIGIN = "https://vendor.example"
 HOUR = timedelta(hours=1)
+REFUSAL = HttpResponse(401)
 
 
 @dataclass
@@ -107,7 +108,7 @@ async def test_renewed_once(hall: Hall) -> None:
     """However many were refused with one credential, one renewal replaces it."""
     refused = await hall.credentials.get()
 
-    renewed = await asyncio.gather(*(hall.credentials.renew(refused) for _ in range(20)))
+    renewed = await asyncio.gather(*(hall.credentials.renew(refused, REFUSAL) for _ in range(20)))
 
     assert {"ticket 2"} == {credential.headers[0][1] for credential in renewed}
 
@@ -117,7 +118,7 @@ async def test_renewed_single_use(hall: Hall) -> None:
     hall.office.single_use = True
     refused = [await hall.credentials.get() for _ in range(3)]
 
-    renewed = await asyncio.gather(*(hall.credentials.renew(each) for each in refused))
+    renewed = await asyncio.gather(*(hall.credentials.renew(each, REFUSAL) for each in refused))
 
     assert 3 == len({credential.headers for credential in renewed})
 
@@ -172,3 +173,34 @@ async def test_bounded(hall: Hall) -> None:
 
     assert "ticket 1" == await hall.ticket(f"{ORIGIN}/0")
     assert "proof" == await hall.ticket(f"{ORIGIN}/1")
+
+
+@pytest.mark.parametrize(
+    ("date", "lag_s"),
+    [
+        ("Sat, 21 Nov 2026 12:01:00 GMT", 60),
+        ("Sat, 21 Nov 2026 11:58:00 GMT", -120),
+        ("Sat, 21 Nov 2026 12:00:03 GMT", 0),
+        ("Sat, 21 Nov 2026 13:00:00 GMT", 0),
+        ("Sat, 21 Nov 2026 12:01:00 -0000", 0),
+        ("noon", 0),
+        ("", 0),
+    ],
+)
+async def test_clock(hall: Hall, date: str, lag_s: int) -> None:
+    """After a refusal the next sign-ins are dated by the vendor's clock, within reason."""
+    refused = await hall.credentials.get()
+    headers = (("Date", date),) if date else ()
+    await hall.credentials.renew(refused, HttpResponse(401, headers))
+
+    assert NOON + timedelta(seconds=lag_s) == hall.office.signed[-1].at
+    assert NOON + timedelta(seconds=lag_s) == hall.credentials.occasion().at
+
+
+async def test_two_dates(hall: Hall) -> None:
+    """Which of two dates is the vendor's cannot be told."""
+    refused = await hall.credentials.get()
+    dates = (("Date", "Sat, 21 Nov 2026 12:01:00 GMT"), ("Date", "Sat, 21 Nov 2026 12:02:00 GMT"))
+    await hall.credentials.renew(refused, HttpResponse(401, dates))
+
+    assert NOON == hall.office.signed[-1].at
