@@ -18,6 +18,7 @@ class Mutant:
 
 MONEY_PATH = "tests/flows/test_money_path.py"
 CRASH = "tests/flows/test_crash.py"
+TOP_UPS = "tests/flows/test_topups.py"
 
 MUTANTS = (
     Mutant(
@@ -94,5 +95,75 @@ MUTANTS = (
         "        complete = False\n        try:\n            complete = await self._stream(",
         "        complete = True\n        try:\n            await self._stream(",
         ("tests/e2e/test_faults.py",),
+    ),
+    Mutant(
+        "tops up beside another process",
+        "sidecar/ledger/sqlite_books.py",
+        "if taken and (purchase.explicit or intent.top_up is not None):",
+        "if taken and purchase.explicit:",
+        (f"{TOP_UPS}::test_two_processes",),
+    ),
+    Mutant(
+        "tops up for a refusal that is older than the last top-up",
+        "sidecar/ledger/sqlite_rules.py",
+        "if sqlite_lists.is_topped_up_since(connection, intent.purchase, rule.since):",
+        "if False:",
+        ("tests/conformance/test_ledger.py::test_answered_by_a_top_up",),
+    ),
+    Mutant(
+        "tops up for each that waits",
+        "sidecar/payments/topups.py",
+        "        run, proving = self._runs.get(key), self._proving.get(key)\n",
+        "        run, proving = None, self._proving.get(key)\n",
+        (f"{TOP_UPS}::test_a_thousand_at_once",),
+    ),
+    Mutant(
+        "takes a served request for credit that came",
+        "sidecar/payments/prepaid.py",
+        "return self.rose and (self.served or self.need.background)",
+        "return self.served or self.need.background",
+        (f"{TOP_UPS}::test_served_before_seen",),
+    ),
+    Mutant(
+        "takes credit that came for one that helps",
+        "sidecar/payments/prepaid.py",
+        "return self.rose and (self.served or self.need.background)",
+        "return self.rose",
+        (f"{TOP_UPS}::test_taken_and_refused",),
+    ),
+    Mutant(
+        "gives a top-up up, and so allows the next",
+        "sidecar/payments/recovery.py",
+        'if payment.purpose == "top_up":',
+        "if False:",
+        (f"{TOP_UPS}::test_taken_and_not_credited",),
+    ),
+    Mutant(
+        "gives a top-up up that was paid and refused",
+        "sidecar/payments/payer.py",
+        "            if order.top_up is None:\n",
+        "            if True:\n",
+        (f"{TOP_UPS}::test_paid_and_kept",),
+    ),
+    Mutant(
+        "signs in where a challenge says",
+        "sidecar/siwx/challenge.py",
+        "    if message.domain != origin.host_header:\n",
+        "    if False:\n",
+        ("tests/unit/siwx/test_challenge_origin.py",),
+    ),
+    Mutant(
+        "voids on Solana what a late node does not show",
+        "sidecar/payments/solana_evidence.py",
+        'url, fields["source"], before, PAGE_ENTRIES, commitment, tip.slot',
+        'url, fields["source"], before, PAGE_ENTRIES, commitment, 0',
+        ("tests/unit/payments/test_solana_evidence.py",),
+    ),
+    Mutant(
+        "voids on Solana by the time alone",
+        "sidecar/payments/solana_evidence.py",
+        '        return tip.block_height > int(fields["last_valid_block_height"])\n',
+        "        return True\n",
+        ("tests/unit/payments/test_solana_evidence.py",),
     ),
 )
