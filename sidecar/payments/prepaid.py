@@ -43,8 +43,9 @@ class PrepaidRoute:
 
     def purchase(self, account: str) -> Purchase:
         """What one top-up of this account is to the ledger, whichever route or process asks."""
+        vendor = type(self.provider).__name__
         origins = sorted(map(str, self.provider.origins))
-        parts = ("top-up", *origins, self.paying.signer.address, account)
+        parts = ("top-up", vendor, *origins, self.paying.signer.address, account)
         return Purchase(hashlib.sha256(json.dumps(parts).encode()).hexdigest(), explicit=False)
 
 

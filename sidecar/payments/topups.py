@@ -74,7 +74,7 @@ class TopUps:
         needs = {need.purchase.key: need for need in self._possible(now)}
         for payment in await self._ledger.undelivered(now):
             need = needs.get(payment.purchase.key)
-            if need is not None and payment.purpose == "top_up":
+            if need is not None:
                 await self._take_up(need)
 
     def _possible(self, now: datetime) -> list[Need]:

@@ -116,7 +116,7 @@ async def at_libertai(
     client: ClientProcess,
     sandbox: Sandbox,
     *calls: Call,
-    at_once: bool = False,
+    may_throw: bool = False,
     **options: object,
 ) -> list[Any]:
     """What the client makes of these calls at this sandbox, whose chain is its Base."""
@@ -125,7 +125,7 @@ async def at_libertai(
         key=KEY,
         options={"baseURL": f"{sandbox.url}/libertai/v1", **options},
         moved={BASE_RPC: sandbox.rpc_url},
-        at_once=at_once,
+        may_throw=may_throw,
     )
 
 
@@ -257,7 +257,9 @@ async def test_models(libertai: ClientProcess, start: Open) -> None:
 async def test_real_key(libertai: ClientProcess, start: Open) -> None:
     """A key of the app's own is sent as it is: it is refused, and nothing is paid."""
     sandbox = await start(vendors=VENDORS)
-    (refused,) = await at_libertai(libertai, sandbox, chat("permit"), apiKey="sk-real")
+    (refused,) = await at_libertai(
+        libertai, sandbox, chat("permit"), may_throw=True, apiKey="sk-real"
+    )
 
     assert 401 == refused.status
     seen = [(one.status, one.code) for one in sandbox.vendors.libertai.books.refusals]
@@ -270,7 +272,7 @@ async def test_refused(libertai: ClientProcess, start: Open, model: str) -> None
     """A payment that is refused gets the same 402, and the client leaves it at that."""
     sandbox = await start(vendors=VENDORS)
     sandbox.vendors.conduct.add("libertai", Misdeed.TOP_UP_REFUSED)
-    (refused,) = await at_libertai(libertai, sandbox, chat(model))
+    (refused,) = await at_libertai(libertai, sandbox, chat(model), may_throw=True)
 
     assert isinstance(refused, ClientError)
     assert 402 == refused.status

@@ -7,15 +7,22 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from solders.keypair import Keypair
 
+from sidecar.http import HttpRequest, HttpResponse
+from sidecar.money import Usdc
+from sidecar.wallets.solana import SolanaWallet
+from sidecar.x402.codec import read_payment_required
+from sidecar.x402.encode import envelope_for, payment_header
 from tests.world.processes import wait_until
 from tests.world.sellers import PRICE
 from tests.world.solana_rpc import SolanaChain
@@ -56,6 +63,35 @@ def payer(solana: SolanaChain) -> Keypair:
     return keypair
 
 
+def fetch(request: HttpRequest) -> HttpResponse:
+    """One request, its response whole."""
+    call = urllib.request.Request(
+        request.url, request.body or None, dict(request.headers), method=request.method
+    )
+    try:
+        with urllib.request.urlopen(call, timeout=60) as response:
+            return HttpResponse(response.status, tuple(response.headers.items()), response.read())
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return HttpResponse(refusal.code, tuple(refusal.headers.items()), refusal.read())
+
+
+def header_of_ours(url: str, wallet: SolanaWallet) -> str:
+    """Our own wallet's payment for what this costs."""
+    required = read_payment_required(fetch(HttpRequest("GET", url)))
+    assert required is not None
+    (requirements,) = required.accepts
+    asking = wallet.authorize(requirements, Usdc(PRICE), os.urandom(32), datetime.now(UTC), 60)
+    try:
+        request = next(asking)
+        while True:
+            request = asking.send(fetch(request))
+    except StopIteration as done:
+        authorization = done.value
+    envelope = envelope_for(required, requirements, "pay_" + "0" * 32)
+    return payment_header(envelope, wallet.sign(authorization))[1]
+
+
 def present(url: str, payment: str) -> tuple[int, dict[str, Any]]:
     """Present a payment by hand: the status, and what the receipt or the challenge says."""
     call = urllib.request.Request(url, headers={"PAYMENT-SIGNATURE": payment})
@@ -94,3 +130,53 @@ def test_sdk_pays_sdk(solana: SolanaChain, seller: SolanaSeller, payer: Keypair)
     assert FUNDS - PRICE == solana.balance_of(owner)
     assert before + PRICE == solana.balance_of(seller.pay_to)
     assert (402, "transaction_simulation_failed") == (replay, told.get("error"))
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_our_wallet_pays_sdk(
+    logs: Path,
+    facilitator: SolanaFacilitator,
+    solana: SolanaChain,
+    payer: Keypair,
+    asks: bool,
+) -> None:
+    """Our wallet's payment settles, its blockhash from the network or from the seller's terms."""
+    owner = str(payer.pubkey())
+    wallet = SolanaWallet(payer.secret(), {solana.network: solana.url} if asks else {})
+    options = () if asks else ("--rpc", solana.url)
+    with SolanaSeller(logs, facilitator, solana, str(Keypair().pubkey()), *options) as seller:
+        payment = header_of_ours(seller.url + PATH, wallet)
+        status, told = present(seller.url + PATH, payment)
+        replay, refused = present(seller.url + PATH, payment)
+        other, _ = present(seller.url + PATH, header_of_ours(seller.url + PATH, wallet))
+
+        assert (200, True, owner) == (status, told["success"], told["payer"])
+        assert (402, "transaction_simulation_failed") == (replay, refused.get("error"))
+        assert 200 == other
+        assert FUNDS - 2 * PRICE == solana.balance_of(owner)
+        assert 2 * PRICE == solana.balance_of(seller.pay_to)
+
+
+def test_sellers_memo(
+    logs: Path, facilitator: SolanaFacilitator, solana: SolanaChain, payer: Keypair
+) -> None:
+    """A memo that the seller dictates is in the payment, which settles."""
+    wallet = SolanaWallet(payer.secret(), {solana.network: solana.url})
+    pay_to = str(Keypair().pubkey())
+    with SolanaSeller(logs, facilitator, solana, pay_to, "--memo", "inv-42") as seller:
+        status, _ = present(seller.url + PATH, header_of_ours(seller.url + PATH, wallet))
+    wait_until(lambda: len(solana.transfers(pay_to)) == 1, "the transfer is confirmed")
+
+    assert 200 == status
+    assert ["[6] inv-42"] == [one["memo"] for one in solana.transfers(pay_to)]
+
+
+def test_expired(solana: SolanaChain, seller: SolanaSeller, payer: Keypair) -> None:
+    """A payment whose blockhash has expired is refused, and nothing moves."""
+    wallet = SolanaWallet(payer.secret(), {solana.network: solana.url})
+    payment = header_of_ours(seller.url + PATH, wallet)
+    solana.advance(151)
+    status, told = present(seller.url + PATH, payment)
+
+    assert (402, "transaction_simulation_failed") == (status, told.get("error"))
+    assert FUNDS == solana.balance_of(str(payer.pubkey()))

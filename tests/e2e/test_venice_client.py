@@ -56,11 +56,16 @@ def account(sandbox: Sandbox) -> Account:
 
 
 async def at_venice(
-    client: ClientProcess, sandbox: Sandbox, *calls: Call, at_once: bool = False, **options: object
+    client: ClientProcess,
+    sandbox: Sandbox,
+    *calls: Call,
+    at_once: bool = False,
+    may_throw: bool = False,
+    **options: object,
 ) -> list[Any]:
     """What the client makes of these calls at this sandbox."""
     options = {"apiUrl": f"{sandbox.url}/venice", **options}
-    return await client.run(*calls, key=KEY, options=options, at_once=at_once)
+    return await client.run(*calls, key=KEY, options=options, at_once=at_once, may_throw=may_throw)
 
 
 def rich(usd: str, **more: Any) -> VendorOptions:
@@ -105,7 +110,7 @@ async def test_top_up(venice: ClientProcess, start: Open) -> None:
 async def test_small_top_up(venice: ClientProcess, start: Open) -> None:
     """It reads the least top-up from the terms, and asks for no less."""
     sandbox = await start(vendors=VendorOptions())
-    (refused,) = await at_venice(venice, sandbox, ("topUp", 4.99))
+    (refused,) = await at_venice(venice, sandbox, ("topUp", 4.99), may_throw=True)
 
     assert ("INVALID_AMOUNT", {"minimumAmount": 5, "requestedAmount": 4.99}) == (
         refused.code,
@@ -172,7 +177,7 @@ async def test_auto_top_up(venice: ClientProcess, start: Open) -> None:
 async def test_out_of_credit(venice: ClientProcess, start: Open) -> None:
     """Without it, the client reads from the refusal what there is, and what to buy."""
     sandbox = await start(vendors=rich("0.04"))
-    (refused,) = await at_venice(venice, sandbox, CHAT)
+    (refused,) = await at_venice(venice, sandbox, CHAT, may_throw=True)
 
     assert (
         ClientError(
@@ -252,7 +257,7 @@ async def test_relayed(venice: ClientProcess, start: Open) -> None:
     """A sandbox of another name refuses what it signed for api.venice.ai."""
     sandbox = await start(vendors=rich("1"))
     moved = {f"{PRODUCTION}/": f"{sandbox.url}/venice/"}
-    (refused,) = await venice.run(CHAT, key=KEY, options={}, moved=moved)
+    (refused,) = await venice.run(CHAT, key=KEY, options={}, moved=moved, may_throw=True)
 
     expected = {"status": 401, "code": "X402_SIGN_IN_DOMAIN_MISMATCH"}
     assert ("API_ERROR", expected) == (refused.code, refused.details)

@@ -138,7 +138,7 @@ class Tab:
         return ("",)
 
     def account_of(self, request: HttpRequest) -> str:
-        return ""
+        return request.url.partition("?")[2]
 
     def sign_in(self, occasion: Occasion) -> Generator[HttpRequest, HttpResponse, Credential]:
         yield from ()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sidecar.errors import LedgerError, UpstreamError, WalletError
+from sidecar.errors import LedgerError, UpstreamError, WalletBusyError, WalletError
 from sidecar.http import HttpRequest, read_whole
 from sidecar.ledger.model import PaymentState
 from sidecar.payments.order import InDoubt, Order, Paid, Undelivered
@@ -322,3 +322,56 @@ async def test_disk_full_after_serving(world: World, move: str) -> None:
     assert isinstance(second, Paid)
     assert first.payment.id == second.payment.id
     assert 1 == world.seller.settled(BODY)
+
+
+class Busy:
+    """A wallet whose last authorization has to settle first, for so many looks."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks = looks
+        self.wallet = EvmWallet(KEY)
+        self.address = self.wallet.address
+        self.sign = self.wallet.sign
+
+    def authorize(self, *args: Any) -> Any:
+        self.looks -= 1
+        if self.looks >= 0:
+            raise WalletBusyError("an earlier one has not settled yet")
+        return (yield from self.wallet.authorize(*args))
+
+
+async def test_busy_wallet(world: World) -> None:
+    """A wallet that must wait for its last authorization is waited for, and then pays once."""
+    began = world.clock.now()
+    async with world.process() as process:
+        order = process.order(BODY)
+        order.route = replace(order.route, signer=Busy(3))
+        outcome = await process.payer.pay(order, await required(world))
+
+    assert isinstance(outcome, Paid)
+    assert 3 <= (world.clock.now() - began).total_seconds()
+    assert 1 == world.seller.settled(BODY)
+
+
+async def test_wallet_busy_for_ever(world: World) -> None:
+    """A wallet that stays busy ends the call, and what was reserved for it is free again."""
+    async with world.process() as process:
+        order = process.order(BODY)
+        order.route = replace(order.route, signer=Busy(10_000))
+        with pytest.raises(WalletBusyError):
+            await process.payer.pay(order, await required(world))
+        result = await states(process)
+
+    assert [PaymentState.VOIDED] == result
+
+
+async def test_busy_wallet_and_nobody_waits(world: World) -> None:
+    """An app that hung up is not waited for."""
+    busy = Busy(10_000)
+    async with world.process() as process:
+        order = process.order(BODY)
+        order.route, order.deserted = replace(order.route, signer=busy), True
+        with pytest.raises(WalletBusyError):
+            await process.payer.pay(order, await required(world))
+
+    assert 9_999 == busy.looks

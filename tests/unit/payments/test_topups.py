@@ -13,14 +13,16 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import UpstreamError
+from sidecar.http import HttpRequest
 from sidecar.payments.events import ToppedUp
 from sidecar.payments.prepaid import Credited, TopUpTerms, has_risen
 from sidecar.providers.base import Balance
 from sidecar.refusal import Denied
+from tests.world.intents import posted
 from tests.world.seller import FakeReply, Step
 from tests.world.shop import Process
 from tests.world.town import Town
-from tests.world.vendor import AMOUNT
+from tests.world.vendor import AMOUNT, CALL
 
 
 @pytest.fixture
@@ -169,14 +171,38 @@ async def test_used_up_by_others(town: Town) -> None:
 async def test_resume_leaves_others(town: Town) -> None:
     """Only a route's own top-ups are taken up; an app's undelivered payments are not."""
     async with town.process() as process:
-        app = town.app(process)
-        app.route = replace(app.route)
-        await app.topups.resume()
-        await app.call()
+        await posted(process.ledger, "an app's")
+    town.clock.advance(1)
     async with town.process() as process:
         await town.app(process).topups.resume()
+        (row,) = await process.ledger.undelivered(process.clock.now())
 
-    assert [] == told(process)
+    assert "an app's" == row.id
+
+
+async def test_served_elsewhere(town: Town) -> None:
+    """A request that another account of the route paid for proves nothing of this one's."""
+    town.vendor.sulks = True
+    async with town.process() as process:
+        app = town.app(process)
+        await app.call()
+        app.topups.served("tab", HttpRequest("POST", f"{CALL}?another"))
+        town.clock.advance(1)
+        answer = await app.call()
+
+    assert "top_up_unproven" == answer
+
+
+async def test_low_no_more(town: Town) -> None:
+    """A low balance that is older than the credit which has come since buys nothing."""
+    town.vendor.credit = Decimal(9)
+    stale = (Balance(Decimal(1), "usd", can_consume=True),)
+    async with town.process() as process:
+        app = town.app(process, terms=TopUpTerms(AMOUNT, low_water=Decimal(2)))
+        app.topups.see("tab", "", stale)
+        await process.tasks.drain(1)
+
+    assert 0 == town.vendor.paid
 
 
 async def test_unknown_route(town: Town) -> None:

@@ -105,6 +105,20 @@ async def test_anthropic_stream(buyer: Buyer) -> None:
     assert "end_turn" == whole.stop_reason
 
 
+async def test_anthropic_unpaid(buyer: Buyer) -> None:
+    """Without a payment the stock Anthropic client gets a 402, once, and no message."""
+    async with anthropic.AsyncAnthropic(
+        base_url=buyer.sandbox.url, api_key="any", max_retries=2
+    ) as client:
+        with pytest.raises(anthropic.APIStatusError) as refusal:
+            await client.messages.create(
+                model="sandbox-1", max_tokens=99, messages=[{"role": "user", "content": SAID}]
+            )
+
+    assert 402 == refusal.value.status_code
+    assert () == buyer.books.settlements
+
+
 def test_content_parts() -> None:
     """A message may come in parts; the last one counts."""
     parts = [{"type": "text", "text": "no"}, {"type": "text", "text": SAID}]

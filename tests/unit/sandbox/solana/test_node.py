@@ -127,6 +127,21 @@ async def test_heights(buyer: Buyer) -> None:
     assert -32_602 == await rpc(buyer, "getSlot", {"commitment": "max"})
 
 
+async def test_epoch(buyer: Buyer) -> None:
+    """Slot and height are read at one moment; and no block has been forgotten."""
+    info = await rpc(buyer, "getEpochInfo", CONFIRMED)
+
+    assert (
+        await rpc(buyer, "getSlot", CONFIRMED),
+        await rpc(buyer, "getBlockHeight", CONFIRMED),
+    ) == (
+        info["absoluteSlot"],
+        info["blockHeight"],
+    )
+    assert info["absoluteSlot"] == info["epoch"] * info["slotsInEpoch"] + info["slotIndex"]
+    assert 0 == await rpc(buyer, "getFirstAvailableBlock")
+
+
 async def test_min_context_slot(buyer: Buyer) -> None:
     """A reader who has seen a later slot is told so."""
     slot = await rpc(buyer, "getSlot")

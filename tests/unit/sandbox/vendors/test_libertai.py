@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 import openai
 import pytest
 from eth_account.signers.local import LocalAccount
+from solders.hash import Hash
+from solders.pubkey import Pubkey
 
 from sidecar.chains import usdc_on
 from sidecar.money import Usdc
@@ -27,6 +29,7 @@ from sidecar.sandbox.vendors.libertai_options import (
 from sidecar.sandbox.vendors.options import VendorOptions
 from tests.unit.sandbox.client import Answer, Buyer, chat
 from tests.unit.sandbox.conftest import Open
+from tests.unit.sandbox.solana.building import Build as SolanaBuild
 from tests.world.payment_builder import PAYER, STRANGER, Build, decode
 
 CHAT = "/libertai/v1/chat/completions"
@@ -316,6 +319,51 @@ async def test_bad_permit(buyer: Buyer, change: dict[str, Any], reason: str) -> 
     assert reason == buyer.books.presentations[0].reason
     assert [] == list(buyer.sandbox.vendors.libertai.calls)
     assert START == held(buyer)
+
+
+ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+
+
+def v_of_zero(signature: bytes) -> bytes:
+    return signature[:64] + bytes([signature[64] - 27])
+
+
+def high_s(signature: bytes) -> bytes:
+    flipped = ORDER - int.from_bytes(signature[32:64], "big")
+    return signature[:32] + flipped.to_bytes(32, "big") + bytes([55 - signature[64]])
+
+
+@pytest.mark.parametrize("spoil", [v_of_zero, high_s, lambda _: bytes(64) + b"\x1b"])
+async def test_bad_signature(buyer: Buyer, spoil: Callable[[bytes], bytes]) -> None:
+    """A signature in a form that the token does not take is none."""
+    payload = (await permit(buyer)).payload()
+    signature = bytes.fromhex(payload["signature"][2:])
+    payload["signature"] = "0x" + spoil(signature).hex()
+    answer = await ask(buyer, X_PAYMENT=upto(payload))
+
+    assert 402 == answer.status
+    assert "invalid_exact_evm_payload_signature" == buyer.books.presentations[0].reason
+
+
+async def test_solana_transaction(buyer: Buyer) -> None:
+    """A Solana transaction pays nothing here."""
+    await quoted(buyer)
+    made = SolanaBuild(Pubkey.new_unique(), Hash.default())
+    answer = await ask(buyer, X_PAYMENT=upto({"transaction": made.base64()}))
+
+    assert 402 == answer.status
+    assert "unreadable" == buyer.books.presentations[0].reason
+
+
+async def test_quotes_are_forgotten(shop: Open) -> None:
+    """Only so many quotes are remembered: one that was forgotten has to be asked for again."""
+    buyer = await shop(SandboxOptions(decoys_max=1))
+    built = await permit(buyer)
+    await quoted(buyer, TWA_BODY)
+    forgotten = await ask(buyer, X_PAYMENT=upto(built.payload()))
+    known = await ask(buyer, X_PAYMENT=upto(built.payload()))
+
+    assert (402, 200) == (forgotten.status, known.status)
 
 
 async def test_poor_payer(buyer: Buyer) -> None:

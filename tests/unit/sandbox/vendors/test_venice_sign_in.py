@@ -229,6 +229,17 @@ async def test_nonce_is_forgotten_when_no_text_can_have_it(rich_buyer: Buyer) ->
     assert 200 == (await call(rich_buyer, encode(after.header))).status
 
 
+async def test_localhost(rich_buyer: Buyer) -> None:
+    """The sandbox may be called localhost; with another port it is somebody else."""
+    customer = Customer(rich_buyer)
+    port = customer.domain.rpartition(":")[2]
+    local = replace(customer.text, domain=f"localhost:{port}")
+    other = replace(customer.text, domain="localhost:1")
+
+    assert 200 == (await call(rich_buyer, encode(local.header))).status
+    assert "DOMAIN_MISMATCH" == await refused(rich_buyer, other.header)
+
+
 async def test_two_headers(rich_buyer: Buyer) -> None:
     """Two sign-ins are refused: one of them is a mistake."""
     customer = Customer(rich_buyer)

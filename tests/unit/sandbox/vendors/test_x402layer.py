@@ -323,6 +323,14 @@ async def test_bad_solana(buyer: Buyer) -> None:
     assert 0 == buyer.sandbox.solana.balance(SOLANA_PAY_TO)
 
 
+async def test_solana_on_evm(buyer: Buyer) -> None:
+    """A Solana transaction pays nothing where the network is another."""
+    document = solana(buyer) | {"network": "base-sepolia"}
+
+    assert 400 == (await present(buyer, document)).status
+    assert 0 == credits(buyer)
+
+
 async def test_mainnet_names(shop: Open) -> None:
     """On the main networks the entries name base and solana."""
     options = SandboxOptions(network="eip155:8453", vendors=VendorOptions(solana_network=SOLANA))
