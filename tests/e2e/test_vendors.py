@@ -48,7 +48,7 @@ def wallet(place: Market, name: str) -> str:
 
 async def chat(app: openai.AsyncOpenAI, **call: Any) -> Any:
     """One chat completion, or its stream."""
-    return await chat(app, **call)
+    return await app.chat.completions.create(**call)
 
 
 async def said(place: Market, route: str) -> tuple[str, str]:

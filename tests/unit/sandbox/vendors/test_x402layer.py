@@ -323,6 +323,19 @@ async def test_bad_solana(buyer: Buyer) -> None:
     assert 0 == buyer.sandbox.solana.balance(SOLANA_PAY_TO)
 
 
+async def test_canonical_header(buyer: Buyer) -> None:
+    """On Solana too the header is canonical base64: no bit in it stands for nothing."""
+    text = json.dumps(solana(buyer)).encode()
+    text += b" " * (2 - len(text) % 3)
+    header = base64.b64encode(text).decode()
+    stray = header[:-2] + chr(ord(header[-2]) + 1) + "="
+    path = "/x402layer/e/solana-pack" + PURCHASE
+    answers = [await buyer.send("GET", path, None, {"X-Payment": one}) for one in (stray, header)]
+
+    assert base64.b64decode(stray) == text
+    assert [400, 200] == [answer.status for answer in answers]
+
+
 async def test_solana_on_evm(buyer: Buyer) -> None:
     """A Solana transaction pays nothing where the network is another."""
     document = solana(buyer) | {"network": "base-sepolia"}
