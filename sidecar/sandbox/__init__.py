@@ -9,7 +9,9 @@ of the sidecar shows up here. It can also be told to misbehave.
     options       every choice; terms, decoys: what is offered, honestly and not
     payment       the payment header, read strictly; identifiers: the payment-identifier extension
     facilitator   whether a payment is good; signatures: who signed it
-    chain         balances, nonces, blocks; receipts: their logs; node: the JSON-RPC over them
+    cashier       puts a good payment on its chain
+    chain         balances, nonces, blocks; permits: EIP-2612; receipts: their logs
+    node          the JSON-RPC over the chain; jsonrpc: what both nodes have in common
     goods         what is sold; samples: what is free; replies: how it is sent
     faults        what can be asked for; misconduct: what is done then
     books         what was counted, by purchase; office: the endpoints that show it

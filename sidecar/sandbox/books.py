@@ -126,7 +126,8 @@ class Books:
     @property
     def settled_total(self) -> Usdc:
         """The money that moved."""
-        return Usdc(sum(found.amount.atomic for found in self.settlements))
+        evm = sum(found.transfer.value for found in self._chain.transfers())
+        return Usdc(evm + sum(found.amount.atomic for found in self._solana_settlements()))
 
     def settlements_for(self, body: bytes, path: str | None = None) -> tuple[Settlement, ...]:
         """The settlements of the purchases with this request body (and path, if given)."""

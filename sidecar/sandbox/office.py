@@ -123,6 +123,8 @@ Sandbox seller: {sandbox.url}   (no real money: the chain is made up)
   vendors    the same sandbox plays four vendors; a route has one of these as its upstream
                Venice     {sandbox.url}/venice/api
                Nodit      {sandbox.url}/nodit
+               x402layer  {sandbox.url}/x402layer/e/weather-data
+               LibertAI   {sandbox.url}/libertai
                books      GET {sandbox.url}/sandbox/vendors
                faults     GET {sandbox.url}/sandbox/vendors/faults lists them; then
                           POST /sandbox/vendors/venice/faults {{"fault": "top_up_refused"}}

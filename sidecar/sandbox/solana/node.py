@@ -39,6 +39,7 @@ RECENT_BLOCKS = 300
 SLOTS_IN_EPOCH = 432_000
 VERSION = {"solana-core": "3.0.0", "feature-set": 0}
 ADVANCE_MAX = 1_000_000
+SLOTS_IN_EPOCH = 432_000
 
 
 class SolanaNode:
@@ -55,6 +56,7 @@ class SolanaNode:
             "getSlot": lambda params: self._head(Config.at(params, 0)).slot,
             "getBlockHeight": lambda params: self._head(Config.at(params, 0)).height,
             "getEpochInfo": self._epoch_info,
+            # Nothing is ever forgotten here.
             "getFirstAvailableBlock": lambda _: 0,
             "getBlockTime": self._block_time,
             "getLatestBlockhash": self._latest_blockhash,
@@ -98,7 +100,7 @@ class SolanaNode:
             "epoch": epoch,
             "slotIndex": index,
             "slotsInEpoch": SLOTS_IN_EPOCH,
-            "transactionCount": None,
+            "transactionCount": len(self._ledger.history.all),
         }
 
     def _block_time(self, params: Params) -> object:

@@ -12,10 +12,14 @@ How a vendor is mounted:
     market       Market: makes all vendors, and gives the server their routes. What it makes is
                  ``sandbox.vendors``, so a test reads ``sandbox.vendors.venice.account(address)``
     options      what can be chosen about them: ``SandboxOptions.vendors``
+    office       the endpoints under /sandbox/vendors: books, misdeeds, balances
     accounts     VendorBooks, Account: balances, and everything that was counted
-    conduct      misbehaviour on demand, from a test or over POST /sandbox/vendors/<name>/faults
-    rails        how money moves: the chain of the sandbox for EVM, and the seam for Solana
-    siwx         sign-in texts, parsed and verified
+    conduct      misbehaviour on demand
+    tender       a payment header, read strictly; rails: judges and settles it, on either chain
+    till         takes a payment for credit, at most once, and misbehaves as told
+    siwx         sign-in texts, parsed; siwx_proof: their time and signature; sign_in: one vendor's
+                 rules and the nonces it has seen
+    answers      responses, goods, refusals that are written down; tokens: JWTs
 
 A vendor's class takes the premises alone, and reads its own options from
 ``premises.options.vendors``. Nothing here is imported from the sidecar's own wallets, siwx, x402

@@ -119,7 +119,11 @@ def read_answer(header: str, text: str, network: str) -> Answered | Malformed:
     # The seller's own reader judges the payload, which is as in v1.
     whole = {"x402Version": 1, "scheme": "", "network": "", "payload": document["payload"]}
     found = read_payment(encoded(whole), 1)
-    return found if isinstance(found, Malformed) else Answered(found.authorization, plain)
+    if isinstance(found, Malformed):
+        return found
+    if found.transaction is not None:
+        return Malformed("a Solana transaction on an EVM network")
+    return Answered(found.authorization, plain)
 
 
 def usage_in(body: bytes) -> Usage | None:

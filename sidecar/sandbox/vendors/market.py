@@ -8,12 +8,10 @@ from aiohttp import web
 
 from sidecar.sandbox.vendors.conduct import Conduct
 from sidecar.sandbox.vendors.libertai import Libertai
-from sidecar.sandbox.vendors.libertai import Libertai
 from sidecar.sandbox.vendors.nodit import Nodit
 from sidecar.sandbox.vendors.office import VendorOffice
 from sidecar.sandbox.vendors.premises import Premises, Vendor
 from sidecar.sandbox.vendors.venice import Venice
-from sidecar.sandbox.vendors.x402layer import X402Layer
 from sidecar.sandbox.vendors.x402layer import X402Layer
 
 

@@ -9,7 +9,6 @@ from decimal import Decimal
 from sidecar.chains import SOLANA_DEVNET
 from sidecar.money import Usdc
 from sidecar.sandbox.vendors.libertai_options import LibertaiOptions
-from sidecar.sandbox.vendors.libertai_options import LibertaiOptions
 from sidecar.sandbox.vendors.x402layer_options import X402LayerOptions
 
 # A hash that is a point on the curve: nobody holds its key.
@@ -83,6 +82,5 @@ class VendorOptions:
     domains: frozenset[str] = frozenset()
     venice: VeniceOptions = field(default_factory=VeniceOptions)
     nodit: NoditOptions = field(default_factory=NoditOptions)
-    libertai: LibertaiOptions = field(default_factory=LibertaiOptions)
     x402layer: X402LayerOptions = field(default_factory=X402LayerOptions)
     libertai: LibertaiOptions = field(default_factory=LibertaiOptions)

@@ -32,6 +32,8 @@ class KeyHolder:
 
     def __post_init__(self) -> None:
         self.usd, self.diem = self.key.usd, self.key.diem
+        # A DIEM is worth a dollar.
+        self.account.balance = (self.usd or Decimal(0)) + (self.diem or Decimal(0))
 
     @property
     def currency(self) -> str | None:

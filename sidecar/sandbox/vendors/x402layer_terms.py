@@ -115,7 +115,11 @@ class Shop:
             return Malformed(f"network {network!r} is not offered here")
         if rail.fee_payer is None:
             read = read_payment(sent[0], 1)
-            return read if isinstance(read, Malformed) else (rail, EvmTender(read.authorization))
+            if isinstance(read, Malformed):
+                return read
+            if read.transaction is not None:
+                return Malformed("a Solana transaction on an EVM network")
+            return rail, EvmTender(read.authorization)
         if base64.b64encode(raw).decode() != sent[0]:
             return Malformed("the header is not canonical base64")
         return self._solana(rail, payload)
