@@ -52,7 +52,8 @@ lock:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-# anvil, the official SDK in environments of its own, promtool; at once when they are there.
+# anvil, the official SDK in environments of its own, the vendors' own clients, promtool; at once
+# when they are there.
 world: .venv/stamp
 	bash tests/world/install.sh
 

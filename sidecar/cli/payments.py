@@ -39,7 +39,10 @@ _COLUMNS = (
     "proof",
 )
 # What fits on a terminal; everything is in the JSON and the CSV.
-_SHOWN = ("reserved_at", "id", "state", "route", "caller", "amount_usdc", "delivered_at", "proof")
+_SHOWN = (
+    *("reserved_at", "id", "state", "route", "caller", "purpose"),
+    *("amount_usdc", "delivered_at", "proof"),
+)
 _SINCE = re.compile(r"([1-9][0-9]{0,4})([mhd])", re.ASCII)
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 

@@ -15,19 +15,48 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from solders.keypair import Keypair
 
+from sidecar.clock import SystemEntropy
+from sidecar.config.read import parse_config
 from sidecar.http import HttpRequest, HttpResponse
+from sidecar.ledger.model import PaymentState, Proof
 from sidecar.money import Usdc
+from sidecar.service import Ports, Service, open_all
 from sidecar.wallets.solana import SolanaWallet
 from sidecar.x402.codec import read_payment_required
 from sidecar.x402.encode import envelope_for, payment_header
 from tests.world.processes import wait_until
+from tests.world.running import write_private
 from tests.world.sellers import PRICE
 from tests.world.solana_rpc import SolanaChain
 from tests.world.solana_sellers import SolanaFacilitator, SolanaSeller, buy_with_sdk
 
+CONFIG = """\
+version: 1
+listen: 127.0.0.1:0
+admin: 127.0.0.1:0
+auth: none
+state_dir: {folder}
+log: {{level: error}}
+wallets:
+  main: {{kind: solana, key: {{file: {folder}/solana.key}}}}
+chains:
+  "{network}": {{rpc: ["{rpc}"]}}
+budgets:
+  - {{name: day, limit: "1.00 USDC", window: 1d}}
+routes:
+  seller:
+    provider: pay_per_request
+    upstream: {upstream}
+    default: true
+    wallet: main
+    networks: ["{network}"]
+    max_payment: "0.10 USDC"
+    budgets: [day]
+"""
 FUNDS = 10 * PRICE
 PATH = "/v1/paid-models"
 
@@ -180,3 +209,34 @@ def test_expired(solana: SolanaChain, seller: SolanaSeller, payer: Keypair) -> N
 
     assert (402, "transaction_simulation_failed") == (status, told.get("error"))
     assert FUNDS == solana.balance_of(str(payer.pubkey()))
+
+
+async def test_sidecar_pays_sdk(
+    tmp_path: Path, solana: SolanaChain, seller: SolanaSeller, payer: Keypair
+) -> None:
+    """A plain HTTP client through the sidecar: balances, ledger and receipt agree to the unit."""
+    owner = str(payer.pubkey())
+    before = solana.balance_of(seller.pay_to)
+    write_private(tmp_path / "solana.key", str(payer))
+    text = CONFIG.format(
+        folder=tmp_path, network=solana.network, rpc=solana.url, upstream=seller.url
+    )
+    config = parse_config(text, {}, {}, tmp_path)
+    opened = open_all(config, {}, SystemEntropy())
+    service = await Service.start(config, opened, lambda event: None, Ports())
+    try:
+        url = f"http://127.0.0.1:{service.port}{PATH}"
+        async with aiohttp.ClientSession() as session, session.get(url) as response:
+            status, body = response.status, await response.json()
+        ledger = service._ledger
+        assert ledger is not None
+        (row,) = await ledger.payments(None, 10)
+    finally:
+        await service.stop()
+    (transfer,) = solana.transfers(owner)
+
+    assert 200 == status, body
+    assert FUNDS - PRICE == solana.balance_of(owner)
+    assert before + PRICE == solana.balance_of(seller.pay_to)
+    assert Proof("receipt", transfer["signature"]) == row.proof
+    assert (Usdc(PRICE), PaymentState.POSTED) == (row.amount, row.state)

@@ -62,8 +62,8 @@ def test_table(sidecar: Command, tmp_path: Path) -> None:
     ran = sidecar("payments", "--config", made(tmp_path), "--limit", "1")
 
     assert (
-        "RESERVED_AT\tID\tSTATE\tROUTE\tCALLER\tAMOUNT_USDC\tDELIVERED_AT\tPROOF\n"
-        "2026-01-02T04:04:05.000Z\tpay_2\treserved\tseller\taider\t0.01\t-\t-\n"
+        "RESERVED_AT\tID\tSTATE\tROUTE\tCALLER\tPURPOSE\tAMOUNT_USDC\tDELIVERED_AT\tPROOF\n"
+        "2026-01-02T04:04:05.000Z\tpay_2\treserved\tseller\taider\trequest\t0.01\t-\t-\n"
     ) == ran.out
 
 
