@@ -238,14 +238,17 @@ class TopUps:
             await self._clock.sleep(delay_s)
             self._see(proving, await self._balances.read(route.source, account) or ())
 
-    def served(self, name: str, request: HttpRequest) -> None:
-        """A request of this route was not refused: what was bought for its account is in use."""
+    def served(self, name: str, request: HttpRequest, sent_at: datetime) -> None:
+        """A request that was sent then was not refused: the credit for its account is in use.
+
+        One that was sent before the credit came may live on what there was before.
+        """
         if not self._proving:
             return
         route = self._routes[name]
         account = route.provider.account_of(request)
         proving = self._proving.get(route.purchase(account).key)
-        if proving is not None:
+        if proving is not None and sent_at >= proving.known_at:
             proving.served = True
             self._conclude(proving)
 

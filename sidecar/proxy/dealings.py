@@ -104,7 +104,7 @@ class Dealings:
         sent_at = self._clock.now()
         outgoing, reply = await self._signed_in(errand)
         if reply.status != 402:
-            return await self._relay(errand, outgoing, reply)
+            return await self._relay(errand, outgoing, reply, sent_at)
         route, refusal = errand.route, await _read_refusal(reply)
         remedy = route.provider.remedy(outgoing, refusal, route.credentials.occasion())
         if isinstance(remedy, Present):
@@ -113,7 +113,7 @@ class Dealings:
                 reply = await self._send(errand, outgoing)
                 if reply.status != 402:
                     route.credentials.remember(outgoing.url, remedy.credential)
-                    return await self._relay(errand, outgoing, reply)
+                    return await self._relay(errand, outgoing, reply, sent_at)
                 refusal = await _read_refusal(reply)
                 remedy = route.provider.remedy(outgoing, refusal, route.credentials.occasion())
             if isinstance(remedy, Present):
@@ -158,10 +158,10 @@ class Dealings:
             turn.upstream_s += self._clock.monotonic_s() - sent_s
 
     async def _relay(
-        self, errand: Errand, outgoing: HttpRequest, reply: Reply
+        self, errand: Errand, outgoing: HttpRequest, reply: Reply, sent_at: datetime
     ) -> web.StreamResponse:
         if errand.route.prepaid is not None:
-            self._topups.served(errand.route.name, outgoing)
+            self._topups.served(errand.route.name, outgoing, sent_at)
         errand.turn.decision = "relayed"
         return await self._delivery.unpaid(errand.turn, errand.route, reply)
 
@@ -221,9 +221,10 @@ class Dealings:
                 turn.payment = payment
                 return await turn.say(answer_in_doubt(payment, reason, retry_after_s))
             case Credited():
+                sent_at = self._clock.now()
                 outgoing, reply = await self._signed_in(errand)
         if reply.status != 402:
-            return await self._relay(errand, outgoing, reply)
+            return await self._relay(errand, outgoing, reply, sent_at)
         reply.close()
         return await self._deny(turn, self._topups.refused_again(route.name, account))
 

@@ -204,11 +204,11 @@ class App:
         return "served"
 
     async def _send(self) -> HttpResponse:
-        request = HttpRequest("POST", CALL)
+        request, sent_at = HttpRequest("POST", CALL), self.process.clock.now()
         reply = await self.route.paying.upstream.send(request, wait_s=10)
         response = await read_whole(reply, 1_000_000)
         if response.status != 402:
-            self.topups.served("tab", request)
+            self.topups.served("tab", request, sent_at)
         return response
 
 

@@ -186,7 +186,23 @@ async def test_served_elsewhere(town: Town) -> None:
     async with town.process() as process:
         app = town.app(process)
         await app.call()
-        app.topups.served("tab", HttpRequest("POST", f"{CALL}?another"))
+        now = process.clock.now()
+        app.topups.served("tab", HttpRequest("POST", f"{CALL}?another"), now)
+        town.clock.advance(1)
+        answer = await app.call()
+
+    assert "top_up_unproven" == answer
+
+
+async def test_served_by_what_was_there(town: Town) -> None:
+    """A request that was sent before the credit came proves nothing of it."""
+    town.vendor.sulks = True
+    async with town.process() as process:
+        app = town.app(process)
+        sent_at = process.clock.now()
+        town.clock.advance(1)
+        await app.call()
+        app.topups.served("tab", HttpRequest("POST", CALL), sent_at)
         town.clock.advance(1)
         answer = await app.call()
 
