@@ -99,8 +99,8 @@ def _trace(
     since, until = 0, latest.number
     if latest.number > span_blocks:
         ends_at = int(fields["validBefore"]) + LOG_MARGIN_S
-        until = yield from _block_at(url, ends_at, latest)
-        since = yield from _block_at(url, _epoch(payment.authorized_at) - LOG_MARGIN_S, latest)
+        until = yield from block_near(url, ends_at, latest)
+        since = yield from block_near(url, _epoch(payment.authorized_at) - LOG_MARGIN_S, latest)
     for _ in range(LOG_SPANS_MAX):
         first = max(since, until - span_blocks + 1)
         events = yield from evm.authorization_logs(
@@ -189,7 +189,7 @@ def _trace_permit(
     return Unknown("its number was taken, and by which Permit was not found")
 
 
-def _block_at(
+def block_near(
     url: str, timestamp: int, latest: evm.Block
 ) -> Generator[HttpRequest, HttpResponse, int]:
     """The number of a block near this time: within the margin where the chain keeps its pace."""

@@ -56,6 +56,16 @@ class ApprovalEvent:
     block_number: int
 
 
+@dataclass(frozen=True, slots=True)
+class TransferEvent:
+    """Tokens that left an address: to whom, and how many, in atomic units."""
+
+    payee: str
+    value: int
+    transaction: str
+    block_number: int
+
+
 def chain_id(url: str) -> Asks[int]:
     """The EIP-155 id of the chain behind this endpoint."""
     return _quantity((yield from ask(url, "eth_chainId", [])), "eth_chainId")
@@ -114,6 +124,18 @@ def approval_logs(
     found = yield from _search(url, asset, [APPROVAL], indexed, from_block, to_block)
     return tuple(
         ApprovalEvent(_address_in(log.topics[2]), _number_in(log.data), transaction, number)
+        for log, transaction, number in found
+    )
+
+
+def transfers_from(
+    url: str, asset: str, payer: str, from_block: int, to_block: int
+) -> Asks[tuple[TransferEvent, ...]]:
+    """Whatever left this address in these blocks, both ends included."""
+    indexed = ["0x" + _address_word(payer), None]
+    found = yield from _search(url, asset, [TRANSFER], indexed, from_block, to_block)
+    return tuple(
+        TransferEvent(_address_in(log.topics[2]), _number_in(log.data), transaction, number)
         for log, transaction, number in found
     )
 

@@ -173,6 +173,38 @@ def transaction(url: str, signature: str, commitment: Commitment) -> Asks[Transa
             raise RemoteProtocolError("the endpoint does not have a transaction of its history")
 
 
+def token_change(
+    url: str, signature: str, owner: str, mint: str, commitment: Commitment
+) -> Asks[int]:
+    """By how much this transaction changed what the owner holds of the mint, in atomic units."""
+    config = {
+        "encoding": "base64",
+        "commitment": commitment,
+        "maxSupportedTransactionVersion": 0,
+    }
+    answer = yield from ask(url, "getTransaction", [signature, config])
+    match answer:
+        case {"meta": {"preTokenBalances": list(before), "postTokenBalances": list(after)}}:
+            return _held(after, owner, mint) - _held(before, owner, mint)
+        case _:
+            raise RemoteProtocolError("a transaction without what it did to token balances")
+
+
+def _held(balances: list[Any], owner: str, mint: str) -> int:
+    total = 0
+    for balance in balances:
+        match balance:
+            case {
+                "owner": str(holder),
+                "mint": str(token),
+                "uiTokenAmount": {"amount": str(amount)},
+            } if _AMOUNT.fullmatch(amount):
+                total += int(amount) if (holder, token) == (owner, mint) else 0
+            case _:
+                raise RemoteProtocolError("a token balance that lacks something")
+    return total
+
+
 def _message(text: str, signature: str) -> bytes:
     """What was signed: all that follows the signatures, the first of which is the id."""
     if _BASE64.fullmatch(text) is None:
