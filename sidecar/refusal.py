@@ -31,7 +31,7 @@ class Denied:
     ``rule`` is one of a closed set (it labels a metric): max_payment, network, asset, pay_to,
     amount, validity, unpayable, budget, breaker, in_progress, clock_skew, body_too_large,
     draining, abandoned, scheme, top_up_wait, top_up_terms, top_up_rate, top_up_unproven,
-    wallet_busy. ``detail`` is a sentence for a person.
+    wallet_busy, payee_changed, price_jump, frozen. ``detail`` is a sentence for a person.
     """
 
     rule: str

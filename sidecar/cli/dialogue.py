@@ -26,18 +26,20 @@ class Dialogue:
 
     upstream: Upstream
 
-    async def hold(self, exchange: Exchange[T], body_bytes_max: int = BODY_BYTES_MAX) -> T:
-        """What the exchange returns, all of it within ``WAIT_S``.
+    async def hold(
+        self, exchange: Exchange[T], body_bytes_max: int = BODY_BYTES_MAX, wait_s: float = WAIT_S
+    ) -> T:
+        """What the exchange returns, all of it within ``wait_s``, each step within ``WAIT_S``.
 
         UpstreamError, UpstreamTimeoutError or RemoteProtocolError when it cannot be had.
         """
         try:
-            async with asyncio.timeout(WAIT_S):
+            async with asyncio.timeout(wait_s):
                 return await run_exchange(
                     self.upstream, exchange, wait_s=WAIT_S, body_bytes_max=body_bytes_max
                 )
         except TimeoutError as fault:
-            raise UpstreamTimeoutError(f"no whole answer in {WAIT_S:g} s") from fault
+            raise UpstreamTimeoutError(f"no whole answer in {wait_s:g} s") from fault
 
 
 @asynccontextmanager

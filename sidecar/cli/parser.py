@@ -29,6 +29,9 @@ def make_parser() -> argparse.ArgumentParser:
     _add_status(commands)
     _add_balance(commands)
     _add_payments(commands)
+    _add_reconcile(commands)
+    _add_pins(commands)
+    _add_freeze(commands)
     _add_wallet(commands)
     _add_sandbox(commands)
     _add(commands, "demo", "a seller, the sidecar and paid calls on one screen; no money")
@@ -104,6 +107,34 @@ def _add_payments(commands: Commands) -> None:
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--csv", action="store_true", help="write CSV to stdout")
     _add_json(shape)
+
+
+def _add_pins(commands: Commands) -> None:
+    parser = _add(commands, "pins", "list the payees that routes are used to, or forget them")
+    _add_ledger(parser)
+    _add_json(parser)
+    actions = parser.add_subparsers(dest="action", metavar="forget")
+    forget = _add(actions, "forget", "let the next payees of a route be pinned anew")
+    forget.add_argument("route", metavar="ROUTE")
+
+
+def _add_freeze(commands: Commands) -> None:
+    _add_ledger(_add(commands, "freeze", "sign no payment from now on; unpaid traffic flows"))
+    _add_ledger(_add(commands, "unfreeze", "sign payments again"))
+
+
+def _add_ledger(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    parser.add_argument("--state-dir", metavar="DIR", help="where the ledger is kept")
+
+
+def _add_reconcile(commands: Commands) -> None:
+    parser = _add(commands, "reconcile", "compare the ledger with what left each wallet")
+    _add_config(parser)
+    parser.add_argument(
+        "--hours", type=int, default=24, metavar="N", help="how far back to look; default: 24"
+    )
+    _add_json(parser)
 
 
 def _add_wallet(commands: Commands) -> None:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
@@ -184,7 +185,8 @@ class RouteConfig:
     networks: frozenset[str] = frozenset()
     max_payment: Usdc | None = None
     budgets: tuple[Budget, ...] = ()
-    pay_to: frozenset[str] = frozenset()  # lower case; empty: whoever the seller names
+    pay_to: frozenset[str] = frozenset()  # lower case; empty: whoever is paid first
+    price_jump_max: Decimal | None = None  # times the usual price; None: any up to max_payment
     api_key: SecretRef | None = None
     api_key_header: Literal["authorization", "x-api-key"] = "authorization"  # as a bearer token
     top_up: TopUpConfig | None = None

@@ -19,7 +19,7 @@ from sidecar.config.fields import Field, Section, check_name, show
 from sidecar.config.mistakes import closest
 from sidecar.config.model import RouteConfig, WalletConfig
 from sidecar.config.secret_ref import Places, read_secret_ref
-from sidecar.config.spending import read_prices, read_top_up
+from sidecar.config.spending import read_price_jump, read_prices, read_top_up
 from sidecar.config.urls import read_url
 from sidecar.ledger.model import Breaker, Budget
 from sidecar.money import Usdc
@@ -42,7 +42,10 @@ VALIDITY_S_MIN = 60
 VALIDITY_S_MAX = 300
 
 _COMMON = ("provider", "upstream", "default", "insecure", "response_wait_s", "connect_wait_s")
-_MONEY = ("wallet", "networks", "max_payment", "budgets", "pay_to", "validity_s", "breaker")
+_MONEY = (
+    *("wallet", "networks", "max_payment", "budgets", "pay_to", "price_jump_max"),
+    *("validity_s", "breaker"),
+)
 _KEYED = ("api_key", "api_key_header")
 _PRICED = ("libertai", "api_key")
 KEYS = (*_COMMON, *_MONEY, *_KEYED, "top_up", "prices", "sign_in", "use_credits")
@@ -98,6 +101,7 @@ def _read_route(name: str, section: Section, known: Known) -> RouteConfig:
         max_payment=max_payment,
         budgets=_budgets(section.at("budgets"), known, required=pays),
         pay_to=_pay_to(section.at("pay_to")),
+        price_jump_max=read_price_jump(section.at("price_jump_max")),
         api_key=read_secret_ref(section.at("api_key"), known.places),
         api_key_header=section.at("api_key_header").choice(
             ("authorization", "x-api-key"), "authorization"

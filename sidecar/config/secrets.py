@@ -15,6 +15,7 @@ from sidecar.config.private_file import ensure_state_dir, read_private, write_pr
 from sidecar.errors import ConfigError
 
 CALLER_TOKEN_FILE = "caller.token"  # noqa: S105 - the name of a file, not what is in it
+ADMIN_TOKEN_FILE = "admin.token"  # noqa: S105 - as above
 TOKEN_PREFIX = "sk-sidecar-"  # noqa: S105 - apps expect an API key to look like one
 TOKEN_BYTES = 32
 KEYSTORE_WAIT_S = 60

@@ -1,7 +1,8 @@
-"""How credit is bought, and what is reckoned to have been spent: ``top_up`` and ``prices``."""
+"""How credit is bought, what is reckoned to have been spent, and how far a price may jump."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
@@ -16,6 +17,10 @@ USUAL_AMOUNTS = {"venice": Usdc(10_000_000), "nodit": Usdc(1_000_000)}
 TOP_UPS_PER_HOUR_MAX = 60
 WAIT_S_MAX = 600
 PRICE_USD_MAX = Decimal(1_000_000)
+PRICE_JUMP_MIN = Decimal("1.1")
+PRICE_JUMP_MAX = Decimal(1_000)
+
+_RATIO = re.compile(r"[1-9][0-9]{0,3}(\.[0-9]{1,3})?", re.ASCII)
 
 
 def read_top_up(field: Field, provider: str, max_payment: Usdc | None) -> TopUpConfig:
@@ -64,3 +69,24 @@ def _price(field: Field) -> Decimal:
         field.mistake(f"not a price: {show(text)}", fix)
         return Decimal(0)
     return price
+
+
+def read_price_jump(field: Field) -> Decimal | None:
+    """How many times the usual price is too much: text, or a whole number."""
+    value = None if field.entry is None else field.entry.value
+    fix = 'write how many times the usual price, like 3 or "1.5"'
+    # A float has been rounded already when it gets here; a flag is an int to Python.
+    if isinstance(value, int) and not isinstance(value, bool):
+        text = str(value)
+    else:
+        text = field.text(fix=fix)
+    if not text:
+        return None
+    if _RATIO.fullmatch(text) is None:
+        field.mistake(f"not a ratio: {show(text)}", fix)
+        return None
+    ratio = Decimal(text)
+    if not PRICE_JUMP_MIN <= ratio <= PRICE_JUMP_MAX:
+        field.mistake(f"out of range: {text}", f"use {PRICE_JUMP_MIN} to {PRICE_JUMP_MAX}")
+        return None
+    return ratio

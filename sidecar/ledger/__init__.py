@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from sidecar.ledger.model import Budget, Change, Intent, Payment, Proof, Purchase
+from sidecar.ledger.model import Budget, Change, Intent, PayeePin, Payment, Proof, Purchase
 from sidecar.refusal import BudgetUse, Denied
 from sidecar.x402.types import Authorization
 
@@ -27,16 +27,25 @@ class Ledger(Protocol):
         """Set the amount aside in every window of every budget, and write the row, in one go.
 
         Returns the new payment, RESERVED and held. Where an open payment of the same purchase
-        became free to claim meanwhile, returns that one, held, instead of a second.
+        became free to claim meanwhile, returns that one, held, instead of a second; for an
+        explicit purchase also one that was delivered, if posted at ``undelivered_since`` or later.
         Denied: ``budget`` (with its use), ``breaker``, or ``in_progress`` (an explicit purchase
         that is being served right now). For a top-up also ``in_progress`` while any other of
         its account is open and held, ``topped_up`` where one has answered it already, and
-        ``top_up_rate``.
+        ``top_up_rate``. ``payee_changed``: another payee is pinned, which the first reservation
+        for each route, purpose, network and ``pin_place`` does. ``price_jump``: over
+        ``jump_max`` times the lowest of the highest prices of each of the 30 UTC days before;
+        where there was none in these, times the highest of this day. ``frozen``.
         """
         ...
 
-    async def authorize(self, payment_id: str, authorization: Authorization, at: datetime) -> None:
-        """RESERVED -> AUTHORIZED: durable before anything signed may leave."""
+    async def authorize(
+        self, payment_id: str, authorization: Authorization, at: datetime
+    ) -> Denied | None:
+        """RESERVED -> AUTHORIZED: durable before anything signed may leave.
+
+        Denied: ``frozen``; then the payment is RESERVED as before.
+        """
         ...
 
     async def post(self, payment_id: str, proof: Proof, at: datetime) -> Change:
@@ -52,12 +61,12 @@ class Ledger(Protocol):
 
     async def claim(
         self, purchase: Purchase, at: datetime, undelivered_since: datetime
-    ) -> Payment | None:
+    ) -> Payment | Denied | None:
         """The authorized or posted payment that a repeated request binds to, now held; or None.
 
         It is open and nobody holds it (its holder released it, or died). Posted ones count
         only if they were posted at ``undelivered_since`` or later. For an explicit purchase a
-        delivered one counts too. The oldest, if there are several.
+        delivered one counts too. The oldest, if there are several. Denied: ``frozen``.
         """
         ...
 
@@ -99,6 +108,26 @@ class Ledger(Protocol):
 
     async def payments(self, since: datetime | None, limit: int) -> tuple[Payment, ...]:
         """The newest payments first."""
+        ...
+
+    async def pins(self) -> tuple[PayeePin, ...]:
+        """Every payee that was pinned, by route, purpose, network and place."""
+        ...
+
+    async def forget_pins(self, route: str) -> tuple[PayeePin, ...]:
+        """Let the next payees of this route be pinned anew; what was pinned."""
+        ...
+
+    async def freeze(self, at: datetime) -> datetime:
+        """From now on nothing may be signed, in any process; since when that is so."""
+        ...
+
+    async def unfreeze(self) -> datetime | None:
+        """Payments may be made again; since when they could not, None where they could."""
+        ...
+
+    async def frozen_since(self) -> datetime | None:
+        """Since when nothing may be signed; None where it may."""
         ...
 
     async def check_writable(self) -> None:

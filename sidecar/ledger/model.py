@@ -14,9 +14,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from sidecar.chains import is_evm
 from sidecar.money import Usdc
 from sidecar.x402.types import Authorization
 
@@ -107,6 +109,30 @@ class TopUpRule:
 
 
 @dataclass(frozen=True, slots=True)
+class PriceRule:
+    """Refuse a price that is this many times what was usual at a place.
+
+    ``place`` is the method and path of what is paid for; what is usual there is told apart by
+    route and purpose. ``jump_max`` is over 1.
+    """
+
+    place: str
+    jump_max: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PayeePin:
+    """The first payee there was: nobody else is paid there until somebody forgets it."""
+
+    route: str
+    purpose: str
+    network: str
+    place: str  # "" but where one vendor has several payees
+    pay_to: str
+    pinned_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Intent:
     """A payment that is about to be made: all that must be known before money is set aside."""
 
@@ -124,6 +150,15 @@ class Intent:
     budgets: tuple[Budget, ...]
     breaker: Breaker
     top_up: TopUpRule | None = None
+    # An explicit purchase that was delivered binds if it was posted then or later; None: never.
+    undelivered_since: datetime | None = None
+    pin_place: str | None = None  # where the payee is pinned; None: the config names the payees
+    price: PriceRule | None = None
+
+    @property
+    def payee(self) -> str:
+        """``pay_to`` with one spelling. Base58 tells its cases apart; hexadecimal does not."""
+        return self.pay_to.lower() if is_evm(self.network) else self.pay_to
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,10 @@ sqlite_writer     the one thread that touches the file, and the group commit
 sqlite_books      the moves, each inside a transaction
 sqlite_budgets    the windows, raised by one conditional update
 sqlite_rules      what speaks against a new payment
+sqlite_pins       the payee that each route is used to
+sqlite_prices     what each route is used to pay
+sqlite_freeze     the switch that stops all signing
+sqlite_desk       the pins and the switch, changed by hand
 sqlite_lists      questions
 sqlite_rows       values to columns, rows to values
 sqlite_audit      the books against their events, when a ledger is opened
@@ -20,8 +24,14 @@ from contextlib import ExitStack, closing
 from datetime import datetime
 from pathlib import Path
 
-from sidecar.ledger import sqlite_budgets, sqlite_file, sqlite_lists
-from sidecar.ledger.model import Budget, Change, Intent, Payment, Proof, Purchase
+from sidecar.ledger import (
+    sqlite_budgets,
+    sqlite_file,
+    sqlite_freeze,
+    sqlite_lists,
+    sqlite_pins,
+)
+from sidecar.ledger.model import Budget, Change, Intent, PayeePin, Payment, Proof, Purchase
 from sidecar.ledger.sqlite_audit import audit
 from sidecar.ledger.sqlite_books import Books
 from sidecar.ledger.sqlite_instances import Instances
@@ -75,8 +85,10 @@ class SqliteLedger:
     async def reserve(self, intent: Intent, at: datetime) -> Payment | Denied:
         return await self._writer.do(lambda books: books.reserve(intent, at))
 
-    async def authorize(self, payment_id: str, authorization: Authorization, at: datetime) -> None:
-        await self._writer.do(lambda books: books.authorize(payment_id, authorization, at))
+    async def authorize(
+        self, payment_id: str, authorization: Authorization, at: datetime
+    ) -> Denied | None:
+        return await self._writer.do(lambda books: books.authorize(payment_id, authorization, at))
 
     async def post(self, payment_id: str, proof: Proof, at: datetime) -> Change:
         return await self._writer.do(lambda books: books.post(payment_id, proof, at))
@@ -86,7 +98,7 @@ class SqliteLedger:
 
     async def claim(
         self, purchase: Purchase, at: datetime, undelivered_since: datetime
-    ) -> Payment | None:
+    ) -> Payment | Denied | None:
         return await self._writer.do(lambda books: books.claim(purchase, at, undelivered_since))
 
     async def newest_top_up(self, purchase: Purchase) -> Payment | None:
@@ -139,6 +151,23 @@ class SqliteLedger:
             lambda books: sqlite_lists.newest(books.connection, since, limit), writes=False
         )
 
+    async def pins(self) -> tuple[PayeePin, ...]:
+        return await self._writer.do(lambda books: sqlite_pins.pins(books.connection), writes=False)
+
+    async def forget_pins(self, route: str) -> tuple[PayeePin, ...]:
+        return await self._writer.do(lambda books: sqlite_pins.forget(books.connection, route))
+
+    async def freeze(self, at: datetime) -> datetime:
+        return await self._writer.do(lambda books: sqlite_freeze.freeze(books.connection, at))
+
+    async def unfreeze(self) -> datetime | None:
+        return await self._writer.do(lambda books: sqlite_freeze.unfreeze(books.connection))
+
+    async def frozen_since(self) -> datetime | None:
+        return await self._writer.do(
+            lambda books: sqlite_freeze.frozen_since(books.connection), writes=False
+        )
+
     async def check_writable(self) -> None:
         await self._writer.do(lambda books: books.probe())
 
@@ -157,6 +186,7 @@ def open_books(path: Path, instance: str, lock_wait_s: float) -> Books:
         # Links are followed, so that all who open one file find the same locks beside it.
         file = path.resolve()
         sqlite_file.make_directory(file)
+        _look(file)
         instances = Instances(file, instance, lock_wait_s)
         undo.callback(instances.leave)
         with instances.alone():
@@ -164,9 +194,23 @@ def open_books(path: Path, instance: str, lock_wait_s: float) -> Books:
             connection = sqlite_file.connect(file, lock_wait_s)
             undo.callback(connection.close)
             instances.join()
-        sqlite_file.check_pages(connection, file)
-        audit(connection, file)
         books = Books(connection, instances, file)
         books.require_new_instance()
         undo.pop_all()
     return books
+
+
+def _look(file: Path) -> None:
+    """LedgerError when there is a ledger already and it may not be paid from.
+
+    Looked at by a connection that cannot write: any other one, as the last to close, would fold
+    the write-ahead log into a damaged file, and a backup or a person may still need both.
+    """
+    if not file.exists() or file.stat().st_size == 0:
+        return
+    with closing(sqlite_file.reader(file)) as connection:
+        if sqlite_file.is_fresh(connection):
+            return
+        sqlite_file.recognise(connection, file)
+        sqlite_file.check_pages(connection, file)
+        audit(connection, file)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sidecar.errors import LedgerError
-from sidecar.ledger import sqlite_budgets, sqlite_lists, sqlite_rules
+from sidecar.ledger import sqlite_budgets, sqlite_freeze, sqlite_lists, sqlite_rules
 from sidecar.ledger.model import (
     TRANSITIONS,
     Change,
@@ -28,6 +28,7 @@ from sidecar.ledger.sqlite_rows import (
     authorization_columns,
     milliseconds,
     payment_of,
+    reserved_columns,
     reserved_payment,
     to_json,
     windows_of,
@@ -43,8 +44,9 @@ _POSTING = frozenset({"receipt", "served", "upfront", "chain"})
 _INSERT = """
 INSERT INTO payments (
   id, purchase_key, explicit, slot, owner, holder, state, amount, reserved_at, route, caller,
-  purpose, scheme, network, asset, pay_to, windows, envelope
-) VALUES (?, ?, ?, ?, ?, ?, 'reserved', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  purpose, scheme, network, asset, pay_to, windows, envelope,
+  price_place
+) VALUES (?, ?, ?, ?, ?, ?, 'reserved', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _AUTHORIZE = """
 UPDATE payments SET state = 'authorized', authorized_at = ?,
@@ -90,6 +92,10 @@ class Books:
         self._identity = _identity(path)
 
     def reserve(self, intent: Intent, at: datetime) -> Payment | Denied:
+        # Before anything is bound: what was signed is not presented again either.
+        frozen = sqlite_freeze.refusal(self.connection)
+        if frozen is not None:
+            return frozen
         at_ms = milliseconds(at)
         bound = self._bind(intent, at_ms)
         if not isinstance(bound, int):
@@ -102,26 +108,7 @@ class Books:
             return windows
         windows_json = to_json(windows)
         made = self.connection.execute(
-            _INSERT,
-            (
-                intent.id,
-                intent.purchase.key,
-                intent.purchase.explicit,
-                bound,
-                self.instances.own,
-                self.instances.own,
-                intent.amount.atomic,
-                at_ms,
-                intent.route,
-                intent.caller,
-                intent.purpose,
-                intent.scheme,
-                intent.network,
-                intent.asset,
-                intent.pay_to,
-                windows_json,
-                to_json(dict(intent.envelope)),
-            ),
+            _INSERT, reserved_columns(intent, bound, self.instances.own, at_ms, windows_json)
         )
         # Word for word what the audit puts together from the row.
         detail = f'{{"amount":{intent.amount.atomic},"windows":{windows_json}}}'
@@ -140,13 +127,18 @@ class Books:
                     taken.add(row["slot"])
                 else:
                     self._void(row, Proof("unsigned"), at_ms)
-            elif state is PaymentState.AUTHORIZED or row["delivered_at"] is None:
+            elif state is PaymentState.AUTHORIZED or _is_wanted(row, intent):
                 return self._hold(row, at_ms)
         if taken and (purchase.explicit or intent.top_up is not None):
             return Denied("in_progress", "this purchase is being served right now")
         return min(set(range(len(taken) + 1)) - taken)
 
-    def authorize(self, payment_id: str, authorization: Authorization, at: datetime) -> None:
+    def authorize(
+        self, payment_id: str, authorization: Authorization, at: datetime
+    ) -> Denied | None:
+        frozen = sqlite_freeze.refusal(self.connection)
+        if frozen is not None:
+            return frozen
         at_ms = milliseconds(at)
         row = self._find(payment_id)
         _permit(row, PaymentState.AUTHORIZED)
@@ -158,6 +150,7 @@ class Books:
             network=authorization.network,
             identity=authorization.identity,
         )
+        return None
 
     def post(self, payment_id: str, proof: Proof, at: datetime) -> Change:
         at_ms = milliseconds(at)
@@ -198,7 +191,10 @@ class Books:
 
     def claim(
         self, purchase: Purchase, at: datetime, undelivered_since: datetime
-    ) -> Payment | None:
+    ) -> Payment | Denied | None:
+        frozen = sqlite_freeze.refusal(self.connection)
+        if frozen is not None:
+            return frozen
         for row in sqlite_lists.claimable(self.connection, purchase, undelivered_since):
             if not self.instances.is_held(row["holder"]):
                 return self._hold(row, milliseconds(at))
@@ -271,6 +267,15 @@ class Books:
 
 def _is_terminal(row: sqlite3.Row) -> bool:
     return not TRANSITIONS[PaymentState(row["state"])]
+
+
+def _is_wanted(row: sqlite3.Row, intent: Intent) -> bool:
+    """Whether its purchase still hopes for this posted payment, or may have it once more."""
+    if row["delivered_at"] is None:
+        return True
+    # Delivered after ``claim`` had looked; one that it saw, and found too old, is another matter.
+    since = intent.undelivered_since
+    return since is not None and row["settled_at"] >= milliseconds(since)
 
 
 def _permit(row: sqlite3.Row, to: PaymentState) -> None:

@@ -15,8 +15,9 @@ from pathlib import Path
 from sidecar.errors import LedgerError
 from sidecar.ledger import sqlite_schema
 
-# What SQLite and the system raise, and a text that has no bytes (half of a surrogate pair).
-FAULTS = (sqlite3.Error, OSError, UnicodeEncodeError)
+# What SQLite and the system raise; a text that has no bytes (half of a surrogate pair), and bytes
+# that are no text, as where SQLite quotes what it found in a damaged file.
+FAULTS = (sqlite3.Error, OSError, UnicodeError)
 
 LIBRARY_MIN = (3, 37, 0)  # STRICT tables
 _FULL = 2
@@ -49,6 +50,8 @@ def explain(path: Path, fault: Exception) -> Exception:
             meaning = f"{fault.strerror}: {fault.filename}"
         case UnicodeEncodeError():
             meaning = f"a text cannot be stored ({fault.reason})"
+        case UnicodeDecodeError():
+            meaning = _MEANINGS[sqlite3.SQLITE_CORRUPT]
         case _:
             return fault
     return LedgerError(f"ledger {path}: {meaning}")
@@ -117,7 +120,7 @@ def connect(path: Path, lock_wait_s: float) -> sqlite3.Connection:
         undo.callback(connection.close)
         connection.row_factory = sqlite3.Row
         # Before anything is set: another program's database is left as it is.
-        fresh = _is_fresh(connection)
+        fresh = is_fresh(connection)
         if not fresh:
             recognise(connection, path)
         harden(connection)
@@ -131,11 +134,17 @@ def connect(path: Path, lock_wait_s: float) -> sqlite3.Connection:
 def read_only(path: Path) -> sqlite3.Connection:
     """Open a ledger to look at it, beside whoever is writing."""
     with ExitStack() as undo:
-        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+        connection = reader(path)
         undo.callback(connection.close)
-        connection.row_factory = sqlite3.Row
         recognise(connection, path)
         undo.pop_all()
+    return connection
+
+
+def reader(path: Path) -> sqlite3.Connection:
+    """Open whatever database this is, and never write to it, not even by closing it."""
+    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+    connection.row_factory = sqlite3.Row
     return connection
 
 
@@ -144,7 +153,8 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int | str:
     return value
 
 
-def _is_fresh(connection: sqlite3.Connection) -> bool:
+def is_fresh(connection: sqlite3.Connection) -> bool:
+    """Whether nobody has put anything into it yet."""
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     return bool(tables == 0 and _pragma(connection, "application_id") == 0)
 

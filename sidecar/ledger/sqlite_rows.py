@@ -57,6 +57,32 @@ def reserved_payment(intent: Intent, at_ms: int) -> Payment:
     )
 
 
+def reserved_columns(
+    intent: Intent, slot: int, own: str, at_ms: int, windows: str
+) -> tuple[Any, ...]:
+    """The columns of a new payment, as ``sqlite_books`` inserts them."""
+    return (
+        intent.id,
+        intent.purchase.key,
+        intent.purchase.explicit,
+        slot,
+        own,
+        own,
+        intent.amount.atomic,
+        at_ms,
+        intent.route,
+        intent.caller,
+        intent.purpose,
+        intent.scheme,
+        intent.network,
+        intent.asset,
+        intent.pay_to,
+        windows,
+        to_json(dict(intent.envelope)),
+        "" if intent.price is None else intent.price.place,
+    )
+
+
 def payment_of(row: sqlite3.Row) -> Payment:
     """The payment that this row of ``payments`` holds."""
     return Payment(

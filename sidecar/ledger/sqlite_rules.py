@@ -1,7 +1,8 @@
 """What the books themselves hold against a new payment, beside its budgets.
 
-A route's breaker, and for a top-up what its account has had already. Looked up in the transaction
-that reserves, so that two processes cannot both find room for the last one.
+A route's breaker, the payee it is used to and what it is used to pay, and for a top-up what its
+account has had already. Looked up in the transaction that reserves, so that two processes cannot
+both find room for the last one.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime, timedelta
 
-from sidecar.ledger import sqlite_lists
+from sidecar.ledger import sqlite_lists, sqlite_pins, sqlite_prices
 from sidecar.ledger.model import Breaker, Intent
+from sidecar.ledger.sqlite_rows import milliseconds
 from sidecar.refusal import Denied
 
 _HOUR = timedelta(hours=1)
@@ -18,8 +20,11 @@ _HOUR = timedelta(hours=1)
 
 def refusal(connection: sqlite3.Connection, intent: Intent, at: datetime) -> Denied | None:
     """Why this payment is not to be made now; None where nothing speaks against it."""
-    return _broken(connection, intent.route, intent.breaker, at) or _topped_up(
-        connection, intent, at
+    return (
+        sqlite_pins.refusal(connection, intent, milliseconds(at))
+        or sqlite_prices.refusal(connection, intent, milliseconds(at))
+        or _broken(connection, intent.route, intent.breaker, at)
+        or _topped_up(connection, intent, at)
     )
 
 

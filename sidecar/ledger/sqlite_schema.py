@@ -10,7 +10,7 @@ SQLite builds a table for each IN, on each write: that alone took a tenth of a r
 from __future__ import annotations
 
 APPLICATION_ID = 0x78343032  # "x402"
-VERSION = 1
+VERSION = 2
 
 _PAYMENTS = """
 CREATE TABLE payments (
@@ -46,6 +46,7 @@ CREATE TABLE payments (
   auth_expires_at INTEGER,
   auth_fields TEXT,
   envelope TEXT NOT NULL,
+  price_place TEXT NOT NULL DEFAULT '',
   CHECK (state = 'reserved' OR state = 'voided' OR auth_identity IS NOT NULL),
   CHECK (state = 'reserved' OR state = 'authorized' OR proof_kind IS NOT NULL)
 ) STRICT
@@ -73,6 +74,33 @@ CREATE INDEX payments_closed ON payments (route, closed_at) WHERE closed_at IS N
 """
 
 _TOP_UPS = "CREATE INDEX payments_top_ups ON payments (purchase_key) WHERE purpose = 'top_up'"
+
+# One look-up finds the highest price of a day.
+_PRICES = """
+CREATE INDEX payments_prices
+ON payments (route, purpose, price_place, reserved_at / 86400000, amount)
+WHERE price_place <> '' AND state <> 'voided'
+"""
+
+_PINS = """
+CREATE TABLE pins (
+  route TEXT NOT NULL,
+  purpose TEXT NOT NULL,
+  network TEXT NOT NULL,
+  place TEXT NOT NULL,
+  pay_to TEXT NOT NULL,
+  pinned_at INTEGER NOT NULL,
+  PRIMARY KEY (route, purpose, network, place)
+) STRICT, WITHOUT ROWID
+"""
+
+# Frozen while it has its one row.
+_FREEZE = """
+CREATE TABLE freeze (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  since INTEGER NOT NULL
+) STRICT
+"""
 
 _WINDOWS = """
 CREATE TABLE windows (
@@ -123,6 +151,9 @@ STATEMENTS = (
     _UNCONFIRMED,
     _CLOSED,
     _TOP_UPS,
+    _PRICES,
+    _PINS,
+    _FREEZE,
     _WINDOWS,
     _EVENTS,
     _ONCE,

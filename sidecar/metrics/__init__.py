@@ -127,14 +127,16 @@ class Metrics:
         now: datetime,
         budgets: Sequence[BudgetUse],
         in_doubt: Sequence[Payment] | None,
+        frozen: bool | None = None,
     ) -> tuple[bytes, str]:
         """The exposition and its content type: OpenMetrics where ``accept`` prefers it.
 
-        ``budgets`` empty and ``in_doubt`` None when the ledger cannot say: what is not known is
-        left out, and the counters are shown all the same.
+        ``budgets`` empty, ``in_doubt`` and ``frozen`` None when the ledger cannot say: what is not
+        known is left out, and the counters are shown all the same.
         """
         values = self._counted() | _budget_values(budgets) | self._doubt_values(in_doubt, now)
         values |= self._held_values(now)
+        values[names.FROZEN] = () if frozen is None else [((), frozen)]
         registry = CollectorRegistry()
         registry.register(_Families([_family(doc, values[doc]) for doc in METRICS]))
         for collector in self._process:

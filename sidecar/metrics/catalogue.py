@@ -44,6 +44,9 @@ RULES = (
     "top_up_rate",
     "top_up_unproven",
     "wallet_busy",
+    "payee_changed",
+    "price_jump",
+    "frozen",
 )
 TOP_UP_OUTCOMES = ("raised", "unproven", "in_doubt", "denied", "failed")
 SIGN_IN_OUTCOMES = ("ok", "failed")
@@ -165,6 +168,7 @@ LEDGER_FAILURES = _counter(
 CLOCK_SKEW = _gauge(
     "clock_skew_seconds", "network", "How far our clock is ahead of the chain's, as last read."
 )
+FROZEN = _gauge("frozen", "", "1 while the sidecar is frozen and signs no payment.")
 TASK_FAILURES = _counter("task_failures", "", "Background work that ended in a fault.")
 BUILD_INFO = MetricDoc(
     "sidecar_build_info", "info", ("version", "python"), "Which build this is; always 1."
@@ -196,6 +200,7 @@ METRICS: tuple[MetricDoc, ...] = (
     DENIALS,
     LEDGER_FAILURES,
     CLOCK_SKEW,
+    FROZEN,
     TASK_FAILURES,
     BUILD_INFO,
 )

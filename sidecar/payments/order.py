@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TypeAlias
 
 from sidecar.http import HttpRequest, Reply, Upstream
@@ -12,9 +14,18 @@ from sidecar.refusal import Denied
 from sidecar.wallets import PaymentSigner
 
 
+def nowhere(request: HttpRequest) -> str:
+    """The place of every request at a vendor that has one payee for all of them."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class PayingRoute:
-    """A route that may pay: with which wallet, under which rules, through which port."""
+    """A route that may pay: with which wallet, under which rules, through which port.
+
+    ``place_of``: where a request's payee is pinned, at a vendor that has several.
+    ``price_jump_max``: how many times the usual price is too much; None: any is allowed.
+    """
 
     name: str
     policy: Policy
@@ -23,6 +34,8 @@ class PayingRoute:
     breaker: Breaker
     response_wait_s: float
     chain: Upstream  # where the wallet may ask about its chain
+    place_of: Callable[[HttpRequest], str] = nowhere
+    price_jump_max: Decimal | None = None
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from sidecar.errors import (
 )
 from sidecar.http import Reply, read_whole, run_exchange
 from sidecar.ledger import Ledger
-from sidecar.ledger.model import Intent, Payment, PaymentState, Proof
+from sidecar.ledger.model import Payment, PaymentState, Proof
 from sidecar.payments.events import (
     Emit,
     PaymentInDoubt,
@@ -29,12 +29,13 @@ from sidecar.payments.events import (
     PaymentUndelivered,
     tell,
 )
+from sidecar.payments.intents import intent_for
 from sidecar.payments.order import InDoubt, Order, Outcome, Paid, Rejected, Undelivered
 from sidecar.payments.refusals import reason_of
 from sidecar.payments.verdict import Answered, Kept, Refused, Served, judge
 from sidecar.policy import Allowed, choose
 from sidecar.refusal import Denied
-from sidecar.x402.encode import envelope_for, payment_header
+from sidecar.x402.encode import payment_header
 from sidecar.x402.select import candidates
 from sidecar.x402.types import Authorization, PaymentRequired
 
@@ -82,6 +83,8 @@ class Payer:
         await self._release_leftovers()
         now = self._clock.now()
         payment = await self._ledger.claim(order.purchase, now, now - self._undelivered_ttl)
+        if isinstance(payment, Denied):
+            return payment
         if payment is None:
             allowed = choose(candidates(required), order.route.policy)
             if isinstance(allowed, Denied):
@@ -89,40 +92,25 @@ class Payer:
             objection = self._objection(allowed.candidate.asset.network)
             if objection is not None:
                 return objection
-            reserved = await self._ledger.reserve(self._intent(order, required, allowed), now)
+            payment_id = f"pay_{self._entropy.token(16).hex()}"
+            since = now - self._undelivered_ttl
+            intent = intent_for(order, required, allowed, payment_id, since)
+            reserved = await self._ledger.reserve(intent, now)
             if isinstance(reserved, Denied):
                 return reserved
             payment = reserved
             if payment.state is PaymentState.RESERVED:
                 self._emit(PaymentReserved(payment))
                 authorized = await self._write_down(order, payment, allowed)
-                if authorized is None:
-                    return Denied(ABANDONED, "the app hung up before anything was signed")
+                if isinstance(authorized, Denied):
+                    return authorized
                 payment = authorized
         return await self._present(order, payment)
 
-    def _intent(self, order: Order, required: PaymentRequired, allowed: Allowed) -> Intent:
-        candidate = allowed.candidate
-        payment_id = f"pay_{self._entropy.token(16).hex()}"
-        return Intent(
-            id=payment_id,
-            purchase=order.purchase,
-            route=order.route.name,
-            caller=order.caller,
-            purpose=order.purpose,
-            scheme=candidate.requirements.scheme,
-            network=candidate.asset.network,
-            asset=candidate.asset.address,
-            pay_to=candidate.requirements.pay_to,
-            amount=candidate.amount,
-            envelope=envelope_for(required, candidate.requirements, payment_id),
-            budgets=order.budgets,
-            breaker=order.route.breaker,
-            top_up=order.top_up,
-        )
-
-    async def _write_down(self, order: Order, payment: Payment, allowed: Allowed) -> Payment | None:
-        """Make the authorization and its record; None where the app left before either."""
+    async def _write_down(
+        self, order: Order, payment: Payment, allowed: Allowed
+    ) -> Payment | Denied:
+        """Make the authorization and its record; Denied where nothing may be signed any more."""
         try:
             authorization = await self._authorization(order, allowed)
         except SidecarError:
@@ -130,9 +118,12 @@ class Payer:
             raise
         if order.deserted:
             await self._drop(payment)
-            return None
+            return Denied(ABANDONED, "the app hung up before anything was signed")
         now = self._clock.now()
-        await self._ledger.authorize(payment.id, authorization, now)
+        denied = await self._ledger.authorize(payment.id, authorization, now)
+        if denied is not None:
+            await self._drop(payment)
+            return denied
         return replace(
             payment,
             state=PaymentState.AUTHORIZED,
@@ -194,7 +185,7 @@ class Payer:
         while delays_s:
             await self._clock.sleep(max(delays_s.pop(0), retry_after_s or 0.0))
             remaining_s = ends_at - self._clock.monotonic_s()
-            if reason and (order.deserted or remaining_s <= 0):
+            if reason and (order.deserted or remaining_s <= 0 or await self._ledger.frozen_since()):
                 break
             try:
                 reply = await route.upstream.send(
@@ -249,6 +240,9 @@ class Payer:
         if answered and payment.state is PaymentState.AUTHORIZED:
             payment = await self._prove(payment)
         if answered and payment.state is PaymentState.POSTED:
+            # What was delivered stays so, although its seller will not do it again.
+            if payment.delivered_at is not None:
+                return Undelivered(payment, reason)
             # A top-up stays open, for that is what keeps a second one from being bought.
             if order.top_up is None:
                 await self._ledger.give_up(payment.id, self._clock.now())

@@ -23,7 +23,7 @@ from sidecar.http import HttpRequest, HttpResponse, Reply, read_whole
 from sidecar.ledger import Ledger
 from sidecar.ledger.model import Payment, PaymentState
 from sidecar.payments.balances import Balances
-from sidecar.payments.events import Emit, ToppedUp, TopUpsStopped
+from sidecar.payments.events import Emit, PaymentDenied, ToppedUp, TopUpsStopped
 from sidecar.payments.order import InDoubt, Paid, Rejected, Undelivered
 from sidecar.payments.payer import Payer
 from sidecar.payments.prepaid import Credited, Need, PrepaidRoute, Proving, Refill
@@ -123,6 +123,9 @@ class TopUps:
         # Credit is told of once it was seen and used.
         if isinstance(refill, Denied):
             self._emit(ToppedUp(name, need.account, "denied", refill.detail))
+            if need.background:
+                # Where an app asked, it is told, and this is counted, when it is answered.
+                self._emit(PaymentDenied(name, need.caller, refill))
         elif isinstance(refill, InDoubt):
             self._emit(ToppedUp(name, need.account, "in_doubt", refill.reason))
         return refill
@@ -130,6 +133,9 @@ class TopUps:
     async def _refill(self, need: Need) -> Refill:
         """Buy, unless another process does or did; then wait for it."""
         ends_at = self._clock.monotonic_s() + need.route.terms.wait_s
+        # Before the vendor is asked for its terms.
+        if await self._ledger.frozen_since():
+            return Denied("frozen", "the sidecar is frozen; `sidecar unfreeze` ends it")
         while self._clock.monotonic_s() < ends_at:
             newest = await self._ledger.newest_top_up(need.purchase)
             if newest is not None and newest.delivered_at and newest.delivered_at >= need.since:
@@ -149,7 +155,7 @@ class TopUps:
     async def _take_up(self, need: Need) -> Proving | None:
         """Hold a paid top-up that nobody holds. None when somebody else does."""
         claimed = await self._ledger.claim(need.purchase, self._clock.now(), _EVER)
-        if claimed is None:
+        if not isinstance(claimed, Payment):
             return None
         proving = Proving(claimed, need, None, self._clock.now())
         self._proving[need.purchase.key] = proving

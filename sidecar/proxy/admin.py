@@ -1,11 +1,14 @@
-"""The other port: probes, metrics and status. It reads; nothing here changes anything.
+"""The other port: probes, metrics and status; and the switch that stops all signing.
 
     /livez    the process answers         no IO
     /readyz   it could pay now            200, or 503 and what is wrong
     /metrics  for Prometheus
     /status   for people and programs
+    /freeze   POST, with the admin token: no payment is signed any more, until
+    /unfreeze POST, with the admin token
 
-A web page can reach this port too, so the door is the data port's (``admission``), less the token.
+A web page can reach this port too, so the door is the data port's (``admission``). What only shows
+wants no token; what changes anything wants one that apps do not have.
 """
 
 from __future__ import annotations
@@ -19,17 +22,18 @@ from aiohttp import web
 
 from sidecar.errors import LedgerError
 from sidecar.ledger.model import Payment
-from sidecar.proxy.admission import Gate
+from sidecar.proxy.admission import Caller, Gate
 from sidecar.proxy.answers import Answer
 from sidecar.refusal import BudgetUse
 
 PAYMENTS_SHOWN = 20
+ADMIN = Caller("admin")
 _METHODS = frozenset({"GET", "HEAD"})
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 class AdminView(Protocol):
-    """What there is to see. LedgerError from budgets, in_doubt and payments."""
+    """What there is to see, and to switch. LedgerError from all that asks the ledger."""
 
     async def readiness(self) -> Mapping[str, str | None]:
         """Each check by its name, and what is wrong with it; None where nothing is."""
@@ -47,6 +51,18 @@ class AdminView(Protocol):
         """The newest payments first."""
         ...
 
+    async def frozen_since(self) -> datetime | None:
+        """Since when no payment is signed; None while they are."""
+        ...
+
+    async def freeze(self) -> datetime:
+        """Sign no payment from now on; since when that is so."""
+        ...
+
+    async def unfreeze(self) -> datetime | None:
+        """Sign payments again; since when they were not, None where they were."""
+        ...
+
     def describe(self) -> Mapping[str, Any]:
         """What JSON can say without the ledger: version, uptime_s, state, wallets, routes."""
         ...
@@ -61,16 +77,24 @@ class AdminView(Protocol):
 
 
 class AdminHandler:
-    """Answers on the admin port. ``hosts``: the names, with port, that it may be called by."""
+    """Answers on the admin port. ``hosts``: the names, with port, that it may be called by.
 
-    def __init__(self, view: AdminView, hosts: Callable[[], frozenset[str]]) -> None:
+    ``token``: what lets a request change something.
+    """
+
+    def __init__(self, view: AdminView, hosts: Callable[[], frozenset[str]], token: str) -> None:
         self._view = view
         self._hosts = hosts
+        self._tokens = {token: ADMIN}
         self._pages: Mapping[str, Callable[[str], Awaitable[web.Response]]] = {
             "/livez": self._livez,
             "/readyz": self._readyz,
             "/metrics": self._metrics,
             "/status": self._status,
+        }
+        self._switches: Mapping[str, Callable[[], Awaitable[web.Response]]] = {
+            "/freeze": self._freeze,
+            "/unfreeze": self._unfreeze,
         }
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -79,14 +103,38 @@ class AdminHandler:
         admitted = Gate(self._hosts(), tokens=None).admit(request.method, request.raw_path, headers)
         if isinstance(admitted, Answer):
             return _json(admitted.status, {"error": admitted.message})
-        page = self._pages.get(request.raw_path.partition("?")[0])
+        path = request.raw_path.partition("?")[0]
+        switch = self._switches.get(path)
+        if switch is not None:
+            return await self._switch(request, switch)
+        page = self._pages.get(path)
         if page is None:
-            return _json(404, {"error": f"there is {', '.join(self._pages)}"})
+            return _json(404, {"error": f"there is {', '.join((*self._pages, *self._switches))}"})
         if request.method not in _METHODS:
-            response = _json(405, {"error": "this port only shows; use GET"})
-            response.headers["Allow"] = "GET, HEAD"
-            return response
+            return _not_allowed("this only shows; use GET", "GET, HEAD")
         return await page(request.headers.get("Accept", ""))
+
+    async def _switch(
+        self, request: web.BaseRequest, switch: Callable[[], Awaitable[web.Response]]
+    ) -> web.Response:
+        if request.method != "POST":
+            return _not_allowed("this changes something; use POST", "POST")
+        headers = tuple(request.headers.items())
+        admitted = Gate(self._hosts(), self._tokens).admit("POST", request.raw_path, headers)
+        if isinstance(admitted, Answer):
+            error = "this wants the token in admin.token of the state folder, as a bearer token"
+            return _json(admitted.status, {"error": error})
+        try:
+            return await switch()
+        except LedgerError as fault:
+            return _json(503, {"error": fault.diagnostics()})
+
+    async def _freeze(self) -> web.Response:
+        return _json(200, {"frozen": _moment(await self._view.freeze())})
+
+    async def _unfreeze(self) -> web.Response:
+        was = await self._view.unfreeze()
+        return _json(200, {"frozen": None, "was_frozen": _moment(was)})
 
     async def _livez(self, _accept: str) -> web.Response:
         return web.Response(text="ok", headers=_HEADERS)
@@ -106,6 +154,7 @@ class AdminHandler:
             budgets = await self._view.budgets()
             in_doubt = await self._view.in_doubt()
             payments = await self._view.payments(PAYMENTS_SHOWN)
+            state["frozen"] = _moment(await self._view.frozen_since())
         except LedgerError as fault:
             return _json(503, {**state, "error": fault.diagnostics()})
         state["budgets"] = [show_budget(use) for use in budgets]
@@ -154,6 +203,12 @@ def show_payment(payment: Payment) -> dict[str, Any]:
 
 def _moment(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat()
+
+
+def _not_allowed(error: str, allowed: str) -> web.Response:
+    response = _json(405, {"error": error})
+    response.headers["Allow"] = allowed
+    return response
 
 
 def _json(status: int, value: Mapping[str, Any]) -> web.Response:

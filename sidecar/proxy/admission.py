@@ -23,8 +23,11 @@ _READ = frozenset({"host", "origin", "sec-fetch-site", "authorization", "x-api-k
 Shown: TypeAlias = Mapping[str, list[str]]
 # Printable ASCII without backslash and '#'; what else a path may hold is percent-encoded.
 _TARGET = re.compile(r"/[!-\"$-\[\]-~]*", re.ASCII)
-_ENCODED_SEPARATOR = re.compile(r"%2f|%5c|%00", re.IGNORECASE)
-_DOT_SEGMENT = re.compile(r"/(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
+_ENCODED_SEPARATOR = re.compile(r"%2f|%5c", re.IGNORECASE)
+# Java servers drop what follows a semicolon, and see the dots that stood before it.
+_DOT_SEGMENT = re.compile(r"/(?:\.|%2e){1,2}(?:[/;]|%3b|$)", re.IGNORECASE)
+# An encoded control character, or a '%' that encodes nothing: servers differ on what they mean.
+_BAD_ESCAPE = re.compile(r"%(?![2-9a-f][0-9a-f])|%7f", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,27 +106,29 @@ def _shown_token(headers: Shown) -> str:
 def _check_method(method: str) -> Answer | None:
     if method in METHODS:
         return None
-    return _refuse(405, "method", f"the method {method[:20]} is not relayed", closes=True)
+    return _refuse(405, "method", f"the method {method[:20]} is not relayed")
 
 
 def _check_target(target: str) -> Answer | None:
     if len(target) > TARGET_CHARS_MAX:
-        return _refuse(414, "target", f"a target of over {TARGET_CHARS_MAX} characters")
+        message = f"a target of over {TARGET_CHARS_MAX} characters"
+        return _refuse(414, "target", message)
     path = target.partition("?")[0]
     if (
         _TARGET.fullmatch(target) is None
         or "//" in path
         or _ENCODED_SEPARATOR.search(path)
         or _DOT_SEGMENT.search(path)
+        or _BAD_ESCAPE.search(path)
     ):
         return _refuse(
             400,
             "target",
             "the target must be a plain path: no //, no dot segments, no encoded slash",
-            closes=True,
         )
     return None
 
 
-def _refuse(status: int, rule: str, message: str, closes: bool = False) -> Answer:
-    return Answer(status, f"sidecar_{rule}", message, retry=False, rule=rule, closes=closes)
+def _refuse(status: int, rule: str, message: str) -> Answer:
+    # Who asks so is lost or hostile: nothing more is read from that connection.
+    return Answer(status, f"sidecar_{rule}", message, retry=False, rule=rule, closes=True)

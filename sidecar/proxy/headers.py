@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from sidecar.http import Header, Headers, end_to_end, header_values
+from sidecar.http import HOP_BY_HOP, Header, Headers, end_to_end, header_values
 from sidecar.x402.headers import REQUEST_PAYMENT_HEADERS, without_challenge
 
-_REQUEST_DROPPED = REQUEST_PAYMENT_HEADERS | {
+# Hop-by-hop ones are named again here for their underscore spellings.
+_REQUEST_DROPPED = (REQUEST_PAYMENT_HEADERS | HOP_BY_HOP) | {
     "host",
     "content-length",
     "expect",

@@ -1,7 +1,8 @@
 """The inbound side: connections within limits, heads within time.
 
 aiohttp's own server waits for ever for a request's head, so a connection that has not sent one
-in time is closed here. More connections than allowed are closed as they come.
+in time is closed here, and one whose head is too large as a whole: aiohttp bounds each field only.
+More connections than allowed are closed as they come.
 """
 
 from __future__ import annotations
@@ -9,14 +10,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 
-from aiohttp import web
-from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
+from aiohttp import HttpVersion10, HttpVersion11, StreamReader, hdrs, web
+from aiohttp.http_parser import (
+    HttpRequestParser,
+    HttpRequestParserPy,
+    HttpResponseParser,
+    HttpResponseParserPy,
+)
+from aiohttp.web_protocol import _ErrInfo
 
-from sidecar.errors import LocalProtocolError
+from sidecar.errors import ConfigError
 from sidecar.proxy.answers import Answer
 
 BACKLOG = 1024
+# How long the rest of a refused body is read, so that its app gets to see the refusal.
+LINGER_S = 2.0
+_RELAYED_VERSIONS = frozenset({HttpVersion10, HttpVersion11})
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -29,15 +40,41 @@ class ServerLimits:
     header_bytes_max: int
     header_wait_s: float
     keepalive_s: float
+    # How long an app may leave an answer unread once nothing more of it can be sent.
+    stall_wait_s: float = 300.0
+
+
+def check_parsers() -> None:
+    """ConfigError where aiohttp reads HTTP in pure Python, and so differently."""
+    if HttpRequestParser is HttpRequestParserPy or HttpResponseParser is HttpResponseParserPy:
+        raise ConfigError(
+            "sidecar: aiohttp runs without its C parser, and the pure-Python one lets requests "
+            "through that the C one refuses; install aiohttp from its wheel, and unset "
+            "AIOHTTP_NO_EXTENSIONS"
+        )
 
 
 class Connection(web.RequestHandler):
-    """One app connection; closed when the head of a request does not come in time."""
+    """One app connection; closed when the head of a request does not come in time, or is large."""
 
-    __slots__ = ("_head_handle", "_head_wait_s", "_refused")
+    __slots__ = (
+        "_head_bytes",
+        "_head_bytes_max",
+        "_head_handle",
+        "_head_wait_s",
+        "_newest_body",
+        "_refused",
+        "_stall_handle",
+        "_stall_wait_s",
+    )
 
+    _newest_body: StreamReader | None
+    _head_bytes: int
+    _head_bytes_max: int
     _head_handle: asyncio.TimerHandle | None
     _head_wait_s: float
+    _stall_handle: asyncio.TimerHandle | None
+    _stall_wait_s: float
     _refused: bool
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -48,13 +85,37 @@ class Connection(web.RequestHandler):
         self._expect_head()
 
     def data_received(self, data: bytes) -> None:
+        begun = self._request_count
+        uploading = self._is_uploading()
         super().data_received(data)
+        if self._messages:
+            self._newest_body = self._messages[-1][1]
+        if self._request_count == begun and not uploading:
+            self._head_bytes += len(data)
+            if self._head_bytes > self._head_bytes_max:
+                self._refuse(431, "the head of the request is too large")
+                return
+        else:
+            self._head_bytes = 0
+            if uploading and self._messages and isinstance(self._messages[-1][0], _ErrInfo):
+                # The parser has given the body up, and whoever reads it would wait for the rest.
+                self._refuse(400, "the body is not framed as HTTP wants it")
+                return
         # Between requests the keep-alive timer rules; a head that has begun has its own.
         if self._head_handle is None and self._current_request is None and not self._messages:
             self._expect_head()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stall_handle = self._loop.call_later(self._stall_wait_s, self._stalled)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._end_stall()
+
     def connection_lost(self, exc: BaseException | None) -> None:
         self.head_arrived()
+        self._end_stall()
         super().connection_lost(exc)
 
     def handle_error(
@@ -65,10 +126,21 @@ class Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """aiohttp's own answer quotes the request, and logs it: prompts, or a token."""
-        answer = Answer(status, "sidecar_malformed", "the request is not HTTP that can be relayed")
+        answer = malformed(status, "the request is not HTTP that can be relayed")
         response = web.Response(status=status, body=answer.body(""), headers=dict(answer.headers()))
         response.force_close()
         return response
+
+    def _is_uploading(self) -> bool:
+        """Whether the newest request's body is still on its way."""
+        return self._newest_body is not None and not self._newest_body.is_eof()
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Answer what no handler can, if nothing was answered yet, and hang up."""
+        request = self._current_request
+        if self.transport is not None and (request is None or not request.writer.output_size):
+            self.transport.write(_render(malformed(status, message)))
+        self.force_close()
 
     def _expect_head(self) -> None:
         self._head_handle = self._loop.call_later(self._head_wait_s, self._head_overdue)
@@ -78,6 +150,17 @@ class Connection(web.RequestHandler):
         if self._head_handle is not None:
             self._head_handle.cancel()
             self._head_handle = None
+
+    def _end_stall(self) -> None:
+        if self._stall_handle is not None:
+            self._stall_handle.cancel()
+            self._stall_handle = None
+
+    def _stalled(self) -> None:
+        self._stall_handle = None
+        if isinstance(self.transport, asyncio.WriteTransport):
+            # A close would wait for the app to read what is buffered.
+            self.transport.abort()
 
     def _head_overdue(self) -> None:
         self._head_handle = None
@@ -89,11 +172,7 @@ class ProxyServer(web.Server):
     """Makes connections for a listening socket, and hands each request to the handler."""
 
     def __init__(self, handler: Handler, limits: ServerLimits) -> None:
-        if HttpRequestParser is HttpRequestParserPy:
-            raise LocalProtocolError(
-                "aiohttp's C parser is missing; its pure-Python one lets requests through that the "
-                "C one refuses. Install aiohttp from its wheel"
-            )
+        check_parsers()
         self._limits = limits
         self._handler = handler
         super().__init__(
@@ -104,20 +183,61 @@ class ProxyServer(web.Server):
             max_line_size=limits.header_bytes_max,
             max_field_size=limits.header_bytes_max,
             auto_decompress=False,
+            lingering_time=LINGER_S,
         )
 
     async def _on_request(self, request: web.BaseRequest) -> web.StreamResponse:
         protocol = request.protocol
         assert isinstance(protocol, Connection)
         protocol.head_arrived()
+        wrong = check_framing(request)
+        if wrong is not None:
+            # A status line repeats its request's version, and aiohttp would claim this one too.
+            request._version = min(request.version, HttpVersion11)
+            return protocol.handle_error(request, wrong)
+        if hdrs.UPGRADE in request.headers:
+            # The parser drops what it had read beyond such a request, and would take the rest of
+            # it for a new one.
+            request._message = request._message._replace(should_close=True)
         return await self._handler(request)
 
     def __call__(self) -> web.RequestHandler:
         connection = Connection(self, loop=self._loop, **self._kwargs)
+        connection._newest_body = None
+        connection._head_bytes = 0
+        connection._head_bytes_max = self._limits.header_bytes_max
+        connection._stall_handle = None
+        connection._stall_wait_s = self._limits.stall_wait_s
         connection._head_handle = None
         connection._head_wait_s = self._limits.header_wait_s
         connection._refused = len(self._connections) >= self._limits.connections_max
         return connection
+
+
+def check_framing(request: web.BaseRequest) -> int | None:
+    """The status for a head that the parser takes and RFC 9112 does not; None when it is sound."""
+    if request.version not in _RELAYED_VERSIONS:
+        return 505
+    codings = request.headers.getall(hdrs.TRANSFER_ENCODING, ())
+    if not codings:
+        return None
+    # RFC 9112 6.1: one in HTTP/1.0 is a framing fault; of another coding nothing is known here.
+    if request.version == HttpVersion10:
+        return 400
+    return None if [coding.lower() for coding in codings] == ["chunked"] else 501
+
+
+def malformed(status: int, message: str) -> Answer:
+    """What comes is no request that can be relayed."""
+    return Answer(status, "sidecar_malformed", message, retry=False, rule="malformed", closes=True)
+
+
+def _render(answer: Answer) -> bytes:
+    body = answer.body("")
+    fields = (*answer.headers(), ("Content-Length", str(len(body))), ("Connection", "close"))
+    lines = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in fields]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
 
 
 class Listener:

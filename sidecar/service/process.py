@@ -13,10 +13,14 @@ from sidecar.config.private_file import ensure_state_dir
 from sidecar.config.secrets import CALLER_TOKEN_FILE
 from sidecar.logs import configure
 from sidecar.payments.events import TaskFailed
+from sidecar.proxy.server import check_parsers
 from sidecar.service.ports import Ports
 from sidecar.service.secrets import Opened, open_all
 from sidecar.service.service import Service
 from sidecar.tasks import Supervisor
+
+# The ledger, the log, the admin port, and what resolves names.
+DESCRIPTORS_BESIDE = 256
 
 
 def run(config: Config, environ: MutableMapping[str, str], ports: Ports | None = None) -> int:
@@ -24,11 +28,23 @@ def run(config: Config, environ: MutableMapping[str, str], ports: Ports | None =
 
     Raises ConfigError and LedgerError when it cannot start.
     """
+    check_parsers()
+    _allow_descriptors(config.limits.connections_max)
     # A core file would hold the keys.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     ports = ports or Ports()
     ensure_state_dir(config.state_dir)
     return asyncio.run(_serve(config, open_all(config, environ, ports.entropy), ports))
+
+
+def _allow_descriptors(connections_max: int) -> None:
+    """Raise the soft limit: at the usual 1,024 the connection limit would never be met."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Each app's connection may have one of its own upstream.
+    wanted = 2 * connections_max + DESCRIPTORS_BESIDE
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 async def _serve(config: Config, opened: Opened, ports: Ports) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sidecar.clock import Entropy
 from sidecar.config.model import Config, Secret
 from sidecar.config.secrets import (
+    ADMIN_TOKEN_FILE,
     CALLER_TOKEN_FILE,
     ensure_token,
     forget_variables,
@@ -34,6 +35,7 @@ class Opened:
     api_keys: Mapping[str, Secret]  # by route
     # None: the config turned tokens off.
     tokens: Mapping[str, Caller] | None = field(repr=False)
+    admin_token: str = field(repr=False)  # what changes the state of a running sidecar asks for it
     all: tuple[str, ...] = field(repr=False)
 
 
@@ -53,12 +55,15 @@ def open_all(config: Config, environ: MutableMapping[str, str], entropy: Entropy
     if config.auth == "token" and not tokens:
         made, _ = ensure_token(config.state_dir / CALLER_TOKEN_FILE, entropy)
         tokens[made.reveal()] = Caller(DEFAULT_CALLER)
+    admin, _ = ensure_token(config.state_dir / ADMIN_TOKEN_FILE, entropy)
+    admin_token = admin.reveal()
     return Opened(
         wallets,
         _signers(config, wallets),
         api_keys,
         tokens if config.auth == "token" else None,
-        (*forms, *(key.reveal() for key in api_keys.values()), *tokens),
+        admin_token,
+        (*forms, *(key.reveal() for key in api_keys.values()), *tokens, admin_token),
     )
 
 

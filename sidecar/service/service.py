@@ -127,7 +127,7 @@ class Service:
         self._data = await self._listen("listen", config.listen, handler)
         self._gate: Gate = wiring.build_gate(config, self._opened, self._data.port)
         view = View(config, self._opened, ledger, self._metrics, ports.clock, self._is_draining)
-        admin = AdminHandler(view, lambda: self._admin_hosts)
+        admin = AdminHandler(view, lambda: self._admin_hosts, self._opened.admin_token)
         self._admin = await self._listen("admin", config.admin, admin)
         self._admin_hosts = wiring.host_names(config.admin, self._admin.port, config.hosts)
         recovery = Recovery(ledger, prover, ports.clock, emit, ttl)

@@ -40,13 +40,17 @@ class View:
 
     async def readiness(self) -> Mapping[str, str | None]:
         """Each check, and what is wrong with it; None where nothing is."""
+        ledger, frozen = None, None
         try:
             await self._ledger.check_writable()
-            ledger = None
+            since = await self._ledger.frozen_since()
+            if since is not None:
+                frozen = f"no payment is signed since {since:%Y-%m-%d %H:%M:%S} UTC"
         except LedgerError as fault:
             ledger = fault.diagnostics()
         return {
             "ledger": ledger,
+            "frozen": frozen,
             "draining": "the sidecar is stopping" if self._is_draining() else None,
         }
 
@@ -63,15 +67,28 @@ class View:
         """The newest payments first."""
         return await self._ledger.payments(None, limit)
 
+    async def frozen_since(self) -> datetime | None:
+        """Since when no payment is signed; None while they are."""
+        return await self._ledger.frozen_since()
+
+    async def freeze(self) -> datetime:
+        """Sign no payment from now on; since when that is so."""
+        return await self._ledger.freeze(self._clock.now())
+
+    async def unfreeze(self) -> datetime | None:
+        """Sign payments again; since when they were not, None where they were."""
+        return await self._ledger.unfreeze()
+
     async def metrics(self, accept: str) -> tuple[bytes, str]:
         """The exposition and its content type, for this Accept header."""
         now = self._clock.now()
         try:
             budgets, in_doubt = await self.budgets(), await self.in_doubt()
+            frozen = await self.frozen_since() is not None
         except LedgerError:
             # What the ledger knows is left out, so that its failure itself can be seen.
             return self._metrics.render(accept, now, (), None)
-        return self._metrics.render(accept, now, budgets, in_doubt)
+        return self._metrics.render(accept, now, budgets, in_doubt, frozen)
 
     def describe(self) -> dict[str, Any]:
         """What the config made: version, wallets, routes."""
@@ -89,6 +106,7 @@ class View:
                     "wallet": route.wallet,
                     "networks": sorted(route.networks),
                     "max_payment": str(route.max_payment) if route.max_payment else None,
+                    "price_jump_max": str(route.price_jump_max) if route.price_jump_max else None,
                     "budgets": [budget.name for budget in route.budgets],
                 }
                 for name, route in self._config.routes.items()

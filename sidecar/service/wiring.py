@@ -8,11 +8,12 @@ from sidecar.http import Origin, Upstream
 from sidecar.payments.balances import Source
 from sidecar.payments.credentials import Credentials
 from sidecar.payments.events import Emit
-from sidecar.payments.order import PayingRoute
+from sidecar.payments.order import PayingRoute, nowhere
 from sidecar.payments.prover import Chain
 from sidecar.payments.wallet_balances import Purse, Question, evm_question, solana_question
 from sidecar.policy import Policy
 from sidecar.providers.base import Provider
+from sidecar.providers.x402layer import X402Layer
 from sidecar.proxy.admission import Gate
 from sidecar.proxy.handler import RequestLimits
 from sidecar.proxy.lane import Lane, Slots
@@ -54,7 +55,7 @@ class Wiring:
         credentials = Credentials(
             config.name, provider, unbounded, (ports.clock, ports.entropy, self._emit)
         )
-        paying = self._paying(config, unbounded)
+        paying = self._paying(config, provider, unbounded)
         api_key = self._opened.api_keys.get(config.name)
         return Route(
             name=config.name,
@@ -73,7 +74,9 @@ class Wiring:
             query="useCredits=1" if config.use_credits else "",
         )
 
-    def _paying(self, config: RouteConfig, upstream: Upstream) -> PayingRoute | None:
+    def _paying(
+        self, config: RouteConfig, provider: Provider, upstream: Upstream
+    ) -> PayingRoute | None:
         if config.wallet is None or config.max_payment is None:
             return None
         return PayingRoute(
@@ -90,6 +93,9 @@ class Wiring:
             breaker=config.breaker,
             response_wait_s=config.response_wait_s,
             chain=self._chain,
+            # Each endpoint there is a seller of its own.
+            place_of=provider.account_of if isinstance(provider, X402Layer) else nowhere,
+            price_jump_max=config.price_jump_max,
         )
 
     def _in_lane(self, config: RouteConfig, provider: Provider, upstream: Upstream) -> Upstream:

@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -17,8 +18,10 @@ from sidecar.ledger.model import (
     Breaker,
     Budget,
     Change,
+    PayeePin,
     Payment,
     PaymentState,
+    PriceRule,
     Proof,
     Purchase,
     TopUpRule,
@@ -216,6 +219,46 @@ async def test_explicit_in_doubt_binds_after_delivery(ledger: Ledger) -> None:
 
     assert isinstance(bound, Payment)
     assert "p1" == bound.id
+
+
+async def test_explicit_delivered_since_the_claim(ledger: Ledger) -> None:
+    """An explicit purchase that was delivered after claim had looked is bound to, not bought."""
+    await posted(ledger, "p1", key="one call", explicit=True)
+    await ledger.deliver("p1", NOON)
+
+    wanted = intent("p2", key="one call", explicit=True, undelivered_since=NOON)
+    bound = await ledger.reserve(wanted, LATER)
+
+    assert isinstance(bound, Payment)
+    assert ("p1", NOON) == (bound.id, bound.delivered_at)
+    assert (0, 1) == await use(ledger)
+    busy = await ledger.reserve(wanted, LATER)
+    assert isinstance(busy, Denied)
+    assert "in_progress" == busy.rule
+
+
+async def test_hashed_delivered_since_the_claim(ledger: Ledger) -> None:
+    """A hashed purchase that was delivered is over: the same call again is another one."""
+    await posted(ledger, "p1", key="one call")
+    await ledger.deliver("p1", NOON)
+
+    again = await ledger.reserve(intent("p2", key="one call", undelivered_since=NOON), LATER)
+
+    assert isinstance(again, Payment)
+    assert "p2" == again.id
+
+
+async def test_explicit_posted_too_long_ago(ledger: Ledger) -> None:
+    """An explicit purchase that was delivered, and posted too long ago, is bought again."""
+    await posted(ledger, "p1", key="one call", explicit=True)
+    await ledger.deliver("p1", LATER)
+
+    since = NOON + timedelta(milliseconds=1)
+    wanted = intent("p2", key="one call", explicit=True, undelivered_since=since)
+    again = await ledger.reserve(wanted, LATER)
+
+    assert isinstance(again, Payment)
+    assert "p2" == again.id
 
 
 async def test_explicit_delivered_long_ago(ledger: Ledger) -> None:
@@ -725,7 +768,7 @@ async def test_claim_skips_the_held_one(ledger: Ledger) -> None:
 
     claimed = await ledger.claim(HASHED, LATER, SINCE)
 
-    assert claimed is not None
+    assert isinstance(claimed, Payment)
     assert "p2" == claimed.id
 
 
@@ -738,7 +781,8 @@ async def test_claim_oldest(ledger: Ledger) -> None:
 
     claimed = [await ledger.claim(HASHED, LATER, SINCE) for _ in range(4)]
 
-    assert ["p1", "p2", "p3", None] == [row and row.id for row in claimed]
+    found = [row.id for row in claimed if isinstance(row, Payment)]
+    assert (["p1", "p2", "p3"], None) == (found, claimed[3])
 
 
 async def test_claim_voided(ledger: Ledger) -> None:
@@ -804,7 +848,7 @@ async def test_deliver_again(ledger: Ledger) -> None:
 
     await ledger.deliver("p1", LATER)
 
-    assert first is not None
+    assert isinstance(first, Payment)
     assert NOON == first.delivered_at
     assert first == await ledger.claim(EXPLICIT, LATER, SINCE)
 
@@ -1099,7 +1143,7 @@ async def test_concurrent_claims(store: Store) -> None:
 
     claims = await asyncio.gather(*(ledgers[n % 2].claim(HASHED, LATER, SINCE) for n in range(20)))
 
-    assert ["p1"] == [claim.id for claim in claims if claim is not None]
+    assert ["p1"] == [claim.id for claim in claims if isinstance(claim, Payment)]
 
 
 async def test_cancelled_caller(ledger: Ledger) -> None:
@@ -1207,3 +1251,336 @@ async def test_newest_top_up(store: Store) -> None:
     assert nothing is None
     assert found is not None
     assert ("first", PaymentState.VOIDED) == (found.id, found.state)
+
+
+# pins
+
+
+def pin(pay_to: str = "0xseller", **changes: Any) -> PayeePin:
+    """A pin as the default intent makes it."""
+    made = PayeePin("venice", "request", "eip155:84532", "", pay_to, NOON)
+    return replace(made, **changes)
+
+
+async def rule_of(ledger: Ledger, payment_id: str, at: datetime = NOON, **terms: Any) -> str:
+    """Which rule refuses this payment; "" where it was made. It is a purchase of its own."""
+    answer = await ledger.reserve(intent(payment_id, **terms), at)
+    return answer.rule if isinstance(answer, Denied) else ""
+
+
+async def test_first_payee_is_pinned(ledger: Ledger) -> None:
+    """The first payee that a payment is reserved for is pinned, whatever becomes of it."""
+    await reserved(ledger, "p1", pin_place="")
+    await ledger.void("p1", UNSIGNED, NOON)
+
+    assert (pin(),) == await ledger.pins()
+
+
+async def test_payee_changed(ledger: Ledger) -> None:
+    """Denied: ``payee_changed``, with both addresses, and nothing is set aside or pinned."""
+    await reserved(ledger, "p1", pin_place="")
+
+    denied = await ledger.reserve(intent("p2", pin_place="", pay_to="0xthief"), LATER)
+
+    assert Denied(
+        "payee_changed",
+        "route venice first paid 0xseller on eip155:84532, and now 0xthief asks; if that is "
+        "right, `sidecar pins forget venice`",
+    ) == (denied)
+    assert (1, 0) == await use(ledger)
+    assert (pin(),) == await ledger.pins()
+
+
+async def test_payee_in_other_letters(ledger: Ledger) -> None:
+    """An EVM address is the same in any case; a Solana address is another one."""
+    solana = "solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1"
+    await reserved(ledger, "p1", pin_place="", pay_to="0xABC")
+    await reserved(ledger, "p2", pin_place="", pay_to="0xabc")
+    await reserved(ledger, "p3", pin_place="", pay_to="So1", network=solana)
+
+    assert "payee_changed" == await rule_of(
+        ledger, "p4", pin_place="", pay_to="so1", network=solana
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"route": "nodit"},
+        {"top_up": TopUpRule(LATER, 9)},
+        {"network": "eip155:8453"},
+        {"pin_place": "weather"},
+    ],
+    ids=["route", "purpose", "network", "place"],
+)
+async def test_pins_apart(ledger: Ledger, change: dict[str, Any]) -> None:
+    """Each route, purpose, network and place has a pin of its own."""
+    await reserved(ledger, "p1", pin_place="")
+    terms: dict[str, Any] = {"pin_place": "", "pay_to": "0xother"} | change
+
+    assert "" == await rule_of(ledger, "p2", **terms)
+    assert "payee_changed" == await rule_of(ledger, "p3", **(terms | {"pay_to": "0xseller"}))
+    assert 2 == len(await ledger.pins())
+
+
+async def test_place_is_named(ledger: Ledger) -> None:
+    """Where a vendor has several payees, the refusal says at which place."""
+    await reserved(ledger, "p1", pin_place="weather")
+
+    denied = await ledger.reserve(intent("p2", pin_place="weather", pay_to="0xthief"), NOON)
+
+    assert isinstance(denied, Denied)
+    assert "first paid 0xseller at weather on eip155:84532" in denied.detail
+
+
+async def test_config_outranks_pins(ledger: Ledger) -> None:
+    """Without a place nobody is pinned, and whoever is pinned is not asked for."""
+    await reserved(ledger, "p1", pay_to="0xfirst")
+    assert () == await ledger.pins()
+
+    await reserved(ledger, "p2", pin_place="")
+
+    assert "" == await rule_of(ledger, "p3", pay_to="0xthird")
+
+
+async def test_refused_pins_nobody(ledger: Ledger) -> None:
+    """A reservation that is refused by another rule pins nobody."""
+    assert "budget" == await rule_of(ledger, "p1", pin_place="", amount=101)
+    assert () == await ledger.pins()
+
+
+async def test_bound_whatever_its_payee(ledger: Ledger) -> None:
+    """A payment that was signed already is bound to, whomever the new terms name."""
+    await authorized(ledger, "p1", key="one call", pin_place="")
+    await ledger.release("p1")
+
+    bound = await ledger.reserve(
+        intent("p2", key="one call", pin_place="", pay_to="0xthief"), LATER
+    )
+
+    assert isinstance(bound, Payment)
+    assert ("p1", "0xseller") == (bound.id, bound.pay_to)
+
+
+async def test_forget_pins(ledger: Ledger) -> None:
+    """What is forgotten is told, and the route's next payee is pinned; others stay."""
+    await reserved(ledger, "p1", pin_place="")
+    await reserved(ledger, "p2", pin_place="b")
+    await reserved(ledger, "p3", pin_place="", route="nodit")
+
+    forgotten = await ledger.forget_pins("venice")
+    nothing = await ledger.forget_pins("venice")
+    await reserved(ledger, "p4", pin_place="", pay_to="0xother")
+
+    assert ((pin(), pin(place="b")), ()) == (forgotten, nothing)
+    assert (pin(route="nodit"), pin("0xother")) == await ledger.pins()
+
+
+async def test_pins_outlive_processes(store: Store) -> None:
+    """What one process pinned binds another one, also after the first was killed."""
+    one, two = await store.open("one"), await store.open("two")
+    await reserved(one, "p1", pin_place="")
+    await store.kill(one)
+
+    assert "payee_changed" == await rule_of(two, "p2", pin_place="", pay_to="0xthief")
+
+
+async def test_two_payees_at_once(store: Store) -> None:
+    """Of many payees that two processes meet at once, one is pinned and only that one is paid."""
+    ledgers = (await store.open("one"), await store.open("two"))
+    wanted = [intent(f"p{n}", pin_place="", pay_to=f"0x{n % 5}") for n in range(50)]
+
+    made = await asyncio.gather(
+        *(ledgers[n % 2].reserve(each, NOON) for n, each in enumerate(wanted))
+    )
+
+    (pinned,) = await ledgers[0].pins()
+    paid = [each.pay_to for each in made if isinstance(each, Payment)]
+    assert [pinned.pay_to] * 10 == paid
+
+
+# price_jump
+
+THREE_TIMES = PriceRule("POST /v1/call", Decimal(3))
+A_DAY = timedelta(days=1)
+WIDE = (Budget("wide", Usdc(10**12), Window.TOTAL),)
+
+
+async def price(ledger: Ledger, name: str, amount: int, days: int = 0, **terms: Any) -> str:
+    """Which rule refuses this price, so many days after the first; "" where it was paid."""
+    terms = {"price": THREE_TIMES, "budgets": WIDE} | terms
+    return await rule_of(ledger, name, NOON + days * A_DAY, amount=amount, **terms)
+
+
+async def test_price_jump(ledger: Ledger) -> None:
+    """Denied: ``price_jump``, past the ratio and not at it; nothing is set aside."""
+    first, same = await price(ledger, "p1", 100), await price(ledger, "p2", 300)
+
+    wanted = intent("p3", amount=901, price=THREE_TIMES, budgets=WIDE)
+    denied = await ledger.reserve(wanted, NOON)
+
+    assert ("", "") == (first, same)
+    assert Denied(
+        "price_jump",
+        "0.000901 USDC for POST /v1/call is over 3 times the 0.0003 USDC that route venice is "
+        "used to pay there (price_jump_max)",
+    ) == (denied)
+    assert (400, 0) == await use(ledger, WIDE[0])
+
+
+async def test_ratio_is_exact(ledger: Ledger) -> None:
+    """A ratio with a fraction is applied without rounding."""
+    rule = PriceRule("POST /v1/call", Decimal("1.1"))
+    await price(ledger, "p1", 10**9, price=rule)
+
+    over = await price(ledger, "p2", 1_100_000_001, price=rule)
+    exact = await price(ledger, "p3", 1_100_000_000, price=rule)
+
+    assert ("price_jump", "") == (over, exact)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"price": None},
+        {"price": PriceRule("POST /v1/other", Decimal(3))},
+        {"route": "nodit"},
+        {"top_up": TopUpRule(LATER, 9)},
+    ],
+    ids=["no rule", "place", "route", "purpose"],
+)
+async def test_prices_apart(ledger: Ledger, change: dict[str, Any]) -> None:
+    """Prices are compared only where there is a rule, at one place, route and purpose."""
+    await price(ledger, "p1", 1)
+
+    assert "" == await price(ledger, "p2", 1_000, **change)
+
+
+async def test_price_creeps(ledger: Ledger) -> None:
+    """Within a month no walk gets past the ratio, however small its steps are."""
+    amount = 1_000
+    while await price(ledger, f"day {amount}", amount, days=(amount - 1_000) // 200) == "":
+        amount += 200
+
+    assert 3_200 == amount
+
+
+async def test_price_after_a_month(ledger: Ledger) -> None:
+    """A day counts for the thirty days after it, and then no more."""
+    await price(ledger, "p1", 100)
+
+    held = await price(ledger, "p2", 301, days=30)
+    free = await price(ledger, "p3", 301, days=31)
+
+    assert ("price_jump", "") == (held, free)
+
+
+async def test_cheap_call_of_a_day(ledger: Ledger) -> None:
+    """A cheap call does not lower what is usual: the highest of its day does the telling."""
+    await price(ledger, "p1", 100)
+    await price(ledger, "p2", 1)
+    await price(ledger, "p3", 1, days=1)
+
+    assert "" == await price(ledger, "p4", 300, days=1)
+
+
+async def test_voided_price(ledger: Ledger) -> None:
+    """A payment that was voided raised nothing: its price does not count."""
+    await price(ledger, "p1", 100)
+    await price(ledger, "p2", 300)
+    await ledger.void("p2", UNSIGNED, NOON)
+
+    assert "price_jump" == await price(ledger, "p3", 301)
+
+
+async def test_two_jumps_at_once(store: Store) -> None:
+    """Of many prices in two processes, the one that is first decides about all the others."""
+    ledgers = (await store.open("one"), await store.open("two"))
+
+    made = await asyncio.gather(
+        *(price(ledgers[n % 2], f"p{n}", (1, 1_000)[n % 2]) for n in range(20))
+    )
+
+    *_, first = await ledgers[0].payments(None, 100)
+    refused = 10 if first.amount == Usdc(1) else 0
+    assert refused == made.count("price_jump")
+    assert 20 - refused == made.count("")
+
+
+# freeze
+
+
+async def test_freeze(ledger: Ledger) -> None:
+    """While frozen, nothing is reserved, bound to, claimed or written down."""
+    await authorized(ledger, "p1", key="one call")
+    await ledger.release("p1")
+    await reserved(ledger, "p2")
+
+    since = await ledger.freeze(NOON)
+
+    frozen = Denied(
+        "frozen",
+        "the sidecar is frozen since 2026-11-21 12:00:00 UTC and signs no payment; "
+        "`sidecar unfreeze` ends it",
+    )
+    assert NOON == since == await ledger.frozen_since()
+    assert frozen == await ledger.reserve(intent("p3"), LATER)
+    assert frozen == await ledger.reserve(intent("p4", key="one call"), LATER)
+    assert frozen == await ledger.claim(HASHED, LATER, SINCE)
+    assert frozen == await ledger.authorize("p2", authorization("p2"), LATER)
+    assert PaymentState.RESERVED == (await row_of(ledger, "p2")).state
+
+
+async def test_frozen_settles(ledger: Ledger) -> None:
+    """While frozen, what was signed is posted, voided, delivered, closed and released."""
+    for payment_id in ("p1", "p2", "p3"):
+        await authorized(ledger, payment_id)
+    await reserved(ledger, "p4")
+    await ledger.freeze(NOON)
+
+    await ledger.post("p1", RECEIPT, LATER)
+    await ledger.deliver("p1", LATER)
+    await ledger.post("p2", SERVED, LATER)
+    await ledger.give_up("p2", LATER)
+    await ledger.void("p3", EXPIRED, LATER)
+    await ledger.void("p4", UNSIGNED, LATER)
+
+    assert (0, 2) == await use(ledger)
+
+
+async def test_frozen_twice(ledger: Ledger) -> None:
+    """Frozen again is frozen since the first time; thawed again was not frozen."""
+    never = await ledger.unfreeze()
+    await ledger.freeze(NOON)
+    again = await ledger.freeze(LATER)
+    thawed, twice = await ledger.unfreeze(), await ledger.unfreeze()
+
+    assert (None, NOON, NOON, None) == (never, again, thawed, twice)
+    assert await ledger.frozen_since() is None
+    await reserved(ledger, "p1")
+
+
+async def test_frozen_for_all(store: Store) -> None:
+    """One process freezes every other one, and those that start later."""
+    one, two = await store.open("one"), await store.open("two")
+    await one.freeze(NOON)
+    await store.kill(one)
+    three = await store.open("three")
+
+    assert ["frozen", "frozen"] == [await rule_of(each, "p1") for each in (two, three)]
+
+
+async def test_frozen_amid_reservations(store: Store) -> None:
+    """What is reserved while another process freezes is all of it before the freeze."""
+    one, two = await store.open("one"), await store.open("two")
+
+    async def reserve(number: int) -> str:
+        return await rule_of(one, f"p{number}")
+
+    early = await asyncio.gather(*(reserve(n) for n in range(20)))
+    late, _ = await asyncio.gather(reserve(20), two.freeze(NOON))
+    later = await asyncio.gather(*(reserve(n) for n in range(21, 40)))
+
+    assert {""} == set(early)
+    assert late in {"", "frozen"}
+    assert {"frozen"} == set(later)

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -20,7 +21,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from sidecar.errors import LedgerError
-from sidecar.ledger.model import Breaker, Budget, Payment, PaymentState, Proof, Purchase, Window
+from sidecar.ledger.model import (
+    Breaker,
+    Budget,
+    Payment,
+    PaymentState,
+    PriceRule,
+    Proof,
+    Purchase,
+    Window,
+)
 from sidecar.ledger.sqlite import SqliteLedger
 from sidecar.money import Usdc
 from sidecar.refusal import Denied
@@ -39,6 +49,8 @@ POSTED, VOIDED = PaymentState.POSTED, PaymentState.VOIDED
 PROCESSES = st.sampled_from((0, 1))
 PURCHASES = st.builds(Purchase, st.sampled_from(("a", "b")), st.booleans())
 BUDGETS = st.sampled_from(((HOUR,), (TOTAL,), (HOUR, TOTAL), (TOTAL, HOUR, HOUR)))
+PAYEES = st.sampled_from((None, "0xseller", "0xthief"))  # None: the config names the payees
+TWICE = PriceRule("POST /call", Decimal(2))
 PROOFS = st.sampled_from(
     ("receipt", "served", "upfront", "chain", "expired", "canceled", "unsigned")
 )
@@ -56,6 +68,7 @@ class Row:
     owner: str
     holder: str | None
     reserved_at: datetime
+    priced: bool = False
     state: PaymentState = RESERVED
     confirmed: bool = False
     settled_at: datetime | None = None
@@ -65,6 +78,11 @@ class Row:
     @property
     def is_open(self) -> bool:
         return self.state is not VOIDED and self.delivered_at is None and self.closed_at is None
+
+
+def is_recent(row: Row, since: datetime | None) -> bool:
+    """Whether it was settled no earlier."""
+    return since is not None and row.settled_at is not None and row.settled_at >= since
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -78,6 +96,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.now = NOON
         self.rows: list[Row] = []
         self.names = ["i1", "i2"]
+        self.pinned: str | None = None
+        self.frozen = False
         self.started = 2
         self.ledgers = [self.run(SqliteLedger.open(self.path, name)) for name in self.names]
 
@@ -109,7 +129,20 @@ class LedgerMachine(RuleBasedStateMachine):
     def pick(self, number: int) -> Row | None:
         return self.rows[number % len(self.rows)] if self.rows else None
 
-    def bind(self, process: int, purchase: Purchase) -> tuple[Row | None, bool, list[Row]]:
+    def usual(self) -> int | None:
+        """What is usual at the one place where there are prices."""
+        today = self.now.date()
+        highest: dict[int, int] = {}
+        for row in self.rows:
+            if row.priced and row.state is not VOIDED:
+                age = (today - row.reserved_at.date()).days
+                highest[age] = max(row.amount, highest.get(age, 0))
+        before = [amount for age, amount in highest.items() if 0 < age <= 30]
+        return min(before, default=highest.get(0))
+
+    def bind(
+        self, purchase: Purchase, since: datetime | None
+    ) -> tuple[Row | None, bool, list[Row]]:
         """The payment that a reservation binds to, whether one is busy, and orphans met."""
         busy, orphans = False, []
         for row in self.rows:
@@ -122,7 +155,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 busy = True
             elif row.state is RESERVED:
                 orphans.append(row)
-            elif row.state is AUTHORIZED or row.is_open:
+            elif row.state is AUTHORIZED or row.is_open or is_recent(row, since):
                 return row, busy, orphans
         return None, busy, orphans
 
@@ -134,6 +167,9 @@ class LedgerMachine(RuleBasedStateMachine):
         amount=st.integers(1, 4),
         budgets=BUDGETS,
         breaker=st.booleans(),
+        recent=st.booleans(),
+        payee=PAYEES,
+        priced=st.booleans(),
     )
     def reserve(
         self,
@@ -142,8 +178,12 @@ class LedgerMachine(RuleBasedStateMachine):
         amount: int,
         budgets: tuple[Budget, ...],
         breaker: bool,
+        recent: bool,
+        payee: str | None,
+        priced: bool,
     ) -> None:
         payment_id = f"p{len(self.rows)}"
+        since = self.now - TTL if recent else None
         wanted = intent(
             payment_id,
             key=purchase.key,
@@ -151,14 +191,26 @@ class LedgerMachine(RuleBasedStateMachine):
             amount=amount,
             budgets=budgets,
             breaker=BREAKER if breaker else Breaker(0, TTL),
+            undelivered_since=since,
+            pay_to=payee or "0xany",
+            pin_place=None if payee is None else "",
+            price=TWICE if priced else None,
         )
         result = self.run(self.ledgers[process].reserve(wanted, self.now))
+        if self.frozen:
+            assert isinstance(result, Denied)
+            assert "frozen" == result.rule
+            return
 
-        bound, busy, orphans = self.bind(process, purchase)
+        bound, busy, orphans = self.bind(purchase, since)
         states = [orphan.state for orphan in orphans]
         for orphan in orphans:
             orphan.state, orphan.settled_at = VOIDED, self.now
-        denied = bound is None and self.refusal(purchase, amount, budgets, busy, breaker)
+        denied = bound is None and (
+            ("in_progress" if purchase.explicit and busy else "")
+            or self.changed(payee, amount if priced else 0)
+            or self.refusal(amount, budgets, breaker)
+        )
         if denied:
             assert isinstance(result, Denied), result
             assert denied == result.rule
@@ -173,20 +225,18 @@ class LedgerMachine(RuleBasedStateMachine):
         assert payment_id == result.id
         keys = frozenset((budget, budget.starts_at(self.now)) for budget in budgets)
         name = self.names[process]
-        self.rows.append(Row(payment_id, purchase, amount, keys, name, name, self.now))
+        self.rows.append(Row(payment_id, purchase, amount, keys, name, name, self.now, priced))
+        self.pinned = self.pinned or payee
 
-    def refusal(
-        self,
-        purchase: Purchase,
-        amount: int,
-        budgets: tuple[Budget, ...],
-        busy: bool,
-        breaker: bool,
-    ) -> str:
+    def changed(self, payee: str | None, price: int) -> str:
+        if payee is not None and self.pinned is not None and payee != self.pinned:
+            return "payee_changed"
+        usual = self.usual()
+        return "price_jump" if usual is not None and price > 2 * usual else ""
+
+    def refusal(self, amount: int, budgets: tuple[Budget, ...], breaker: bool) -> str:
         closed = [row.closed_at for row in self.rows if row.closed_at is not None]
         recent = [at for at in closed if at >= self.now - BREAKER.window]
-        if purchase.explicit and busy:
-            return "in_progress"
         if breaker and len(recent) >= BREAKER.undelivered_max:
             return "breaker"
         fits = [sum(self.used(each, self.now)) + amount <= each.limit.atomic for each in budgets]
@@ -198,8 +248,10 @@ class LedgerMachine(RuleBasedStateMachine):
         if row is None:
             return
         work = self.ledgers[process].authorize(row.id, authorization(row.id), self.now)
-        if row.state is RESERVED:
-            self.run(work)
+        if self.frozen:
+            assert isinstance(self.run(work), Denied)
+        elif row.state is RESERVED:
+            assert self.run(work) is None
             row.state = AUTHORIZED
         else:
             self.refused(work)
@@ -246,7 +298,11 @@ class LedgerMachine(RuleBasedStateMachine):
     def claim(self, process: int, purchase: Purchase) -> None:
         since = self.now - TTL
         claimed = self.run(self.ledgers[process].claim(purchase, self.now, since))
+        if isinstance(claimed, Denied):
+            assert self.frozen
+            return
 
+        assert not self.frozen
         able = [
             row
             for row in self.rows
@@ -307,6 +363,26 @@ class LedgerMachine(RuleBasedStateMachine):
         self.started += 1
         self.names[process] = f"i{self.started}"
         self.ledgers[process] = self.run(SqliteLedger.open(self.path, self.names[process]))
+
+    @rule(process=PROCESSES, frozen=st.sampled_from((True, False, False)))
+    def switch(self, process: int, frozen: bool) -> None:
+        ledger = self.ledgers[process]
+        if frozen:
+            self.run(ledger.freeze(self.now))
+        else:
+            was = self.run(ledger.unfreeze())
+            assert self.frozen == (was is not None)
+        self.frozen = frozen
+
+    @rule(process=PROCESSES)
+    def forget(self, process: int) -> None:
+        forgotten = self.run(self.ledgers[process].forget_pins("venice"))
+        assert ([self.pinned] if self.pinned else []) == [pin.pay_to for pin in forgotten]
+        self.pinned = None
+
+    @rule()
+    def wait_a_day(self) -> None:
+        self.now += timedelta(days=1)
 
     @rule(minutes=st.integers(1, 45))
     def wait(self, minutes: int) -> None:
@@ -373,6 +449,13 @@ class LedgerMachine(RuleBasedStateMachine):
             and row.settled_at is not None
             and row.settled_at < old
         ] == [row.id for row in self.run(ledger.undelivered(old))]
+
+    @invariant()
+    def switches_agree(self) -> None:
+        for ledger in self.ledgers:
+            pins = [pin.pay_to for pin in self.run(ledger.pins())]
+            assert ([self.pinned] if self.pinned else []) == pins
+            assert self.frozen == (self.run(ledger.frozen_since()) is not None)
 
     @invariant()
     def one_open_explicit(self) -> None:

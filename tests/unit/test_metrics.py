@@ -327,6 +327,16 @@ def test_provider_balances() -> None:
     assert {("venice",): 30, ("other",): 0} == found["sidecar_balance_age_seconds"]
 
 
+@pytest.mark.parametrize(("frozen", "shown"), [(True, {(): 1.0}), (False, {(): 0.0}), (None, None)])
+def test_frozen(frozen: bool | None, shown: dict[tuple[str, ...], float] | None) -> None:
+    """Whether it is frozen is shown as 1 or 0, and not at all while the ledger cannot say."""
+    body, _ = observed().render("", NOON, (), (), frozen)
+    lines = [line for line in body.decode().splitlines() if line.startswith("sidecar_frozen ")]
+
+    expected = [] if shown is None else [f"sidecar_frozen {shown[()]}"]
+    assert expected == lines
+
+
 def test_accounts() -> None:
     """Of a route's accounts the lowest balance is shown, and the greatest age, without names."""
     metrics = observed(

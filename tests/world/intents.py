@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sidecar.ledger import Ledger
@@ -12,6 +12,7 @@ from sidecar.ledger.model import (
     Budget,
     Intent,
     Payment,
+    PriceRule,
     Proof,
     Purchase,
     TopUpRule,
@@ -42,6 +43,11 @@ def intent(
     budgets: tuple[Budget, ...] = (DAY,),
     breaker: Breaker = NO_BREAKER,
     top_up: TopUpRule | None = None,
+    pay_to: str = "0xseller",
+    network: str = "eip155:84532",
+    undelivered_since: datetime | None = None,
+    pin_place: str | None = None,
+    price: PriceRule | None = None,
 ) -> Intent:
     """What a payer is about to pay; a purchase of its own, unless it is given a key."""
     return Intent(
@@ -51,14 +57,17 @@ def intent(
         caller="aider",
         purpose="request" if top_up is None else "top_up",
         scheme="exact",
-        network="eip155:84532",
+        network=network,
         asset="0xusdc",
-        pay_to="0xseller",
+        pay_to=pay_to,
         amount=Usdc(amount),
         envelope={"x402Version": 2} if envelope is None else envelope,
         budgets=budgets,
         breaker=breaker,
         top_up=top_up,
+        undelivered_since=undelivered_since,
+        pin_place=pin_place,
+        price=price,
     )
 
 

@@ -10,6 +10,7 @@ NAME_RULE = "use up to 32 of a-z, 0-9, _ and -, starting with a letter or digit"
 USDC_FIX = 'write it like "5.00 USDC"'
 PROVIDERS = "use one of: pay_per_request, libertai, venice, nodit, x402layer, api_key"
 REF_FIX = "write {file: PATH} or {env: NAME}"
+RATIO_FIX = 'write how many times the usual price, like 3 or "1.5"'
 HEX_FIX = 'write it like "0x…", 40 hex digits, or a Solana address'
 EMPTY = "empty, and empty means no"
 
@@ -133,6 +134,23 @@ MONEY: list[tuple[Steps, object, str]] = [
         ["day", "day"],
         "routes.seller.budgets[1]: 'day' is named twice; name it once",
     ),
+    *(
+        ((*S, "price_jump_max"), value, f"routes.seller.price_jump_max: {what}")
+        for value, what in (
+            (1.5, f"not text; {RATIO_FIX}, in quotes"),
+            (True, f"not text; {RATIO_FIX}, in quotes"),
+            (None, f"has no value; {RATIO_FIX}"),
+            (0, f"not a ratio: '0'; {RATIO_FIX}"),
+            (-3, f"not a ratio: '-3'; {RATIO_FIX}"),
+            ("1e2", f"not a ratio: '1e2'; {RATIO_FIX}"),
+            ("1_0", f"not a ratio: '1_0'; {RATIO_FIX}"),
+            ("\uff13", f"not a ratio: '\uff13'; {RATIO_FIX}"),
+            ("1.2345", f"not a ratio: '1.2345'; {RATIO_FIX}"),
+            ("nan", f"not a ratio: 'nan'; {RATIO_FIX}"),
+            ("1.09", "out of range: 1.09; use 1.1 to 1000"),
+            (1001, "out of range: 1001; use 1.1 to 1000"),
+        )
+    ),
     ((*S, "pay_to"), ["0x12"], f"routes.seller.pay_to[0]: not an address: '0x12'; {HEX_FIX}"),
     ((*S, "pay_to"), [5], f"routes.seller.pay_to[0]: not text; {HEX_FIX}, in quotes"),
     (
@@ -189,6 +207,7 @@ MONEY: list[tuple[Steps, object, str]] = [
             ("max_payment", "0.05 USDC"),
             ("budgets", ["day"]),
             ("pay_to", [PAYEE]),
+            ("price_jump_max", 3),
             ("validity_s", 120),
             ("breaker", {"undelivered_max": 5}),
         )

@@ -78,6 +78,22 @@ def test_either() -> None:
     assert keyed.api_key is not None
 
 
+@pytest.mark.parametrize(
+    ("written", "ratio"),
+    [(3, "3"), ("3", "3"), ("1.1", "1.1"), ("1000", "1000"), ("1.125", "1.125")],
+)
+def test_price_jump(written: object, ratio: str) -> None:
+    """A price may jump by a whole number of times, or by a fraction that is written as text."""
+    found = route(price_jump_max=written).price_jump_max
+
+    assert (Decimal(ratio), ratio) == (found, str(found))
+
+
+def test_no_price_jump() -> None:
+    """Without a word about it any price up to max_payment is paid."""
+    assert route().price_jump_max is None
+
+
 def test_solana() -> None:
     """A Solana wallet pays on Solana, and a payee there is pinned in its own spelling."""
     found = route(wallet="sol", networks=[SOLANA], pay_to=[PAYEE])

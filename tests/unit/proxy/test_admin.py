@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -45,6 +45,7 @@ PAYMENT = Payment(
     confirmed=False,
 )
 DAY = BudgetUse("day", Usdc(5_000_000), Usdc(1_250_000), Usdc(10_000), NOON + timedelta(hours=12))
+TOKEN = "sk-sidecar-admin"
 READY: Mapping[str, str | None] = {"config": None, "ledger": None, "wallets": None}
 
 
@@ -55,6 +56,7 @@ class FixedView:
     checks: Mapping[str, str | None]
     broken: str = ""
     reads: int = 0
+    frozen: datetime | None = None
 
     async def readiness(self) -> Mapping[str, str | None]:
         self.reads += 1
@@ -71,6 +73,20 @@ class FixedView:
     async def payments(self, limit: int) -> Sequence[Payment]:
         self._read()
         return (PAYMENT,) * min(limit, 100)
+
+    async def frozen_since(self) -> datetime | None:
+        self._read()
+        return self.frozen
+
+    async def freeze(self) -> datetime:
+        self._read()
+        self.frozen = NOON
+        return NOON
+
+    async def unfreeze(self) -> datetime | None:
+        self._read()
+        was, self.frozen = self.frozen, None
+        return was
 
     def describe(self) -> Mapping[str, Any]:
         return {"version": "1.2.3", "uptime_s": 5, "state": "serving"}
@@ -107,7 +123,9 @@ class Port:
 @pytest.fixture
 async def port() -> AsyncIterator[Port]:
     view = FixedView(READY)
-    server = RawTestServer(AdminHandler(view, lambda: frozenset({f"127.0.0.1:{server.port}"})))
+    server = RawTestServer(
+        AdminHandler(view, lambda: frozenset({f"127.0.0.1:{server.port}"}), TOKEN)
+    )
     client: TestClient[Any, Any] = TestClient(server)
     async with client:
         yield Port(client, view)
@@ -222,7 +240,7 @@ async def test_not_found(port: Port, path: str) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 async def test_methods(port: Port, method: str) -> None:
-    """Nothing here can be changed: every other method is refused, with what is allowed."""
+    """What only shows cannot be changed: every other method is refused, with what is allowed."""
     status, _, headers = await port.ask("/status", method)
 
     assert (405, "GET, HEAD", 0) == (status, headers["Allow"], port.view.reads)
@@ -273,3 +291,63 @@ async def test_safe_headers(port: Port, path: str) -> None:
             answered["Cache-Control"],
             answered["X-Content-Type-Options"],
         )
+
+
+BEARER = f"Bearer {TOKEN}"
+
+
+async def test_freeze(port: Port) -> None:
+    """POST /freeze and /unfreeze, with the admin token, switch, and say since when."""
+    frozen = await port.ask("/freeze", "POST", Authorization=BEARER)
+    _, seen, _ = await port.ask("/status")
+    thawed = await port.ask("/unfreeze", "POST", x_api_key=TOKEN)
+    again = await port.ask("/unfreeze", "POST", Authorization=BEARER)
+
+    since = "2026-11-21T12:00:00+00:00"
+    assert (200, {"frozen": since}) == (frozen[0], json.loads(frozen[1]))
+    assert since == json.loads(seen)["frozen"]
+    assert (200, {"frozen": None, "was_frozen": since}) == (thawed[0], json.loads(thawed[1]))
+    assert (200, {"frozen": None, "was_frozen": None}) == (again[0], json.loads(again[1]))
+
+
+@pytest.mark.parametrize("path", ["/freeze", "/unfreeze", "/freeze?x=1"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Bearer sk-sidecar-admi"},
+        {"Authorization": f"Basic {TOKEN}"},
+        {"x_api_key": "no"},
+    ],
+)
+async def test_switch_without_token(port: Port, path: str, headers: dict[str, str]) -> None:
+    """Without the admin token nothing is switched, and the answer says where the token is."""
+    status, text, _ = await port.ask(path, "POST", **headers)
+
+    assert (401, 0) == (status, port.view.reads)
+    assert "admin.token" in json.loads(text)["error"]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
+async def test_switch_methods(port: Port, method: str) -> None:
+    """A switch is not thrown by looking at it: only POST, whatever the token."""
+    status, _, headers = await port.ask("/freeze", method, Authorization=BEARER)
+
+    assert (405, "POST", 0) == (status, headers["Allow"], port.view.reads)
+
+
+async def test_switch_from_a_page(port: Port) -> None:
+    """A web page cannot throw a switch, even if it knew the token."""
+    headers = {"Authorization": BEARER, "Origin": "https://evil.example"}
+    status, _, _ = await port.ask("/freeze", "POST", **headers)
+
+    assert (403, 0) == (status, port.view.reads)
+
+
+async def test_switch_without_ledger(port: Port) -> None:
+    """A switch that could not be written says so, and is no success."""
+    port.view.broken = "disk full"
+    status, text, _ = await port.ask("/freeze", "POST", Authorization=BEARER)
+
+    assert (503, {"error": "disk full"}) == (status, json.loads(text))

@@ -1,0 +1,47 @@
+"""``sidecar pins``: the payees that routes are used to; ``forget`` lets a route's change."""
+
+from __future__ import annotations
+
+import argparse
+
+from sidecar.cli.config_file import read_config
+from sidecar.cli.screen import plain, write_json, write_table
+from sidecar.errors import ConfigError, LedgerError
+from sidecar.ledger import sqlite_desk
+from sidecar.ledger.model import PayeePin
+
+_COLUMNS = ("route", "purpose", "network", "place", "pay_to", "pinned_at")
+
+
+def pins(args: argparse.Namespace) -> int:
+    """0, also when there are none; ConfigError when a route to forget has none."""
+    path = read_config(args).ledger_path
+    if not path.exists():
+        raise LedgerError(f"ledger {path}: there is none yet; the first run makes it")
+    if args.action == "forget":
+        found = sqlite_desk.forget_pins(path, args.route)
+        if not found:
+            routes = dict.fromkeys(pin.route for pin in sqlite_desk.pins(path))
+            raise ConfigError(
+                f"pins: route {plain(args.route)} has none; those that have: {plain([*routes])}"
+            )
+    else:
+        found = sqlite_desk.pins(path)
+    rows = [row_of(pin) for pin in found]
+    if args.json:
+        write_json(rows)
+    else:
+        write_table([column.upper() for column in _COLUMNS], [[*row.values()] for row in rows])
+    return 0
+
+
+def row_of(pin: PayeePin) -> dict[str, str]:
+    """A pin as its documented columns, in their order."""
+    return {
+        "route": pin.route,
+        "purpose": pin.purpose,
+        "network": pin.network,
+        "place": pin.place,
+        "pay_to": pin.pay_to,
+        "pinned_at": pin.pinned_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    }

@@ -1,0 +1,64 @@
+"""Trust on first use: whom a payment was first reserved for is whom the next ones are for.
+
+The pin is written in the transaction that reserves. So of two processes that meet two payees at
+one moment, one pins and the other is refused; and a reservation that is refused pins nobody.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sidecar.ledger.model import Intent, PayeePin
+from sidecar.ledger.sqlite_rows import moment
+from sidecar.refusal import Denied
+
+_PIN = """
+INSERT INTO pins (route, purpose, network, place, pay_to, pinned_at) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (route, purpose, network, place) DO NOTHING
+"""
+_PINNED = """
+SELECT pay_to FROM pins WHERE route = ? AND purpose = ? AND network = ? AND place = ?
+"""
+_ALL = "SELECT * FROM pins ORDER BY route, purpose, network, place"
+_OF_ROUTE = "SELECT * FROM pins WHERE route = ? ORDER BY purpose, network, place"
+_FORGET = "DELETE FROM pins WHERE route = ?"
+
+
+def refusal(connection: sqlite3.Connection, intent: Intent, at_ms: int) -> Denied | None:
+    """Pins the payee where none is; a refusal where another one is."""
+    # The config names the payees, and that outranks whoever came first.
+    if intent.pin_place is None:
+        return None
+    key = (intent.route, intent.purpose, intent.network, intent.pin_place)
+    connection.execute(_PIN, (*key, intent.payee, at_ms))
+    (pinned,) = connection.execute(_PINNED, key).fetchone()
+    if pinned == intent.payee:
+        return None
+    at = f" at {intent.pin_place}" if intent.pin_place else ""
+    return Denied(
+        "payee_changed",
+        f"route {intent.route} first paid {pinned}{at} on {intent.network}, and now "
+        f"{intent.payee} asks; if that is right, `sidecar pins forget {intent.route}`",
+    )
+
+
+def pins(connection: sqlite3.Connection) -> tuple[PayeePin, ...]:
+    return tuple(map(_pin_of, connection.execute(_ALL)))
+
+
+def forget(connection: sqlite3.Connection, route: str) -> tuple[PayeePin, ...]:
+    """What was pinned for this route, and is not any more."""
+    pinned = tuple(map(_pin_of, connection.execute(_OF_ROUTE, (route,))))
+    connection.execute(_FORGET, (route,))
+    return pinned
+
+
+def _pin_of(row: sqlite3.Row) -> PayeePin:
+    return PayeePin(
+        row["route"],
+        row["purpose"],
+        row["network"],
+        row["place"],
+        row["pay_to"],
+        moment(row["pinned_at"]),
+    )

@@ -1,0 +1,152 @@
+"""The signer's door and the line to it: who is answered, and that every fault has a name."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from sidecar.clock import SystemClock
+from sidecar.errors import ConfigError, WalletError
+from sidecar.signer.door import open_door, peer_user
+from sidecar.signer.frame import BYTES_MAX, framed
+from sidecar.signer.line import UnixLine
+
+ADDRESS = {"method": "address"}
+
+
+@contextmanager
+def saying(path: Path, speak: Callable[[socket.socket], None]) -> Iterator[UnixLine]:
+    """A line to somebody who says this to the first who asks, and hangs up."""
+    with open_door(path, peer_is_other=False) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                speak(connection)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield UnixLine(path, SystemClock(), wait_s=0.3)
+        thread.join()
+
+
+def test_answer(tmp_path: Path) -> None:
+    """A result is given on as it is, however its bytes arrive."""
+
+    def in_pieces(connection: socket.socket) -> None:
+        for byte in framed(b'{"result": {"a": [1]}}'):
+            connection.sendall(bytes([byte]))
+
+    with saying(tmp_path / "s", in_pieces) as line:
+        assert {"a": [1]} == line.ask(ADDRESS)
+
+
+FAULTS: dict[str, tuple[bytes, str]] = {
+    "a refusal": (
+        framed(b'{"refused": {"rule": "pay_to", "detail": "not\\nthis one"}}'),
+        r"the signer refuses \(pay_to: not this one\)",
+    ),
+    "silence": (b"", "ends before its end"),
+    "half an answer": (framed(b'{"result": 1}')[:-1], "ends before its end"),
+    "too much": ((BYTES_MAX + 1).to_bytes(4, "big"), "a frame of 65537 bytes"),
+    "nothing in it": (bytes(4), "a frame of 0 bytes"),
+    "not JSON": (framed(b"{"), "not JSON"),
+    "neither": (framed(b'{"refused": "no"}'), "neither a result nor a refusal"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults(tmp_path: Path, name: str) -> None:
+    """Whatever else comes back is a wallet's fault that says what it was."""
+    data, said = FAULTS[name]
+    with saying(tmp_path / "s", lambda connection: connection.sendall(data)) as line:
+        with pytest.raises(WalletError, match=said):
+            line.ask(ADDRESS)
+
+
+def test_hangs(tmp_path: Path) -> None:
+    """A signer that does not answer is given up on at the limit, also one that drips."""
+    done = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        try:
+            while not done.wait(0.05):
+                connection.sendall(b"\0")
+        except BrokenPipeError:
+            pass
+
+    def wait(_: socket.socket) -> None:
+        done.wait()
+
+    for speak in (wait, drip):
+        done.clear()
+        with saying(tmp_path / "s", speak) as line:
+            with pytest.raises(WalletError, match="the signer"):
+                line.ask(ADDRESS)
+            done.set()
+
+
+def test_too_much_to_ask(tmp_path: Path) -> None:
+    """A question beyond the signer's limit is not sent."""
+    with pytest.raises(WalletError, match="more than a signer reads"):
+        UnixLine(tmp_path / "s", SystemClock()).ask({"method": "x" * BYTES_MAX})
+
+
+def test_mode(tmp_path: Path) -> None:
+    """The socket is ours alone, unless another user is to ask: then the kernel's word decides."""
+    for peer_is_other, mode in ((False, 0o600), (True, 0o666)):
+        with open_door(tmp_path / "s", peer_is_other=peer_is_other):
+            assert mode == (tmp_path / "s").stat().st_mode & 0o777
+
+
+def test_left_behind(tmp_path: Path) -> None:
+    """A socket that a killed signer left is replaced; one that somebody listens on is not."""
+    open_door(tmp_path / "s", peer_is_other=False).close()
+    with open_door(tmp_path / "s", peer_is_other=False):
+        with pytest.raises(ConfigError, match="a signer listens there already"):
+            open_door(tmp_path / "s", peer_is_other=False)
+
+
+def test_places(tmp_path: Path) -> None:
+    """A file in the way, a folder for all, or a path that is too long is refused."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="something else is there"):
+        open_door(tmp_path / "file", peer_is_other=False)
+    with pytest.raises(ConfigError, match="too long"):
+        open_door(tmp_path / ("s" * 120), peer_is_other=False)
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    with pytest.raises(ConfigError, match="other users may write"):
+        open_door(shared / "s", peer_is_other=False)
+    assert (tmp_path / "file").exists()
+
+
+def test_peer_user() -> None:
+    """The kernel says who is at the other end."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert os.geteuid() == peer_user(ours)
+
+
+def test_hardening() -> None:
+    """A hardened process leaves no core, is not dumpable, and gets no privileges by exec."""
+    code = (
+        "import ctypes, resource\n"
+        "from sidecar.signer.hardening import harden\n"
+        "harden()\n"
+        "libc = ctypes.CDLL(None)\n"
+        "print(libc.prctl(3), libc.prctl(39, 0, 0, 0, 0), resource.getrlimit(4))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert "0 1 (0, 0)" == run.stdout.strip()
