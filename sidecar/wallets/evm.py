@@ -91,33 +91,19 @@ def parse_private_key(text: str) -> bytes:
     return bytes.fromhex(match[1])
 
 
-class EvmWallet:
-    """One private key, and what it signs.
+class EvmAccount:
+    """An address, and what it may give its signature for: all of a wallet but the key.
 
     ``rpc_urls`` say by network where to ask for a Permit's number.
     """
 
-    __slots__ = ("_key", "_numbers", "_rpc_urls", "address")
+    __slots__ = ("_numbers", "_rpc_urls", "address")
 
-    def __init__(
-        self, private_key: bytes, rpc_urls: Mapping[str, str] = MappingProxyType({})
-    ) -> None:
-        """WalletError when these are not 32 bytes that make a secp256k1 key."""
-        try:
-            # The library would fill up a shorter one with zeros.
-            if len(private_key) != 32:
-                raise ValueError
-            self._key = PrivateKey(private_key)
-        except ValueError:
-            # From None: a traceback must not lead to the bytes.
-            raise WalletError("not a private key: zero, or out of the curve's range") from None
-        public_key = self._key.public_key.format(compressed=False)
-        self.address = checksum_address("0x" + _keccak(public_key[1:])[-20:].hex())
+    def __init__(self, address: str, rpc_urls: Mapping[str, str] = MappingProxyType({})) -> None:
+        """WalletError when it is no address."""
+        self.address = checksum_address(address)
         self._rpc_urls = rpc_urls
         self._numbers = PermitNumbers()
-
-    def __repr__(self) -> str:
-        return f"EvmWallet({self.address})"
 
     def authorize(
         self,
@@ -163,47 +149,33 @@ class EvmWallet:
             }
         authorization = Authorization(asset.network, _identity(fields), expires_at, fields)
         # What could not be signed must not be written down either.
-        self._digest(authorization)
+        self.digest(authorization)
         if number is not None:
             # The last thing, in one step: of two that asked at once only one gets the number.
             self._numbers.give(asset, number, at)
         return authorization
 
-    def sign_in(self, message: SignInMessage) -> str:
-        """See ``siwx.SignIn``: EIP-191, as 0x-hex of 65 bytes."""
-        if not is_evm(message.network):
-            raise WalletError(f"a sign-in on {message.network}, and this is an EVM wallet")
-        if message.address != self.address:
-            raise WalletError(f"a sign-in of {message.address}, and this is {self.address}")
-        text = message.text().encode()
-        return self._sign(_keccak(b"\x19Ethereum Signed Message:\n%d" % len(text) + text))
-
-    def sign(self, authorization: Authorization) -> dict[str, Any]:
-        """The payload of ``exact`` and ``upto``. WalletError when it is not ours to sign."""
-        digest = self._digest(authorization)
+    def to_sign(self, authorization: Authorization) -> bytes:
+        """``digest``, to be signed now: a Permit's number is out from here on."""
+        digest = self.digest(authorization)
         fields = authorization.fields
         if "primaryType" in fields:
             asset = _token(authorization.network, fields["asset"])
             self._numbers.signed(asset, int(fields["nonce"], 16), authorization.expires_at)
-        return {
-            "signature": self._sign(digest),
-            "authorization": {name: fields[name] for name in _FIELDS},
-        }
+        return digest
 
-    def _sign(self, digest: bytes) -> str:
-        signature = self._key.sign_recoverable(digest, hasher=None)
-        recovery = signature[64]
-        # 2 and 3 mean that r passed the group's order: as likely as guessing the key.
-        assert recovery < 2
-        return "0x" + signature[:64].hex() + bytes([27 + recovery]).hex()
+    def digest(self, authorization: Authorization) -> bytes:
+        """What is signed, made from fields that are checked here, wherever they come from.
 
-    def _digest(self, authorization: Authorization) -> bytes:
-        """What is signed, made from fields that are checked here, wherever they come from."""
+        WalletError when it is not this account's to sign.
+        """
         fields = authorization.fields
         if not fields.keys() >= {*_FIELDS, "asset"}:
             raise WalletError("an authorization that lacks a field")
         if fields["from"] != self.address:
             raise WalletError(f"a transfer from {fields['from']}, and this is {self.address}")
+        if fields["to"] == self.address:
+            raise WalletError("a payment to ourselves")
         if fields["to"] != checksum_address(fields["to"]):
             raise WalletError("a payee whose address is not in EIP-55's case")
         asset = _token(authorization.network, fields["asset"])
@@ -227,6 +199,67 @@ class EvmWallet:
             case _:
                 raise WalletError("an authorization of a kind that we do not sign")
         return _keccak(b"\x19\x01" + domain_separator(asset) + _keccak(words))
+
+
+class EvmWallet:
+    """One private key, and what it signs; ``rpc_urls`` as for its account."""
+
+    __slots__ = ("_account", "_key", "address")
+
+    def __init__(
+        self, private_key: bytes, rpc_urls: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """WalletError when these are not 32 bytes that make a secp256k1 key."""
+        try:
+            # The library would fill up a shorter one with zeros.
+            if len(private_key) != 32:
+                raise ValueError
+            self._key = PrivateKey(private_key)
+        except ValueError:
+            # From None: a traceback must not lead to the bytes.
+            raise WalletError("not a private key: zero, or out of the curve's range") from None
+        public_key = self._key.public_key.format(compressed=False)
+        self._account = EvmAccount("0x" + _keccak(public_key[1:])[-20:].hex(), rpc_urls)
+        self.address = self._account.address
+
+    def __repr__(self) -> str:
+        return f"EvmWallet({self.address})"
+
+    def authorize(
+        self,
+        requirements: PaymentRequirements,
+        amount: Usdc,
+        nonce: bytes,
+        at: datetime,
+        validity_s: int,
+    ) -> Generator[HttpRequest, HttpResponse, Authorization]:
+        """See ``EvmAccount.authorize``: no key is needed for it."""
+        return self._account.authorize(requirements, amount, nonce, at, validity_s)
+
+    def sign_in(self, message: SignInMessage) -> str:
+        """See ``siwx.SignIn``: EIP-191, as 0x-hex of 65 bytes."""
+        if not is_evm(message.network):
+            raise WalletError(f"a sign-in on {message.network}, and this is an EVM wallet")
+        if message.address != self.address:
+            raise WalletError(f"a sign-in of {message.address}, and this is {self.address}")
+        text = message.text().encode()
+        return self._sign(_keccak(b"\x19Ethereum Signed Message:\n%d" % len(text) + text))
+
+    def sign(self, authorization: Authorization) -> dict[str, Any]:
+        """The payload of ``exact`` and ``upto``. WalletError when it is not ours to sign."""
+        digest = self._account.to_sign(authorization)
+        fields = authorization.fields
+        return {
+            "signature": self._sign(digest),
+            "authorization": {name: fields[name] for name in _FIELDS},
+        }
+
+    def _sign(self, digest: bytes) -> str:
+        signature = self._key.sign_recoverable(digest, hasher=None)
+        recovery = signature[64]
+        # 2 and 3 mean that r passed the group's order: as likely as guessing the key.
+        assert recovery < 2
+        return "0x" + signature[:64].hex() + bytes([27 + recovery]).hex()
 
 
 def _wants_permit(requirements: PaymentRequirements) -> bool:

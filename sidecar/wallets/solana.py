@@ -17,7 +17,6 @@ import base64
 import hashlib
 import re
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -34,20 +33,19 @@ from solders.token.associated import get_associated_token_address
 
 from sidecar import base58
 from sidecar.chains import Asset, find_asset, is_evm, usdc_on
-from sidecar.errors import WalletBusyError, WalletError
+from sidecar.errors import WalletError
 from sidecar.http import HttpRequest, HttpResponse
 from sidecar.money import Usdc
 from sidecar.rpc import solana
 from sidecar.siwx import SignInMessage
-from sidecar.wallets.solana_layout import COMPUTE_UNITS_MAX, STANDARD, Layout
+from sidecar.wallets.solana_layout import COMPUTE_PRICE_MAX, COMPUTE_UNITS_MAX, STANDARD, Layout
+from sidecar.wallets.solana_memory import Blockhash, Memory
+from sidecar.x402.select import MEMO_BYTES_MAX
 from sidecar.x402.types import Authorization, Json, PaymentRequirements
 
 MEMO = Pubkey.from_string("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr")
-MEMO_BYTES_MAX = 256
-BLOCKHASH_REUSE = timedelta(seconds=10)
 # A blockhash lives for 150 blocks, some 60 to 90 s; after that nothing can settle.
 LIFE = timedelta(seconds=120)
-COMPUTE_PRICE_MAX = 5_000_000
 
 _TRANSFER_CHECKED = 12
 _U64_MAX = 2**64 - 1
@@ -58,21 +56,6 @@ _FIELDS = (
     *("memo", "blockhash", "last_valid_block_height"),
     *("compute_unit_limit", "compute_unit_price"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Blockhash:
-    text: str
-    last_valid_block_height: str  # "" for a seller's: that is not the seller's to say
-    fetched_at: datetime
-
-
-@dataclass(slots=True)
-class _Memory:
-    """What a wallet and its copies keep: the newest blockhashes, and what may not come twice."""
-
-    blockhashes: dict[str, _Blockhash] = field(default_factory=dict)
-    expiries: dict[str, datetime] = field(default_factory=dict)
 
 
 def public_key(seed: bytes) -> bytes:
@@ -86,41 +69,27 @@ def token_account(owner: str, mint: str) -> str:
     return str(get_associated_token_address(_pubkey(owner, "an owner"), _pubkey(mint, "a mint")))
 
 
-class SolanaWallet:
-    """One secret key, and the transfers that it signs."""
+class SolanaAccount:
+    """An address, and the transfers that it may sign: all of a wallet but the key."""
 
-    __slots__ = ("_key", "_layout", "_memory", "_rpc_urls", "address")
+    __slots__ = ("_layout", "_memory", "_rpc_urls", "address")
 
-    def __init__(self, seed: bytes, rpc_urls: Mapping[str, str], layout: Layout = STANDARD) -> None:
-        """``rpc_urls``: where to ask for a blockhash, by network. WalletError: not 32 bytes."""
-        if len(seed) != 32:
-            raise WalletError("not a Solana secret key: it must be 32 bytes")
-        self._key = SigningKey(seed)
-        self._rpc_urls = rpc_urls
-        self._layout = layout
-        self._memory = _Memory()
-        self.address = str(Pubkey.from_bytes(bytes(self._key.verify_key)))
+    def __init__(
+        self, address: str, rpc_urls: Mapping[str, str], layout: Layout = STANDARD
+    ) -> None:
+        """``rpc_urls``: where to ask for a blockhash, by network. WalletError: no address."""
+        self.address = str(_pubkey(address, "the account's address"))
+        self._rpc_urls, self._layout, self._memory = rpc_urls, layout, Memory()
 
-    def with_layout(self, layout: Layout) -> SolanaWallet:
-        """The same wallet, for a provider that wants its transactions otherwise."""
-        wallet = SolanaWallet(bytes(self._key), self._rpc_urls, layout)
-        wallet._memory = self._memory
-        return wallet
-
-    def __repr__(self) -> str:
-        return f"SolanaWallet({self.address})"
+    def with_layout(self, layout: Layout) -> SolanaAccount:
+        """The same account, for a provider that wants its transactions otherwise."""
+        account = SolanaAccount(self.address, self._rpc_urls, layout)
+        account._memory = self._memory
+        return account
 
     def usdc_account(self, network: str) -> str:
         """Where this wallet's USDC is; an account that may not exist yet."""
         return token_account(self.address, usdc_on(network).address)
-
-    def sign_in(self, message: SignInMessage) -> str:
-        """See ``siwx.SignIn``: ed25519, in base58."""
-        if is_evm(message.network):
-            raise WalletError(f"a sign-in on {message.network}, and this is a Solana wallet")
-        if message.address != self.address:
-            raise WalletError(f"a sign-in of {message.address}, and this is {self.address}")
-        return base58.encode(self._key.sign(message.text().encode()).signature)
 
     def authorize(
         self,
@@ -158,20 +127,18 @@ class SolanaWallet:
         identity = hashlib.sha256(message).hexdigest()
         expires_at = (at + LIFE).replace(microsecond=0)
         if not is_unique:
-            self._refuse_twin(identity, at, expires_at)
+            self._memory.refuse_twin(identity, at, expires_at)
         fields["message"] = _base64(message)
         return Authorization(asset.network, identity, expires_at, fields)
 
-    def sign(self, authorization: Authorization) -> dict[str, Any]:
-        """The payload of scheme ``exact``. WalletError when the authorization is not ours."""
+    def to_sign(self, authorization: Authorization) -> bytes:
+        """What is signed for this. WalletError when it is not this account's to sign."""
         fields = authorization.fields
         message = self._message(authorization.network, fields)
         is_written_down = fields.get("message") == _base64(message)
         if not is_written_down or authorization.identity != hashlib.sha256(message).hexdigest():
             raise WalletError("a transfer that is not the one that was written down")
-        signature = self._key.sign(message).signature
-        # The first place is the fee payer's, who signs last.
-        return {"transaction": _base64(b"\x02" + bytes(64) + signature + message)}
+        return message
 
     def _memo(self, extra: Json, nonce: bytes) -> tuple[str, bool]:
         """The memo, and whether it makes the payment the only one of its kind."""
@@ -184,7 +151,7 @@ class SolanaWallet:
 
     def _blockhash(
         self, network: str, extra: Json, at: datetime, *, reuse: bool
-    ) -> Generator[HttpRequest, HttpResponse, _Blockhash]:
+    ) -> Generator[HttpRequest, HttpResponse, Blockhash]:
         url = self._rpc_urls.get(network)
         if url is None:
             hint = extra.get("recentBlockhash")
@@ -192,25 +159,14 @@ class SolanaWallet:
                 raise WalletError(
                     f"no blockhash: the seller sends none; configure chains.{network}.rpc"
                 )
-            return _Blockhash(hint, "", at)
-        kept = self._memory.blockhashes.get(network)
-        # A clock that was set back makes it old, too.
-        if reuse and kept is not None and timedelta(0) <= at - kept.fetched_at <= BLOCKHASH_REUSE:
+            return Blockhash(hint, "", at)
+        kept = self._memory.recent_blockhash(network, at) if reuse else None
+        if kept is not None:
             return kept
         latest = yield from solana.latest_blockhash(url)
-        fetched = _Blockhash(latest.blockhash, str(latest.last_valid_block_height), at)
+        fetched = Blockhash(latest.blockhash, str(latest.last_valid_block_height), at)
         self._memory.blockhashes[network] = fetched
         return fetched
-
-    def _refuse_twin(self, identity: str, at: datetime, expires_at: datetime) -> None:
-        expiries = self._memory.expiries
-        for expired in [known for known, end in expiries.items() if end <= at]:
-            del expiries[expired]
-        if identity in expiries:
-            raise WalletBusyError(
-                "an equal payment is out under this blockhash, and both would be one transaction"
-            )
-        expiries[identity] = expires_at
 
     def _message(self, network: str, fields: Mapping[str, str]) -> bytes:
         """What is signed, made from fields that are checked here, wherever they come from."""
@@ -232,6 +188,59 @@ class SolanaWallet:
         if fields["last_valid_block_height"]:
             _number(fields["last_valid_block_height"], _U64_MAX)
         return _compile(fields)
+
+
+class SolanaWallet:
+    """One secret key, and the transfers that it signs."""
+
+    __slots__ = ("_account", "_key", "address")
+
+    def __init__(self, seed: bytes, rpc_urls: Mapping[str, str], layout: Layout = STANDARD) -> None:
+        """``rpc_urls``: where to ask for a blockhash, by network. WalletError: not 32 bytes."""
+        if len(seed) != 32:
+            raise WalletError("not a Solana secret key: it must be 32 bytes")
+        self._key = SigningKey(seed)
+        self._account = SolanaAccount(base58.encode(public_key(seed)), rpc_urls, layout)
+        self.address = self._account.address
+
+    def with_layout(self, layout: Layout) -> SolanaWallet:
+        """See ``SolanaAccount.with_layout``."""
+        wallet = SolanaWallet(bytes(self._key), {})
+        wallet._account = self._account.with_layout(layout)
+        return wallet
+
+    def __repr__(self) -> str:
+        return f"SolanaWallet({self.address})"
+
+    def usdc_account(self, network: str) -> str:
+        """See ``SolanaAccount.usdc_account``."""
+        return self._account.usdc_account(network)
+
+    def authorize(
+        self,
+        requirements: PaymentRequirements,
+        amount: Usdc,
+        nonce: bytes,
+        at: datetime,
+        validity_s: int,
+    ) -> Generator[HttpRequest, HttpResponse, Authorization]:
+        """See ``SolanaAccount.authorize``: no key is needed for it."""
+        return self._account.authorize(requirements, amount, nonce, at, validity_s)
+
+    def sign_in(self, message: SignInMessage) -> str:
+        """See ``siwx.SignIn``: ed25519, in base58."""
+        if is_evm(message.network):
+            raise WalletError(f"a sign-in on {message.network}, and this is a Solana wallet")
+        if message.address != self.address:
+            raise WalletError(f"a sign-in of {message.address}, and this is {self.address}")
+        return base58.encode(self._key.sign(message.text().encode()).signature)
+
+    def sign(self, authorization: Authorization) -> dict[str, Any]:
+        """The payload of scheme ``exact``. WalletError when the authorization is not ours."""
+        message = self._account.to_sign(authorization)
+        signature = self._key.sign(message).signature
+        # The first place is the fee payer's, who signs last.
+        return {"transaction": _base64(b"\x02" + bytes(64) + signature + message)}
 
 
 def _compile(fields: Mapping[str, str]) -> bytes:

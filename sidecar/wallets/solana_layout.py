@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 # Hosted facilitators take 50,000 and refuse 100,000.
 COMPUTE_UNITS_MAX = 50_000
+COMPUTE_PRICE_MAX = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)
