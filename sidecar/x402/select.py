@@ -31,6 +31,10 @@ MEMO_BYTES_MAX = 256
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
 # Nobody has the keys to these: EVM's, and Solana's, which is the System program.
 _ZERO_ADDRESSES = frozenset({"0x" + "0" * 40, "1" * 32})
+# Nor to these, which are where tokens are sent to be gone.
+_BURN_ADDRESSES = frozenset(
+    {"0x" + "0" * 36 + "dead", "1nc1nerator11111111111111111111111111111111"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,9 @@ def _candidate(requirements: PaymentRequirements, position: int) -> Candidate | 
         return f"{shown(requirements.pay_to, 60)} is not a payee's address"
     if requirements.pay_to in _ZERO_ADDRESSES:
         return "the payee is the zero address"
+    payee = requirements.pay_to.lower() if evm else requirements.pay_to
+    if payee in _BURN_ADDRESSES or payee.lower() == asset.address.lower():
+        return "the payee is an address that nothing comes back from"
     reason = _other_flow(requirements.extra) or (_not_evm if evm else _not_solana)(requirements)
     if reason:
         return reason

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """Replace ``old`` by ``new`` in ``file``: one of ``tests`` must fail."""
-
-    name: str
-    file: str
-    old: str
-    new: str
-    tests: tuple[str, ...]
-
+from tests.mutants.hostile import HOSTILE
+from tests.mutants.ledger_faults import LEDGER_FAULTS
+from tests.mutants.mutant import Mutant
+from tests.mutants.pins_and_freeze import PINS_AND_FREEZE
 
 MONEY_PATH = "tests/flows/test_money_path.py"
 CRASH = "tests/flows/test_crash.py"
+# Where the planted line finds no Proof of its own.
+PROOF = '__import__("sidecar.ledger.model").ledger.model.Proof("expired")'
 TOP_UPS = "tests/flows/test_topups.py"
 
 MUTANTS = (
@@ -63,8 +56,8 @@ MUTANTS = (
         "voids by the local clock",
         "sidecar/payments/prover.py",
         "        findings = [",
-        "        if self._clock.now() > payment.authorization.expires_at:  # type: ignore[union-attr]\n"
-        '            return Dead(Proof("expired"))\n'
+        "        if self._clock.now() > payment.authorization.expires_at:\n"
+        f"            return Dead({PROOF})\n"
         "        findings = [",
         (f"{MONEY_PATH}::test_local_clock_voids_nothing",),
     ),
@@ -72,13 +65,13 @@ MUTANTS = (
         "takes a failed read for absence",
         "sidecar/payments/prover.py",
         "            return Unknown(fault.diagnostics())",
-        '            return Dead(Proof("expired"))',
+        f"            return Dead({PROOF})",
         (f"{MONEY_PATH}::test_failed_read_voids_nothing",),
     ),
     Mutant(
         "writes down after sending",
         "sidecar/payments/payer.py",
-        "        await self._ledger.authorize(payment.id, authorization, now)\n        return replace(",
+        "        denied = await self._ledger.authorize(payment.id, authorization, now)\n",
         "        early = replace(payment, authorization=authorization)\n"
         "        await order.route.upstream.send(\n"
         "            order.request.with_headers(\n"
@@ -86,8 +79,8 @@ MUTANTS = (
         "            ),\n"
         "            wait_s=1,\n"
         "        )\n"
-        "        await self._ledger.authorize(payment.id, authorization, now)\n        return replace(",
-        (CRASH,),
+        "        denied = await self._ledger.authorize(payment.id, authorization, now)\n",
+        ("tests/flows/test_crash.py",),
     ),
     Mutant(
         "marks delivered before the last byte",
@@ -166,4 +159,7 @@ MUTANTS = (
         "        return True\n",
         ("tests/unit/payments/test_solana_evidence.py",),
     ),
+    *PINS_AND_FREEZE,
+    *HOSTILE,
+    *LEDGER_FAULTS,
 )

@@ -12,12 +12,15 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.mutants.mutants import MUTANTS, Mutant
+from tests.mutants.mutant import Mutant
+from tests.mutants.mutants import MUTANTS
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("sidecar", "tests", "config", "pyproject.toml")
 IGNORED = shutil.ignore_patterns("__pycache__", "node_modules", ".hypothesis")
 TIME_MAX_S = 300
+# A bug that does not even run is seen by any test, and shows nothing.
+BROKEN = ("NameError", "SyntaxError", "ImportError", "IndentationError")
 
 
 def survives(mutant: Mutant) -> str:
@@ -45,7 +48,8 @@ def survives(mutant: Mutant) -> str:
             check=False,
         )
     # 1 is "tests ran and some failed"; anything else says nothing about the bug.
-    if run.returncode == 1:
+    broken = [fault for fault in BROKEN if fault in run.stdout]
+    if run.returncode == 1 and not broken:
         return ""
     return f"pytest ended with {run.returncode}\n{run.stdout[-1500:]}{run.stderr[-500:]}"
 

@@ -17,17 +17,28 @@ from typing import Any
 from sidecar.config.read import load_config
 from sidecar.service import Ports, run
 
-MOMENTS = tuple(
-    f"{side} {call}"
-    for call in (
-        "ledger.claim",
-        "ledger.reserve",
-        "ledger.authorize",
-        "upstream.send",
-        "ledger.post",
-        "ledger.deliver",
-    )
-    for side in ("before", "after")
+
+def _both_sides(*calls: str) -> tuple[str, ...]:
+    return tuple(f"{side} {call}" for call in calls for side in ("before", "after"))
+
+
+MOMENTS = _both_sides(
+    "ledger.claim",
+    "ledger.reserve",
+    "ledger.authorize",
+    "upstream.send",
+    "ledger.post",
+    "ledger.deliver",
+)
+# The same of a request on a prepaid route whose account is empty.
+TOP_UP_MOMENTS = _both_sides(
+    "ledger.newest_top_up",
+    "ledger.claim",
+    "ledger.reserve",
+    "ledger.authorize",
+    "upstream.send",
+    "ledger.post",
+    "ledger.deliver",
 )
 
 

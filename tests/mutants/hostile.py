@@ -1,0 +1,108 @@
+"""Bugs that a hostile seller would profit from; the battery in tests/hostile holds them out."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+N = "tests/hostile/test_challenges.py::test_nothing_outside_the_rules"
+
+HOSTILE = (
+    Mutant(
+        "pays more than the cap",
+        "sidecar/policy.py",
+        "        if candidate.amount > self.max_payment:\n",
+        "        if False:\n",
+        (f"{N}[one unit over the cap]",),
+    ),
+    Mutant(
+        "checks one offer and pays another",
+        "sidecar/policy.py",
+        "            return answer\n",
+        "            return Allowed(payable[-1], answer.validity_s)\n",
+        (f"{N}[honest first, dear second]",),
+    ),
+    Mutant(
+        "pays in the seller's token",
+        "sidecar/chains.py",
+        "    return _BY_KEY.get(_key(network, address))\n",
+        '    ours = _BY_KEY.get(_key(network, address))\n    return ours or _usdc(network, address, "USD Coin")\n',
+        (f"{N}[a token that calls itself USD Coin]",),
+    ),
+    Mutant(
+        "ignores the pinned payee",
+        "sidecar/policy.py",
+        "        if self.pay_to and _payee(candidate) not in self.pay_to:\n",
+        "        if False:\n",
+        (f"{N}[another payee]",),
+    ),
+    Mutant(
+        "lets the seller say how long a payment is valid",
+        "sidecar/policy.py",
+        "min(seller_s, self.validity_s_max)",
+        "seller_s",
+        (f"{N}[valid for ten years]",),
+    ),
+    Mutant(
+        "pays on any network",
+        "sidecar/policy.py",
+        "        if candidate.asset.network not in self.networks:\n",
+        "        if False:\n",
+        (f"{N}[another chain, cheaper]",),
+    ),
+    Mutant(
+        "takes Permit2 for a transfer",
+        "sidecar/x402/select.py",
+        '    if extra.get("assetTransferMethod") not in (None, "eip3009"):\n',
+        "    if False:\n",
+        (f"{N}[Permit2]",),
+    ),
+    Mutant(
+        "pays whom nobody has the key of",
+        "sidecar/x402/select.py",
+        "    if payee in _BURN_ADDRESSES or payee.lower() == asset.address.lower():\n",
+        "    if False:\n",
+        (f"{N}[the burn address]",),
+    ),
+    Mutant(
+        "pays itself",
+        "sidecar/wallets/evm.py",
+        '        if fields["to"] == self.address:\n',
+        "        if False:\n",
+        (f"{N}[the payer]",),
+    ),
+    Mutant(
+        "reads any digits as an amount",
+        "sidecar/money.py",
+        '_WIRE = re.compile(r"[1-9][0-9]{0,30}", re.ASCII)',
+        '_WIRE = re.compile(r"\\d+")',
+        (f"{N}[amount: Arabic-Indic digits]",),
+    ),
+    Mutant(
+        "takes the first of two challenges",
+        "sidecar/x402/codec.py",
+        "    if len(values) > 1:\n",
+        "    if False:\n",
+        (f"{N}[two headers, one honest]",),
+    ),
+    Mutant(
+        "signs in for another origin's page",
+        "sidecar/siwx/challenge.py",
+        '        if uri != str(origin) and not uri.startswith((f"{origin}/", f"{origin}?", f"{origin}#")):\n',
+        "        if False:\n",
+        (f"{N}[sign-in: another uri]",),
+    ),
+    Mutant(
+        "pays the fee on Solana",
+        "sidecar/wallets/solana.py",
+        "    if len(parts) != 8:\n",
+        "    if False:\n",
+        (f"{N}[our key pays the fee]",),
+    ),
+    Mutant(
+        "pays Venice less than its minimum",
+        "sidecar/providers/venice.py",
+        "    if minimum > amount:\n",
+        "    if False:\n",
+        (f"{N}[ten times the top-up]",),
+    ),
+)

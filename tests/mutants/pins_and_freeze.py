@@ -1,0 +1,117 @@
+"""Bugs of the payee pins, the price limit and the freeze."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+PINS = "tests/flows/test_pins.py"
+FREEZE = "tests/flows/test_freeze.py"
+LEDGER = "tests/conformance/test_ledger.py"
+
+PINS_AND_FREEZE = (
+    Mutant(
+        "pays whoever the seller names now",
+        "sidecar/ledger/sqlite_pins.py",
+        "    if pinned == intent.payee:\n",
+        "    if True:\n",
+        (f"{PINS}::test_payee_swapped",),
+    ),
+    Mutant(
+        "pins whoever came last",
+        "sidecar/ledger/sqlite_pins.py",
+        "ON CONFLICT (route, purpose, network, place) DO NOTHING",
+        "ON CONFLICT (route, purpose, network, place) DO UPDATE SET pay_to = excluded.pay_to",
+        (f"{PINS}::test_payee_swapped",),
+    ),
+    Mutant(
+        "takes a payee in other letters for another one",
+        "sidecar/ledger/model.py",
+        "return self.pay_to.lower() if is_evm(self.network) else self.pay_to",
+        "return self.pay_to",
+        (f"{LEDGER}::test_payee_in_other_letters",),
+    ),
+    Mutant(
+        "pins where the config names the payees",
+        "sidecar/payments/intents.py",
+        "pin_place=None if route.policy.pay_to else route.place_of(order.request)",
+        "pin_place=route.place_of(order.request)",
+        (f"{PINS}::test_config_names_the_payees",),
+    ),
+    Mutant(
+        "pins one payee for all endpoints",
+        "sidecar/service/wiring.py",
+        "place_of=provider.account_of if isinstance(provider, X402Layer) else nowhere",
+        "place_of=nowhere",
+        ("tests/unit/service/test_wiring.py",),
+    ),
+    Mutant(
+        "lets a price walk up day by day",
+        "sidecar/ledger/sqlite_prices.py",
+        "    return min((each",
+        "    return max((each",
+        (f"{PINS}::test_price_walk",),
+    ),
+    Mutant(
+        "lets a price jump on its first day",
+        "sidecar/ledger/sqlite_prices.py",
+        "default=highest(today))",
+        "default=None)",
+        (f"{PINS}::test_price_spike",),
+    ),
+    Mutant(
+        "takes a voided price for the usual one",
+        "sidecar/ledger/sqlite_prices.py",
+        "AND price_place <> '' AND state <> 'voided'",
+        "AND price_place <> ''",
+        (f"{LEDGER}::test_voided_price",),
+    ),
+    Mutant(
+        "reserves while frozen",
+        "sidecar/ledger/sqlite_books.py",
+        "not presented again either.\n        frozen = sqlite_freeze.refusal(self.connection)\n",
+        "not presented again either.\n        frozen = None\n",
+        (f"{LEDGER}::test_freeze",),
+    ),
+    Mutant(
+        "presents what is in doubt while frozen",
+        "sidecar/ledger/sqlite_books.py",
+        "    ) -> Payment | Denied | None:\n        frozen = sqlite_freeze.refusal(self.connection)\n",
+        "    ) -> Payment | Denied | None:\n        frozen = None\n",
+        (f"{FREEZE}::test_in_doubt_waits",),
+    ),
+    Mutant(
+        "writes down while frozen",
+        "sidecar/ledger/sqlite_books.py",
+        "    ) -> Denied | None:\n        frozen = sqlite_freeze.refusal(self.connection)\n",
+        "    ) -> Denied | None:\n        frozen = None\n",
+        (f"{FREEZE}::test_before_the_writing_down",),
+    ),
+    Mutant(
+        "goes on presenting after a freeze",
+        "sidecar/payments/payer.py",
+        " or await self._ledger.frozen_since()",
+        "",
+        (f"{FREEZE}::test_between_presentations",),
+    ),
+    Mutant(
+        "asks for terms of credit while frozen",
+        "sidecar/payments/topups.py",
+        "        if await self._ledger.frozen_since():\n",
+        "        if False:\n",
+        (f"{FREEZE}::test_no_credit_is_bought",),
+    ),
+    Mutant(
+        "buys again what was delivered since the claim",
+        "sidecar/ledger/sqlite_books.py",
+        'return since is not None and row["settled_at"] >= milliseconds(since)',
+        "return False",
+        (f"{PINS}::test_delivered_between_claim_and_reserve",),
+    ),
+    Mutant(
+        "freezes for whoever asks",
+        "sidecar/proxy/admin.py",
+        "Gate(self._hosts(), self._tokens).admit",
+        "Gate(self._hosts(), None).admit",
+        ("tests/unit/proxy/test_admin.py::test_switch_without_token",),
+    ),
+)

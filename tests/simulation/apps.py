@@ -1,0 +1,174 @@
+"""Apps as the stock SDKs are, and what the proxy does with one of their requests."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING
+
+from sidecar.errors import SidecarError, UpstreamError
+from sidecar.http import Headers, Reply, header_values, read_whole
+from sidecar.ledger.model import Payment, Purchase
+from sidecar.payments.order import InDoubt, Order, Paid, Rejected, Undelivered
+from sidecar.providers.base import Occasion, PayInline
+from sidecar.providers.pay_per_request import PayPerRequest
+from sidecar.proxy.answers import Answer
+from sidecar.proxy.outcomes import (
+    answer_denied,
+    answer_fault,
+    answer_in_doubt,
+    answer_undelivered,
+)
+from sidecar.refusal import Denied
+from tests.simulation.scenario import Call
+from tests.world.seller import ORIGIN
+from tests.world.shop import Process
+from tests.world.vendor import App
+
+if TYPE_CHECKING:
+    from tests.simulation.machine import Slot
+
+BODY_BYTES_MAX = 1_000_000
+RETRY_AFTER_S_MAX = 60.0
+RETRIED = frozenset({408, 409, 429})
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What came over a connection: no status where it broke before there was one."""
+
+    status: int
+    headers: Headers = ()
+    whole: bool = True
+
+
+class Line:
+    """The connection between an app and a sidecar."""
+
+    def __init__(self) -> None:
+        self.heard: asyncio.Future[Heard] = asyncio.get_running_loop().create_future()
+
+    def hear(self, heard: Heard) -> None:
+        """The app has this."""
+        if not self.heard.done():
+            self.heard.set_result(heard)
+
+    def say(self, answer: Answer) -> None:
+        """The sidecar's own answer."""
+        self.hear(Heard(answer.status, answer.headers()))
+
+
+async def use(call: Call, slot: Slot, random: Random) -> str:
+    """One call, tried as often as the stock SDKs do; how it ended."""
+    heard = Heard(0, whole=False)
+    for attempt in range(call.tries):
+        heard = await _try(call, slot)
+        slot.world.note(f"{call.group!r} hears {heard.status}{'' if heard.whole else ', cut'}")
+        if attempt == call.tries - 1 or not _is_retried(heard):
+            break
+        await asyncio.sleep(_pause_s(heard, attempt, random))
+    return f"{heard.status}" if heard.whole else "cut"
+
+
+async def _try(call: Call, slot: Slot) -> Heard:
+    line = Line()
+    serving = slot.accept(line, call)
+    if serving is None:
+        return Heard(0, whole=False)
+    try:
+        async with asyncio.timeout(call.patience_s):
+            return await line.heard
+    except TimeoutError:
+        slot.world.note(f"{call.group!r} hangs up")
+        serving.cancel()
+        return Heard(0, whole=False)
+
+
+def _is_retried(heard: Heard) -> bool:
+    if not heard.whole:
+        return True
+    asked = header_values(heard.headers, "x-should-retry")
+    if asked:
+        return asked[0] == "true"
+    return heard.status in RETRIED or heard.status >= 500
+
+
+def _pause_s(heard: Heard, attempt: int, random: Random) -> float:
+    told = header_values(heard.headers, "retry-after")
+    if told and 0 < float(told[0]) <= RETRY_AFTER_S_MAX:
+        return float(told[0])
+    return float(min(0.5 * 2.0**attempt, 8.0)) * (1 - random.random() / 4)
+
+
+async def serve(process: Process, call: Call, line: Line) -> None:
+    """What the proxy does with one request of a route that pays for each."""
+    try:
+        await _serve(process, call, line)
+    except SidecarError as fault:
+        line.say(answer_fault(fault))
+
+
+async def _serve(process: Process, call: Call, line: Line) -> None:
+    order = _order(process, call)
+    reply = await process.upstream.send(order.request, wait_s=10)
+    refusal = await read_whole(reply, BODY_BYTES_MAX)
+    if refusal.status != 402:
+        line.hear(Heard(refusal.status, refusal.headers))
+        return
+    occasion = Occasion(process.clock.now(), bytes(32))
+    remedy = PayPerRequest(ORIGIN).remedy(order.request, refusal, occasion)
+    assert isinstance(remedy, PayInline)
+    outcome = await process.purchases.pay(order, remedy.required)
+    match outcome:
+        case Paid(payment, answer):
+            await _relay(process, payment, answer, line, paid=True)
+        case Rejected(payment, answer):
+            await _relay(process, payment, answer, line, paid=False)
+        case InDoubt(payment, reason, retry_after_s):
+            line.say(answer_in_doubt(payment, reason, retry_after_s))
+        case Undelivered(payment, reason):
+            line.say(answer_undelivered(payment, reason))
+        case Denied():
+            line.say(answer_denied(outcome))
+
+
+def _order(process: Process, call: Call) -> Order:
+    order = process.order(call.body)
+    order.request = order.request.with_headers(("X-Group", call.group))
+    key = hashlib.sha256(call.group.encode()).hexdigest()
+    order.purchase = Purchase(key, explicit=call.key is not None)
+    order.caller = call.caller
+    return order
+
+
+async def _relay(process: Process, payment: Payment, reply: Reply, line: Line, paid: bool) -> None:
+    """As ``proxy.delivery``: only the last byte, flushed, completes the purchase."""
+    complete = False
+    try:
+        async for _ in reply.chunks():
+            pass
+        line.hear(Heard(reply.status, reply.headers))
+        complete = paid
+    except UpstreamError:
+        line.hear(Heard(reply.status, reply.headers, whole=False))
+    finally:
+        reply.close()
+        ended = process.payer.delivered if complete else process.payer.released
+        process.tasks.spawn("delivery", ended(payment))
+
+
+async def serve_prepaid(app: App, line: Line) -> None:
+    """What the proxy does with one request of a route that buys credit."""
+    try:
+        answer = await app.call()
+    except SidecarError as fault:
+        line.say(answer_fault(fault))
+        return
+    if answer == "served":
+        line.hear(Heard(200))
+    elif answer == "in_doubt":
+        line.hear(Heard(503, (("Retry-After", "1"), ("x-should-retry", "true"))))
+    else:
+        line.say(answer_denied(Denied(answer, "")))
