@@ -23,6 +23,7 @@ from sidecar.http import HttpRequest, HttpResponse, Reply, read_whole
 from sidecar.ledger import Ledger
 from sidecar.ledger.model import Payment, PaymentState
 from sidecar.payments.balances import Balances
+from sidecar.payments.charges import CHARGE_BYTES_MAX, ask_terms, reason_in
 from sidecar.payments.events import Emit, PaymentDenied, ToppedUp, TopUpsStopped
 from sidecar.payments.order import InDoubt, Paid, Rejected, Undelivered
 from sidecar.payments.payer import Payer
@@ -34,8 +35,6 @@ from sidecar.tasks import Supervisor
 
 WAITERS_MAX = 4_096
 POLL_S = 0.25  # how often to look whether another process is done
-CHARGE_WAIT_S = 30.0
-CHARGE_BYTES_MAX = 256 * 1024
 # How long the credit may take to show before those who wait are sent on regardless.
 RISE_DELAYS_S = (0.0, 1.0, 3.0, 6.0)
 NOBODY = ""  # the caller where a low balance asks
@@ -168,7 +167,7 @@ class TopUps:
         if need.background and before and not _is_low(route, before):
             # What looked low was older than the credit that has come since.
             return Credited()
-        charge, refusal = await self._ask_terms(need)
+        charge, refusal = await ask_terms(need)
         if refusal.status == 429 or refusal.status >= 500:
             return _later(f"the vendor answered {reason_of(refusal)}")
         if refusal.status != 402:
@@ -183,7 +182,7 @@ class TopUps:
             case Denied() | InDoubt():
                 return outcome
             case Rejected(payment, reply):
-                reason = await self._reason(reply)
+                reason = await reason_in(reply)
                 await self._payer.released(payment)
                 return InDoubt(payment, reason, None)
             case Undelivered():
@@ -205,28 +204,6 @@ class TopUps:
         if latest is not None and is_fresh and not need.background:
             return latest[0]
         return await self._balances.read(route.source, need.account)
-
-    async def _ask_terms(self, need: Need) -> tuple[HttpRequest, HttpResponse]:
-        """The charge, and what the vendor says to it without a payment."""
-        route, amount = need.route, need.route.terms.amount
-        credential = await route.credentials.get()
-        charge = route.provider.charge(need.account, credential, amount)
-        response = await self._send(route, charge)
-        if response.status == 401 and route.provider.is_stale(response):
-            credential = await route.credentials.renew(credential, response)
-            charge = route.provider.charge(need.account, credential, amount)
-            response = await self._send(route, charge)
-        return charge, response
-
-    async def _send(self, route: PrepaidRoute, charge: HttpRequest) -> HttpResponse:
-        reply = await route.paying.upstream.send(charge, wait_s=CHARGE_WAIT_S)
-        return await read_whole(reply, CHARGE_BYTES_MAX)
-
-    async def _reason(self, reply: Reply) -> str:
-        try:
-            return reason_of(await read_whole(reply, CHARGE_BYTES_MAX))
-        except (UpstreamError, RemoteProtocolError) as fault:
-            return fault.diagnostics()
 
     async def _look_for_credit(self, proving: Proving, reply: Reply) -> None:
         """The vendor's own answer to the charge may say it; else its balance, a few times."""

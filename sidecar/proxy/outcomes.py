@@ -92,12 +92,18 @@ def answer_in_doubt(payment: Payment, reason: str, retry_after_s: float | None) 
 
 
 def answer_undelivered(payment: Payment, reason: str) -> Answer:
-    """Paid, and the seller will not serve; the next call would be a new purchase."""
+    """Paid, and the seller will not serve; the next call would be a new purchase.
+
+    Unless the app itself says that it is the same: then what it bought was delivered before.
+    """
+    what = "it is recorded as undelivered, and the next call will be a new purchase"
+    if payment.delivered_at is not None:
+        what = "its answer was delivered before; another Idempotency-Key is another purchase"
     return Answer(
         502,
         "sidecar_paid_undelivered",
         f"payment {payment.id} of {payment.amount} was made and the seller did not serve "
-        f"({reason}); it is recorded as undelivered, and the next call will be a new purchase",
+        f"({reason}); {what}",
         retry=False,
         payment_id=payment.id,
         decision="undelivered",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -11,8 +12,16 @@ import pytest
 from sidecar.errors import LedgerError, RemoteProtocolError, UpstreamTimeoutError, WalletError
 from sidecar.http import HttpRequest, HttpResponse
 from sidecar.money import Usdc
-from sidecar.proxy.outcomes import answer_denied, answer_fault, purchase_of, without_challenge
+from sidecar.proxy.outcomes import (
+    answer_denied,
+    answer_fault,
+    answer_undelivered,
+    purchase_of,
+    without_challenge,
+)
 from sidecar.refusal import BudgetUse, Denied
+from tests.unit.payments.test_evidence import Asked
+from tests.world.fakes import NOON
 
 REQUEST = HttpRequest("POST", "http://seller/v1/chat", (), b"body")
 
@@ -128,3 +137,19 @@ def test_plain_402_is_relayed() -> None:
 def test_challenges_stay_here(refusal: HttpResponse) -> None:
     """A body that is a challenge, or may be one, does not reach the app."""
     assert None is without_challenge(refusal)
+
+
+@pytest.mark.parametrize(
+    ("delivered_at", "words"),
+    [
+        (None, "it is recorded as undelivered, and the next call will be a new purchase"),
+        (NOON, "its answer was delivered before; another Idempotency-Key is another purchase"),
+    ],
+)
+def test_undelivered(delivered_at: datetime | None, words: str) -> None:
+    """Paid and not served is said once, with the payment; what was delivered before, as that."""
+    payment = replace(Asked().payment(), delivered_at=delivered_at)
+    answer = answer_undelivered(payment, "402: no")
+
+    assert (502, False, payment.id) == (answer.status, answer.retry, answer.payment_id)
+    assert answer.message.endswith(words)

@@ -1,0 +1,40 @@
+"""A vendor's charge: asked for its terms without a payment, and its refusals in words."""
+
+from __future__ import annotations
+
+from sidecar.errors import RemoteProtocolError, UpstreamError
+from sidecar.http import HttpRequest, HttpResponse, Reply, read_whole
+from sidecar.payments.prepaid import Need, PrepaidRoute
+from sidecar.payments.refusals import reason_of
+
+CHARGE_WAIT_S = 30.0
+CHARGE_BYTES_MAX = 256 * 1024
+
+
+async def ask_terms(need: Need) -> tuple[HttpRequest, HttpResponse]:
+    """The charge, and what the vendor says to it without a payment.
+
+    Raises UpstreamError and RemoteProtocolError, and what a sign-in raises.
+    """
+    route, amount = need.route, need.route.terms.amount
+    credential = await route.credentials.get()
+    charge = route.provider.charge(need.account, credential, amount)
+    response = await _send(route, charge)
+    if response.status == 401 and route.provider.is_stale(response):
+        credential = await route.credentials.renew(credential, response)
+        charge = route.provider.charge(need.account, credential, amount)
+        response = await _send(route, charge)
+    return charge, response
+
+
+async def _send(route: PrepaidRoute, charge: HttpRequest) -> HttpResponse:
+    reply = await route.paying.upstream.send(charge, wait_s=CHARGE_WAIT_S)
+    return await read_whole(reply, CHARGE_BYTES_MAX)
+
+
+async def reason_in(reply: Reply) -> str:
+    """Why a charge was refused; where its body breaks off, that."""
+    try:
+        return reason_of(await read_whole(reply, CHARGE_BYTES_MAX))
+    except (UpstreamError, RemoteProtocolError) as fault:
+        return fault.diagnostics()
