@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from sidecar.config.model import Config, RouteConfig
+from sidecar.config.model import RouteConfig
 from sidecar.errors import ConfigError
 from sidecar.http import Upstream
-from sidecar.ledger.model import Budget
 from sidecar.payments.balances import Source
 from sidecar.payments.credentials import Credentials
 from sidecar.payments.order import PayingRoute
@@ -59,7 +58,6 @@ def prepaid_route(
     paying: PayingRoute | None,
     credentials: Credentials,
     unbounded: Upstream,
-    budgets: tuple[Budget, ...],
 ) -> PrepaidRoute | None:
     """What buys credit for this route; None where nothing does.
 
@@ -78,14 +76,9 @@ def prepaid_route(
     )
     vendor: Prepaid = provider
     source = Source(route.name, vendor, unbounded, credentials.get)
-    return PrepaidRoute(paying, vendor, credentials, source, budgets, terms)
+    return PrepaidRoute(paying, vendor, credentials, source, route.budgets, terms)
 
 
 def schemes(config: RouteConfig) -> frozenset[str]:
     """How the route may pay: only LibertAI is given an authorization that it may use in part."""
     return frozenset({"exact", "upto"} if config.provider == "libertai" else {"exact"})
-
-
-def rpc_urls(config: Config) -> dict[str, str]:
-    """The endpoint that wallets ask, by network: the first of each."""
-    return {name: chain.rpc[0] for name, chain in config.chains.items()}

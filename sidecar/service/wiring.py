@@ -66,9 +66,7 @@ class Wiring:
             response_wait_s=config.response_wait_s,
             budgets=config.budgets,
             paying=paying,
-            prepaid=vendors.prepaid_route(
-                config, provider, paying, credentials, unbounded, config.budgets
-            ),
+            prepaid=vendors.prepaid_route(config, provider, paying, credentials, unbounded),
             secrets=() if api_key is None else (api_key.reveal(),),
             source=Source(config.name, provider, unbounded, credentials.get),
             query="useCredits=1" if config.use_credits else "",

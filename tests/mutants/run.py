@@ -9,7 +9,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.mutants.mutant import Mutant
@@ -23,8 +25,9 @@ TIME_MAX_S = 300
 BROKEN = ("NameError", "SyntaxError", "ImportError", "IndentationError")
 
 
-def survives(mutant: Mutant) -> str:
-    """Empty when the bug is caught; else what happened."""
+@contextmanager
+def planted(mutant: Mutant) -> Iterator[Path | None]:
+    """A copy of the tree with this bug in it; None where its place is not there exactly once."""
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder)
         for name in COPIED:
@@ -36,8 +39,17 @@ def survives(mutant: Mutant) -> str:
         target = tree / mutant.file
         text = target.read_text()
         if text.count(mutant.old) != 1:
-            return f"its place in {mutant.file} is not there exactly once: update the list"
+            yield None
+            return
         target.write_text(text.replace(mutant.old, mutant.new))
+        yield tree
+
+
+def survives(mutant: Mutant) -> str:
+    """Empty when the bug is caught; else what happened."""
+    with planted(mutant) as tree:
+        if tree is None:
+            return f"its place in {mutant.file} is not there exactly once: update the list"
         run = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *mutant.tests],
             cwd=tree,

@@ -7,17 +7,14 @@ at most a minute on one core, and prints after how many seeds it was found.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from tests.mutants.mutant import Mutant
 from tests.mutants.mutants import MUTANTS
-from tests.mutants.run import COPIED, IGNORED, ROOT
+from tests.mutants.run import planted
 
 WAIT_S = 60
 # Their code is not part of the simulation: the proxy's delivery, sign-ins, Solana.
@@ -91,19 +88,9 @@ OWN = (
 
 def found(mutant: Mutant) -> str:
     """After how many seeds and seconds the bug was seen, and by which invariant; or nothing."""
-    with tempfile.TemporaryDirectory() as folder:
-        tree = Path(folder)
-        for name in COPIED:
-            source = ROOT / name
-            if source.is_dir():
-                shutil.copytree(source, tree / name, ignore=IGNORED)
-            else:
-                shutil.copy(source, tree / name)
-        target = tree / mutant.file
-        text = target.read_text()
-        if text.count(mutant.old) != 1:
+    with planted(mutant) as tree:
+        if tree is None:
             return f"its place in {mutant.file} is not there exactly once"
-        target.write_text(text.replace(mutant.old, mutant.new))
         began_s = time.monotonic()
         run = subprocess.run(
             [sys.executable, "-m", "tests.simulation.run", "0", str(WAIT_S)],
