@@ -8,8 +8,12 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from datetime import UTC, datetime
+from collections import deque
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+# It goes on while the machine sleeps, as the wall clock does: to wake up is no jump.
+_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class Clock(Protocol):
@@ -43,10 +47,51 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic_s(self) -> float:
-        return time.monotonic()
+        return time.clock_gettime(_STEADY)
 
     async def sleep(self, duration_s: float) -> None:
         await asyncio.sleep(duration_s)
+
+
+class WatchedClock:
+    """A clock that remembers how its wall ran against its own steady count.
+
+    The wall clock may be set while a payment is young. What it was stamped with is then no
+    measure of its age; ``since`` is one, for as long as this process lives.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        # How far the wall was ahead of the count in whole seconds, and until when at least: each
+        # lead is lower than those that came after it, so the first that still counts is the lowest.
+        self._leads: deque[tuple[int, float]] = deque()
+
+    def now(self) -> datetime:
+        wall, count_s = self._clock.now(), self._clock.monotonic_s()
+        lead_s = round(wall.timestamp() - count_s)
+        leads = self._leads
+        while leads and leads[-1][0] >= lead_s:
+            leads.pop()
+        leads.append((lead_s, count_s))
+        return wall
+
+    def monotonic_s(self) -> float:
+        return self._clock.monotonic_s()
+
+    async def sleep(self, duration_s: float) -> None:
+        await self._clock.sleep(duration_s)
+
+    def since(self, duration: timedelta) -> datetime:
+        """The moment that nothing is stamped before that this clock told within the duration.
+
+        Where the wall was never set, this long ago. Always ask for the same duration: what is
+        older is forgotten.
+        """
+        wall, leads = self.now(), self._leads
+        began_s = leads[-1][1] - duration.total_seconds()
+        while leads[0][1] < began_s:
+            leads.popleft()
+        return min(wall - duration, datetime.fromtimestamp(began_s + leads[0][0], UTC))
 
 
 class SystemEntropy:

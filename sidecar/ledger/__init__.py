@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from sidecar.ledger.model import Budget, Change, Intent, PayeePin, Payment, Proof, Purchase
+from sidecar.ledger.model import Asked, Budget, Change, Intent, PayeePin, Payment, Proof, Purchase
 from sidecar.refusal import BudgetUse, Denied
 from sidecar.x402.types import Authorization
 
@@ -44,7 +44,8 @@ class Ledger(Protocol):
     ) -> Denied | None:
         """RESERVED -> AUTHORIZED: durable before anything signed may leave.
 
-        Denied: ``frozen``; then the payment is RESERVED as before.
+        Denied: ``frozen``, and ``approval`` where the intent had an ``ask_until`` and nobody
+        approved it; then the payment is RESERVED as before.
         """
         ...
 
@@ -56,7 +57,10 @@ class Ledger(Protocol):
         ...
 
     async def void(self, payment_id: str, proof: Proof, at: datetime) -> Change:
-        """RESERVED or AUTHORIZED -> VOIDED, its amount free again. Terminal: returned as it is."""
+        """RESERVED or AUTHORIZED -> VOIDED, its amount free again. Terminal: returned as it is.
+
+        A person's word voids only what has expired, with a margin (``resolutions``).
+        """
         ...
 
     async def claim(
@@ -128,6 +132,28 @@ class Ledger(Protocol):
 
     async def frozen_since(self) -> datetime | None:
         """Since when nothing may be signed; None where it may."""
+        ...
+
+    async def approved(self, payment_id: str) -> bool | None:
+        """What a person said to a payment with an ``ask_until``; None: nothing so far."""
+        ...
+
+    async def asked(self) -> tuple[Asked, ...]:
+        """Every payment that waits for a person's word, oldest first."""
+        ...
+
+    async def decide(
+        self, payment_id: str, by: str, at: datetime, *, approve: bool
+    ) -> Payment | Denied:
+        """The word of ``by`` on a payment that waits for it. Denied: ``not_waiting``."""
+        ...
+
+    async def rehearse(self, payment: Payment, at: datetime) -> Denied | None:
+        """Shadow mode: book a reserved payment as made and delivered, in one go, unsigned.
+
+        One that was booked so before stays as it is. Denied: what ``authorize`` says; then the
+        payment is RESERVED as before.
+        """
         ...
 
     async def check_writable(self) -> None:

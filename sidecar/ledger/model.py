@@ -154,6 +154,8 @@ class Intent:
     undelivered_since: datetime | None = None
     pin_place: str | None = None  # where the payee is pinned; None: the config names the payees
     price: PriceRule | None = None
+    # Set: a person has to approve it, until then at most.
+    ask_until: datetime | None = None
 
     @property
     def payee(self) -> str:
@@ -168,7 +170,8 @@ class Proof:
     ``kind``: receipt (the seller's, with 2xx), served (2xx without a receipt: unconfirmed),
     upfront (a receipt with an error answer), chain (the transfer was seen), expired (finalized
     chain time is past validBefore and a finalized read says unused), canceled (finalized),
-    unsigned (nothing was ever signed).
+    unsigned (nothing was ever signed), rehearsed (shadow mode: nothing was signed either),
+    person (somebody says so, where no chain does).
     """
 
     kind: str
@@ -176,8 +179,11 @@ class Proof:
 
     @property
     def confirmed(self) -> bool:
-        """Whether somebody vouched for the transfer: ``served`` is only our reading of a 2xx."""
-        return self.kind != "served"
+        """Whether somebody vouched for the transfer: ``served`` is only our reading of a 2xx.
+
+        A person vouches for it by naming its transaction.
+        """
+        return bool(self.transaction) if self.kind == "person" else self.kind != "served"
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +210,14 @@ class Payment:
     delivered_at: datetime | None
     closed_at: datetime | None  # given up as paid and undelivered
     confirmed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A reserved payment that a person may approve, until then."""
+
+    payment: Payment
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,14 @@ sqlite_rules      what speaks against a new payment
 sqlite_pins       the payee that each route is used to
 sqlite_prices     what each route is used to pay
 sqlite_freeze     the switch that stops all signing
-sqlite_desk       the pins and the switch, changed by hand
+sqlite_approvals  what waits for a person's word
+sqlite_rehearsal  shadow mode's one move
+sqlite_desk       pins, switch and approvals, changed by hand; what a person settles
 sqlite_lists      questions
 sqlite_rows       values to columns, rows to values
 sqlite_audit      the books against their events, when a ledger is opened
 sqlite_instances  which processes live, and so what they hold
+sqlite_marks      how far they had come, kept outside of the file
 sqlite_file       the file: made, recognised, hardened; its faults in a person's words
 sqlite_schema     the tables
 """
@@ -25,13 +28,16 @@ from datetime import datetime
 from pathlib import Path
 
 from sidecar.ledger import (
+    sqlite_approvals,
     sqlite_budgets,
     sqlite_file,
     sqlite_freeze,
     sqlite_lists,
+    sqlite_marks,
     sqlite_pins,
+    sqlite_rehearsal,
 )
-from sidecar.ledger.model import Budget, Change, Intent, PayeePin, Payment, Proof, Purchase
+from sidecar.ledger.model import Asked, Budget, Change, Intent, PayeePin, Payment, Proof, Purchase
 from sidecar.ledger.sqlite_audit import audit
 from sidecar.ledger.sqlite_books import Books
 from sidecar.ledger.sqlite_instances import Instances
@@ -168,6 +174,28 @@ class SqliteLedger:
             lambda books: sqlite_freeze.frozen_since(books.connection), writes=False
         )
 
+    async def approved(self, payment_id: str) -> bool | None:
+        return await self._writer.do(
+            lambda books: sqlite_approvals.approved(books.connection, payment_id), writes=False
+        )
+
+    async def asked(self) -> tuple[Asked, ...]:
+        return await self._writer.do(
+            lambda books: sqlite_approvals.asked(books.connection), writes=False
+        )
+
+    async def decide(
+        self, payment_id: str, by: str, at: datetime, *, approve: bool
+    ) -> Payment | Denied:
+        return await self._writer.do(
+            lambda books: sqlite_approvals.decide(
+                books.connection, payment_id, by, at, approve=approve
+            )
+        )
+
+    async def rehearse(self, payment: Payment, at: datetime) -> Denied | None:
+        return await self._writer.do(lambda books: sqlite_rehearsal.rehearse(books, payment, at))
+
     async def check_writable(self) -> None:
         await self._writer.do(lambda books: books.probe())
 
@@ -190,10 +218,11 @@ def open_books(path: Path, instance: str, lock_wait_s: float) -> Books:
         instances = Instances(file, instance, lock_wait_s)
         undo.callback(instances.leave)
         with instances.alone():
+            sqlite_file.require_whole(file)
             sqlite_file.make(file)
             connection = sqlite_file.connect(file, lock_wait_s)
             undo.callback(connection.close)
-            instances.join()
+            instances.join(sqlite_marks.last_event(connection))
         books = Books(connection, instances, file)
         books.require_new_instance()
         undo.pop_all()

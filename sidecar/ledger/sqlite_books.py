@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from sidecar.errors import LedgerError
-from sidecar.ledger import sqlite_budgets, sqlite_freeze, sqlite_lists, sqlite_rules
+from sidecar.ledger import (
+    sqlite_approvals,
+    sqlite_budgets,
+    sqlite_freeze,
+    sqlite_lists,
+    sqlite_rules,
+)
 from sidecar.ledger.model import (
     TRANSITIONS,
     Change,
@@ -23,10 +29,12 @@ from sidecar.ledger.model import (
     Proof,
     Purchase,
 )
+from sidecar.ledger.resolutions import voids
 from sidecar.ledger.sqlite_instances import Instances
 from sidecar.ledger.sqlite_rows import (
     authorization_columns,
     milliseconds,
+    moment,
     payment_of,
     reserved_columns,
     reserved_payment,
@@ -36,10 +44,7 @@ from sidecar.ledger.sqlite_rows import (
 from sidecar.refusal import Denied
 from sidecar.x402.types import Authorization
 
-# What opens the one door to VOIDED: proof that the authorization can never settle. Where none
-# was written down, nothing was signed, and that is proof enough.
-_VOIDING = frozenset({"expired", "canceled"})
-_POSTING = frozenset({"receipt", "served", "upfront", "chain"})
+_POSTING = frozenset({"receipt", "served", "upfront", "chain", "person", "rehearsed"})
 
 _INSERT = """
 INSERT INTO payments (
@@ -89,6 +94,7 @@ class Books:
         self.connection = connection
         self.instances = instances
         self._path = path
+        self.said_by: dict[str, str] = {}  # {"by": name} where a person makes the moves
         self._identity = _identity(path)
 
     def reserve(self, intent: Intent, at: datetime) -> Payment | Denied:
@@ -113,6 +119,7 @@ class Books:
         # Word for word what the audit puts together from the row.
         detail = f'{{"amount":{intent.amount.atomic},"windows":{windows_json}}}'
         self.connection.execute(_TELL, (at_ms, made.lastrowid, "reserved", detail))
+        sqlite_approvals.ask(self.connection, intent, at_ms)
         return reserved_payment(intent, at_ms)
 
     def _bind(self, intent: Intent, at_ms: int) -> Payment | Denied | int:
@@ -142,14 +149,12 @@ class Books:
         at_ms = milliseconds(at)
         row = self._find(payment_id)
         _permit(row, PaymentState.AUTHORIZED)
+        denied = sqlite_approvals.refusal(self.connection, row)
+        if denied is not None:
+            return denied
         self._change(_AUTHORIZE, at_ms, *authorization_columns(authorization), payment_id)
-        self._tell(
-            row,
-            "authorized",
-            at_ms,
-            network=authorization.network,
-            identity=authorization.identity,
-        )
+        known_as = {"network": authorization.network, "identity": authorization.identity}
+        self._tell(row, "authorized", at_ms, **known_as)
         return None
 
     def post(self, payment_id: str, proof: Proof, at: datetime) -> Change:
@@ -179,8 +184,9 @@ class Books:
 
     def _void(self, row: sqlite3.Row, proof: Proof, at_ms: int) -> None:
         _permit(row, PaymentState.VOIDED)
+        # The one door to VOIDED: what was signed can never settle, or nothing was signed.
         unsigned = row["state"] == PaymentState.RESERVED and proof.kind == "unsigned"
-        if not unsigned and proof.kind not in _VOIDING:
+        if not unsigned and not voids(proof, payment_of(row).authorization, moment(at_ms)):
             raise LedgerError(
                 f"payment {row['id']} is {row['state']}: {proof.kind!r} does not prove that it "
                 "can never be paid"
@@ -237,7 +243,7 @@ class Books:
         assert changed == 1, "the row was not in the state that it was found in"
 
     def _tell(self, row: sqlite3.Row, kind: str, at_ms: int, **detail: Any) -> None:
-        self.connection.execute(_TELL, (at_ms, row["seq"], kind, to_json(detail)))
+        self.connection.execute(_TELL, (at_ms, row["seq"], kind, to_json(detail | self.said_by)))
 
     def require_file(self) -> None:
         """LedgerError when the file is not at its path any more: writing to it would be lost."""

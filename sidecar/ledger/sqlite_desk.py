@@ -1,20 +1,32 @@
 """What a person changes in a ledger file, beside whoever pays from it, or when nobody does.
 
-Each change is one transaction of its own. Nobody who pays remembers pins or the freeze from one
-payment to the next, so what is changed here holds from the next look on, in every process.
+Each change is one transaction of its own. Nobody who pays remembers pins, the freeze or approvals
+from one look to the next, so what is changed here holds from then on, in every process.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sidecar.ledger import sqlite_file, sqlite_freeze, sqlite_pins
-from sidecar.ledger.model import PayeePin
+from sidecar.errors import LedgerError
+from sidecar.ledger import (
+    sqlite_approvals,
+    sqlite_file,
+    sqlite_freeze,
+    sqlite_lists,
+    sqlite_pins,
+)
+from sidecar.ledger.model import Asked, PayeePin, Payment, Proof
+from sidecar.ledger.resolutions import Resolution, objection
+from sidecar.ledger.sqlite_books import Books
 from sidecar.ledger.sqlite_instances import Instances
+from sidecar.ledger.sqlite_rows import payment_of
+from sidecar.refusal import Denied
 
 LOCK_WAIT_S = 5.0
 
@@ -33,11 +45,7 @@ def unfreeze(path: Path) -> datetime | None:
 
 def pins(path: Path) -> tuple[PayeePin, ...]:
     """``Ledger.pins``."""
-    sqlite_file.require_library()
-    with (
-        sqlite_file.explained(path),
-        closing(sqlite_file.read_only(path.resolve())) as connection,
-    ):
+    with _reading(path) as connection:
         return sqlite_pins.pins(connection)
 
 
@@ -45,6 +53,97 @@ def forget_pins(path: Path, route: str) -> tuple[PayeePin, ...]:
     """``Ledger.forget_pins``."""
     with _changing(path) as connection:
         return sqlite_pins.forget(connection, route)
+
+
+def asked(path: Path) -> tuple[Asked, ...]:
+    """``Ledger.asked``."""
+    with _reading(path) as connection:
+        return sqlite_approvals.asked(connection)
+
+
+def decide(
+    path: Path, payment_id: str, by: str, at: datetime, *, approve: bool
+) -> Payment | Denied:
+    """``Ledger.decide``."""
+    with _changing(path) as connection:
+        return sqlite_approvals.decide(connection, payment_id, by, at, approve=approve)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A payment, and whether a live request is being served by it."""
+
+    payment: Payment
+    held: bool
+
+
+def find(path: Path, payment_id: str) -> Found | None:
+    """The payment with this id; None where there is none."""
+    with _reading(path) as connection:
+        row = sqlite_lists.find(connection, payment_id)
+    if row is None:
+        return None
+    return Found(payment_of(row), _nobody(path.resolve()).is_held(row["holder"]))
+
+
+def resolve(
+    path: Path, payment_id: str, resolution: Resolution, proof: Proof, by: str, at: datetime
+) -> Payment | Denied:
+    """The word of ``by`` on a payment that nothing else settles, with what speaks for it.
+
+    Denied as ``resolutions.objection`` says; LedgerError where there is no such payment.
+    """
+    with _changing(path) as connection:
+        file = path.resolve()
+        books = Books(connection, _nobody(file), file)
+        books.said_by = {"by": by}
+        row = sqlite_lists.find(connection, payment_id)
+        if row is None:
+            raise LedgerError(f"there is no payment {payment_id}")
+        held = books.instances.is_held(row["holder"])
+        denied = objection(payment_of(row), resolution, held, at)
+        if denied is not None:
+            return denied
+        match resolution:
+            case Resolution.POSTED:
+                books.post(payment_id, proof, at)
+            case Resolution.VOIDED:
+                books.void(payment_id, proof, at)
+            case Resolution.CREDITED:
+                books.deliver(payment_id, at)
+            case Resolution.LOST:
+                books.give_up(payment_id, at)
+        row = sqlite_lists.find(connection, payment_id)
+        assert row is not None
+        return payment_of(row)
+
+
+def resolvers(path: Path, payments: Iterable[Payment]) -> Mapping[str, str]:
+    """Who settled each of these payments, by its id, where a person did."""
+    with _reading(path) as connection:
+        found = {each.id: sqlite_lists.resolver(connection, each.id) for each in payments}
+    return {payment_id: name for payment_id, name in found.items() if name is not None}
+
+
+def top_ups(path: Path) -> tuple[Payment, ...]:
+    """Every payment that bought credit, or may have."""
+    with _reading(path) as connection:
+        return sqlite_lists.top_ups(connection)
+
+
+def _nobody(file: Path) -> Instances:
+    """The instances of the ledger, as seen by one that holds nothing."""
+    return Instances(file, "desk", LOCK_WAIT_S)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    sqlite_file.require_library()
+    with (
+        sqlite_file.explained(path),
+        closing(sqlite_file.read_only(path.resolve())) as connection,
+    ):
+        yield connection
 
 
 @contextmanager
@@ -55,7 +154,7 @@ def _changing(path: Path) -> Iterator[sqlite3.Connection]:
         sqlite_file.make_directory(file)
         # The pages and the books are not checked: a switch that stops paying must not wait, nor
         # fail where paying would.
-        with Instances(file, "desk", LOCK_WAIT_S).alone():
+        with _nobody(file).alone():
             if not file.exists():
                 sqlite_file.make(file)
             connection = sqlite_file.connect(file, LOCK_WAIT_S)

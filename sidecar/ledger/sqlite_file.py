@@ -13,7 +13,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from sidecar.errors import LedgerError
-from sidecar.ledger import sqlite_schema
+from sidecar.ledger import sqlite_marks, sqlite_schema
 
 # What SQLite and the system raise; a text that has no bytes (half of a surrogate pair), and bytes
 # that are no text, as where SQLite quotes what it found in a damaged file.
@@ -133,12 +133,25 @@ def connect(path: Path, lock_wait_s: float) -> sqlite3.Connection:
 
 def read_only(path: Path) -> sqlite3.Connection:
     """Open a ledger to look at it, beside whoever is writing."""
+    marks = sqlite_marks.read(path)
     with ExitStack() as undo:
         connection = reader(path)
         undo.callback(connection.close)
+        # A list that lacks payments must not look like a whole one.
+        sqlite_marks.require_reached(connection, path, marks)
         recognise(connection, path)
         undo.pop_all()
     return connection
+
+
+def require_whole(path: Path) -> None:
+    """LedgerError when events that were committed are not there any more, or the file is not."""
+    marks = sqlite_marks.read(path)
+    if not path.exists() or path.stat().st_size == 0:
+        sqlite_marks.require_reached(None, path, marks)
+        return
+    with closing(reader(path)) as connection:
+        sqlite_marks.require_reached(connection, path, marks)
 
 
 def reader(path: Path) -> sqlite3.Connection:

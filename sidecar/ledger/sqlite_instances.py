@@ -4,6 +4,7 @@ Each holds a lock on a file of its own, ``<ledger>.instances/<instance>.lock``, 
 lives. The lock falls with its process, however that ends, so a lock that can be taken, or a
 file that is not there, means death. Looking takes a shared lock: two that look at once must not
 take each other for the owner. Network file systems keep no such locks; a ledger is a local file.
+The file also keeps its owner's mark (sqlite_marks), and outlives it for as long as that is needed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sidecar.errors import LedgerError
+from sidecar.ledger import sqlite_marks
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
 _PAUSE_S = 0.01
@@ -29,7 +31,8 @@ class Instances:
         if _NAME.fullmatch(own) is None:
             raise LedgerError(f"not an instance id, which is also the name of a file: {own!r}")
         self.own = own
-        self._directory = ledger.with_name(f"{ledger.name}.instances")
+        self._ledger = ledger
+        self._directory = sqlite_marks.directory_of(ledger)
         self._lock_wait_s = lock_wait_s
         self._lock: int | None = None
 
@@ -44,16 +47,25 @@ class Instances:
         finally:
             os.close(directory)
 
-    def join(self) -> None:
-        """Be alive from now on; clears away what the dead left. Call it ``alone``."""
+    def join(self, last_event: int) -> None:
+        """Be alive from now on; clears away what the dead left. Call it ``alone``.
+
+        ``last_event``: how far the ledger has come, no less than any mark that is cleared away.
+        """
+        if self.is_alive(self.own):
+            raise LedgerError(f"another process has the ledger open as {self.own!r}")
+        self._lock = os.open(self._file(self.own), os.O_RDWR | os.O_CREAT, 0o600)
+        self._wait_for(self._lock)
+        # Before the marks of the dead go: what they knew may still be in the log alone.
+        self.record(last_event)
         for left in self._directory.glob("*.lock"):
             if not self.is_alive(left.stem):
                 left.unlink(missing_ok=True)
-        try:
-            self._lock = os.open(self._file(self.own), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            raise LedgerError(f"another process has the ledger open as {self.own!r}") from None
-        self._wait_for(self._lock)
+
+    def record(self, last_event: int) -> None:
+        """Remember outside of the ledger that it has come as far as this event."""
+        assert self._lock is not None
+        sqlite_marks.write(self._lock, last_event)
 
     def is_alive(self, instance: str) -> bool:
         """Whether this instance can still finish what it holds. Its own always can."""
@@ -76,10 +88,12 @@ class Instances:
         return holder is not None and self.is_alive(holder)
 
     def leave(self) -> None:
-        """Go in peace: the lock and its file are gone."""
+        """Go in peace: the lock falls, and its file goes, unless its mark is still of use."""
         if self._lock is not None:
             try:
-                self._file(self.own).unlink(missing_ok=True)
+                # Others may have kept the log from being folded into the ledger.
+                if not self._has_log():
+                    self._file(self.own).unlink(missing_ok=True)
             finally:
                 self.abandon()
 
@@ -88,6 +102,12 @@ class Instances:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def _has_log(self) -> bool:
+        try:
+            return Path(f"{self._ledger}-wal").stat().st_size > 0
+        except FileNotFoundError:
+            return False
 
     def _file(self, instance: str) -> Path:
         return self._directory / f"{instance}.lock"

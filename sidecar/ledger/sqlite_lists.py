@@ -45,7 +45,34 @@ WHERE purchase_key = ? AND purpose = 'top_up' AND state <> 'voided' AND reserved
 _NEWEST_TOP_UP = """
 SELECT * FROM payments WHERE purchase_key = ? AND purpose = 'top_up' ORDER BY seq DESC LIMIT 1
 """
+_TOP_UPS = "SELECT * FROM payments WHERE purpose = 'top_up' ORDER BY seq"
+_FIND = "SELECT * FROM payments WHERE id = ?"
+# The second condition on the kind lets SQLite use the index of what happens once.
+_RESOLVER = """
+SELECT json_extract(detail, '$.by') FROM events
+WHERE payment = (SELECT seq FROM payments WHERE id = ?) AND kind <> 'claimed'
+  AND (kind = 'posted' OR kind = 'voided' OR kind = 'delivered' OR kind = 'closed')
+  AND json_extract(detail, '$.by') IS NOT NULL
+ORDER BY seq DESC LIMIT 1
+"""
 _NEWEST = "SELECT * FROM payments WHERE reserved_at >= ? ORDER BY seq DESC LIMIT ?"
+
+
+def find(connection: sqlite3.Connection, payment_id: str) -> sqlite3.Row | None:
+    """The row of this payment; None where there is none."""
+    row: sqlite3.Row | None = connection.execute(_FIND, (payment_id,)).fetchone()
+    return row
+
+
+def resolver(connection: sqlite3.Connection, payment_id: str) -> str | None:
+    """Who said last what became of this payment; None where nobody had to."""
+    row = connection.execute(_RESOLVER, (payment_id,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def top_ups(connection: sqlite3.Connection) -> tuple[Payment, ...]:
+    """Every payment for credit, oldest first."""
+    return tuple(map(payment_of, connection.execute(_TOP_UPS)))
 
 
 def in_doubt(connection: sqlite3.Connection) -> tuple[Payment, ...]:

@@ -10,7 +10,7 @@ SQLite builds a table for each IN, on each write: that alone took a tenth of a r
 from __future__ import annotations
 
 APPLICATION_ID = 0x78343032  # "x402"
-VERSION = 2
+VERSION = 3
 
 _PAYMENTS = """
 CREATE TABLE payments (
@@ -120,6 +120,7 @@ CREATE TABLE events (
   kind TEXT NOT NULL CHECK (
     kind = 'reserved' OR kind = 'authorized' OR kind = 'posted' OR kind = 'voided'
     OR kind = 'confirmed' OR kind = 'claimed' OR kind = 'delivered' OR kind = 'closed'
+    OR kind = 'asked' OR kind = 'approved' OR kind = 'refused'
   ),
   detail TEXT NOT NULL CHECK (json_valid(detail))
 ) STRICT

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sidecar.errors import LedgerError
+from sidecar.ledger import sqlite_marks
 from sidecar.ledger.sqlite_books import Books
 from sidecar.ledger.sqlite_file import explain
 from sidecar.refusal import Denied
@@ -150,7 +151,10 @@ class Writer:
             # Readers do not wait for another process's write, nor for a disk to be writable.
             connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
             answers = [self._step(books, job) for job in jobs]
+            last_event = sqlite_marks.last_event(connection) if writes else None
             connection.execute("COMMIT")
+            if last_event is not None:
+                books.instances.record(last_event)
             return answers
         except Exception as fault:  # a thread has nobody above it: its callers hear of it
             if connection.in_transaction:

@@ -68,6 +68,38 @@ class PaymentDenied:
 
 
 @dataclass(frozen=True, slots=True)
+class PaymentRehearsed:
+    """Shadow mode: every rule allowed it, and it would have been paid."""
+
+    payment: Payment
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalAsked:
+    """A payment over its route's threshold waits for a person, until then."""
+
+    payment: Payment
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalEnded:
+    """It waits no more. ``outcome``: approved, or the rule that ended it, or failed."""
+
+    payment: Payment
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookFailed:
+    """A webhook could not be told of a payment that waits; it goes on waiting."""
+
+    route: str
+    payment_id: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class ToppedUp:
     """A top-up of a route's account ended.
 
@@ -129,6 +161,20 @@ class WalletBalanceObserved:
 
 
 @dataclass(frozen=True, slots=True)
+class DriftMeasured:
+    """How far a wallet's chain and the ledger are apart, since the process started.
+
+    ``foreign``: left, and no payment explains it. ``missing``: posted, and never left.
+    """
+
+    wallet: str
+    network: str
+    foreign: Usdc
+    missing: Usdc
+    measured_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerWriteFailed:
     """The ledger could not commit: nothing is signed while this lasts."""
 
@@ -170,6 +216,18 @@ class RequestServed:
     detail: str = ""  # one sentence, where something went wrong
 
 
+@dataclass(frozen=True, slots=True)
+class RequestsRefused:
+    """Requests, or connections, that were refused before anything knew of them as requests.
+
+    ``reason``: malformed, framing, version, body, head_too_large, head_overdue, connections,
+    strangers. ``count``: how many since the last such event.
+    """
+
+    reason: str
+    count: int
+
+
 Event: TypeAlias = (
     PaymentReserved
     | PaymentPosted
@@ -178,16 +236,22 @@ Event: TypeAlias = (
     | PaymentInDoubt
     | PaymentUndelivered
     | PaymentDenied
+    | PaymentRehearsed
+    | ApprovalAsked
+    | ApprovalEnded
+    | WebhookFailed
     | ToppedUp
     | TopUpsStopped
     | SignedIn
     | BalanceObserved
     | CostObserved
     | WalletBalanceObserved
+    | DriftMeasured
     | LedgerWriteFailed
     | ClockSkewMeasured
     | TaskFailed
     | RequestServed
+    | RequestsRefused
 )
 Emit: TypeAlias = Callable[[Event], None]
 

@@ -18,10 +18,12 @@ def intent_for(
     required: PaymentRequired,
     allowed: Allowed,
     payment_id: str,
+    at: datetime,
     undelivered_since: datetime,
 ) -> Intent:
     """The payment that is about to be made."""
     candidate, route = allowed.candidate, order.route
+    approval = route.approval
     return Intent(
         id=payment_id,
         purchase=order.purchase,
@@ -41,6 +43,7 @@ def intent_for(
         # A policy that names payees has checked this one already.
         pin_place=None if route.policy.pay_to else route.place_of(order.request),
         price=_price_rule(route, order.request),
+        ask_until=approval.ask_until(candidate.amount, at) if approval else None,
     )
 
 

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from sidecar.http import HttpRequest, Reply, Upstream
 from sidecar.ledger.model import Breaker, Budget, Payment, Purchase, TopUpRule
+from sidecar.payments.approvals import ApprovalRule
 from sidecar.policy import Policy
 from sidecar.refusal import Denied
 from sidecar.wallets import PaymentSigner
@@ -25,6 +26,7 @@ class PayingRoute:
 
     ``place_of``: where a request's payee is pinned, at a vendor that has several.
     ``price_jump_max``: how many times the usual price is too much; None: any is allowed.
+    ``approval``: what a person has to approve. ``shadow``: everything but signing and paying.
     """
 
     name: str
@@ -36,6 +38,8 @@ class PayingRoute:
     chain: Upstream  # where the wallet may ask about its chain
     place_of: Callable[[HttpRequest], str] = nowhere
     price_jump_max: Decimal | None = None
+    approval: ApprovalRule | None = None
+    shadow: bool = False
 
 
 @dataclass(slots=True)

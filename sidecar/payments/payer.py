@@ -11,17 +11,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
-from sidecar.clock import Clock, Entropy
+from sidecar.clock import Entropy, WatchedClock
 from sidecar.errors import (
     LedgerError,
     RemoteProtocolError,
     SidecarError,
     UpstreamError,
     WalletBusyError,
+    WalletError,
 )
 from sidecar.http import Reply, read_whole, run_exchange
 from sidecar.ledger import Ledger
 from sidecar.ledger.model import Payment, PaymentState, Proof
+from sidecar.payments.approvals import Approvals
 from sidecar.payments.events import (
     Emit,
     PaymentInDoubt,
@@ -32,6 +34,7 @@ from sidecar.payments.events import (
 from sidecar.payments.intents import intent_for
 from sidecar.payments.order import InDoubt, Order, Outcome, Paid, Rejected, Undelivered
 from sidecar.payments.refusals import reason_of
+from sidecar.payments.rehearsal import rehearse
 from sidecar.payments.verdict import Answered, Kept, Refused, Served, judge
 from sidecar.policy import Allowed, choose
 from sidecar.refusal import Denied
@@ -57,7 +60,7 @@ class Payer:
     def __init__(
         self,
         ledger: Ledger,
-        clock: Clock,
+        clock: WatchedClock,
         entropy: Entropy,
         prove: Callable[[Payment], Awaitable[Payment]],
         objection: Callable[[str], Denied | None],
@@ -71,18 +74,21 @@ class Payer:
         self._objection = objection  # why nothing new may be signed for this network now
         self._emit = emit
         self._undelivered_ttl = undelivered_ttl
+        self._approvals = Approvals(ledger, clock, objection, emit)
         self._unreleased: set[str] = set()
         self._releasing = asyncio.Lock()
 
     async def pay(self, order: Order, required: PaymentRequired) -> Outcome:
         """Pay for this request, or present again what was already signed for it.
 
-        Raises LedgerError when the books cannot be written and WalletError when the key cannot
-        sign; in both cases nothing new has left.
+        Raises LedgerError when the books cannot be written and WalletError when nothing can be
+        drawn up for signing; in both cases nothing new has left.
         """
         await self._release_leftovers()
-        now = self._clock.now()
-        payment = await self._ledger.claim(order.purchase, now, now - self._undelivered_ttl)
+        now, since = self._clock.now(), self._clock.since(self._undelivered_ttl)
+        # What a rehearsal has written is no payment that could be presented.
+        shadow = order.route.shadow
+        payment = None if shadow else await self._ledger.claim(order.purchase, now, since)
         if isinstance(payment, Denied):
             return payment
         if payment is None:
@@ -93,12 +99,13 @@ class Payer:
             if objection is not None:
                 return objection
             payment_id = f"pay_{self._entropy.token(16).hex()}"
-            since = now - self._undelivered_ttl
-            intent = intent_for(order, required, allowed, payment_id, since)
+            intent = intent_for(order, required, allowed, payment_id, now, since)
             reserved = await self._ledger.reserve(intent, now)
             if isinstance(reserved, Denied):
                 return reserved
             payment = reserved
+            if shadow:
+                return await rehearse(self._ledger, self._clock, self._emit, payment)
             if payment.state is PaymentState.RESERVED:
                 self._emit(PaymentReserved(payment))
                 authorized = await self._write_down(order, payment, allowed)
@@ -112,23 +119,29 @@ class Payer:
     ) -> Payment | Denied:
         """Make the authorization and its record; Denied where nothing may be signed any more."""
         try:
-            authorization = await self._authorization(order, allowed)
+            denied = await self._approvals.wait(
+                order.route.approval, payment, lambda: order.deserted
+            )
+            if denied is None:
+                authorization = await self._authorization(order, allowed)
+                denied = await order.route.signer.admit(authorization)
         except SidecarError:
             await self._drop(payment)
             raise
-        if order.deserted:
+        # Again, by the clock that has dated it: it may have been set during those waits.
+        denied = denied or self._objection(payment.network)
+        if denied is None and order.deserted:
+            denied = Denied(ABANDONED, "the app hung up before anything was signed")
+        if denied is not None:
             await self._drop(payment)
-            return Denied(ABANDONED, "the app hung up before anything was signed")
+            return denied
         now = self._clock.now()
         denied = await self._ledger.authorize(payment.id, authorization, now)
         if denied is not None:
             await self._drop(payment)
             return denied
         return replace(
-            payment,
-            state=PaymentState.AUTHORIZED,
-            authorization=authorization,
-            authorized_at=now,
+            payment, state=PaymentState.AUTHORIZED, authorization=authorization, authorized_at=now
         )
 
     async def _authorization(self, order: Order, allowed: Allowed) -> Authorization:
@@ -169,6 +182,9 @@ class Payer:
             outcome = await self._presentations(order, payment)
             held = isinstance(outcome, Paid | Rejected)
             return outcome
+        except WalletError as fault:
+            # Written down is what counts: a keeper's "no" does not prove that it never signed.
+            return await self._unserved(order, payment, fault.diagnostics(), False, None)
         finally:
             if not held:
                 # Before the app hears: its retry must find this payment free to bind to.
@@ -177,7 +193,7 @@ class Payer:
     async def _presentations(self, order: Order, payment: Payment) -> Outcome:
         route = order.route
         assert payment.authorization is not None
-        header = payment_header(payment.envelope, route.signer.sign(payment.authorization))
+        header = payment_header(payment.envelope, await route.signer.payload(payment.authorization))
         request = order.request.with_headers(header)
         ends_at = self._clock.monotonic_s() + 2 * route.response_wait_s
         delays_s = list(PRESENTATION_DELAYS_S)

@@ -58,7 +58,8 @@ class Prover:
         self._chains = chains
         self._clock = clock
         self._emit = emit
-        self._skew_s: dict[str, float] = {}
+        # The skew of each chain, and how far our clock was ahead of its own count at the time.
+        self._measured = dict.fromkeys(chains, (0.0, self._lead_s()))
 
     async def prove(self, payment: Payment) -> Payment:
         """The payment as it stands after a look at its chain: posted, voided, or unchanged."""
@@ -91,9 +92,9 @@ class Prover:
         try:
             return await run_exchange(
                 self._upstream,
-                _examination(url, payment, chain),
+                examination(url, payment, chain),
                 wait_s=RPC_WAIT_S,
-                body_bytes_max=RPC_BYTES_MAX if is_evm(chain.network) else SOLANA_BYTES_MAX,
+                body_bytes_max=bytes_max(chain.network),
             )
         except SidecarError as fault:
             return Unknown(fault.diagnostics())
@@ -111,12 +112,16 @@ class Prover:
             except SidecarError:
                 continue
             skew_s = self._clock.now().timestamp() - newest_at
-            self._skew_s[chain.network] = skew_s
+            self._measured[chain.network] = (skew_s, self._lead_s())
             self._emit(ClockSkewMeasured(chain.network, skew_s))
 
     def objection(self, network: str) -> Denied | None:
         """A refusal to sign for this network while our clock and its chain's are apart."""
-        skew_s = self._skew_s.get(network, 0.0)
+        if network not in self._measured:
+            return None
+        measured_s, lead_s = self._measured[network]
+        # Set since it was measured, it is as far off as it was set, or as it was set right.
+        skew_s = measured_s + self._lead_s() - lead_s
         if abs(skew_s) <= CLOCK_SKEW_S_MAX:
             return None
         return Denied(
@@ -125,13 +130,22 @@ class Prover:
             f"(at most {CLOCK_SKEW_S_MAX:.0f} s); set the clock, or look at the RPC endpoint",
         )
 
+    def _lead_s(self) -> float:
+        return self._clock.now().timestamp() - self._clock.monotonic_s()
 
-def _examination(
+
+def examination(
     url: str, payment: Payment, chain: Chain
 ) -> Generator[HttpRequest, HttpResponse, Finding]:
+    """How one endpoint is asked about a payment that was authorized."""
     if is_evm(chain.network):
         return evidence.examine(url, payment, chain.finality)
     return solana_evidence.examine(url, payment, chain.finality)
+
+
+def bytes_max(network: str) -> int:
+    """How long an answer of an endpoint of this network may be."""
+    return RPC_BYTES_MAX if is_evm(network) else SOLANA_BYTES_MAX
 
 
 def _newest_block_time(url: str, network: str) -> Generator[HttpRequest, HttpResponse, int]:

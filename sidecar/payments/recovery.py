@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sidecar.clock import Clock
+from sidecar.clock import WatchedClock
 from sidecar.errors import LedgerError
 from sidecar.ledger import Ledger
 from sidecar.ledger.model import Proof
@@ -21,7 +21,7 @@ class Recovery:
         self,
         ledger: Ledger,
         prover: Prover,
-        clock: Clock,
+        clock: WatchedClock,
         emit: Emit,
         undelivered_ttl: timedelta,
     ) -> None:
@@ -50,7 +50,7 @@ class Recovery:
             # Dead long ago and never seen: a seller that served for nothing.
             if payment.authorization.expires_at + CONFIRMATION_TTL > now:
                 await self._prover.prove(payment)
-        for payment in await self._ledger.undelivered(now - self._undelivered_ttl):
+        for payment in await self._ledger.undelivered(self._clock.since(self._undelivered_ttl)):
             # Nobody comes back for a top-up: it is over when its credit is seen (topups).
             if payment.purpose == "top_up":
                 continue

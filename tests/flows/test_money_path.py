@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.clock import WatchedClock
 from sidecar.ledger.model import Breaker, Budget, PaymentState, Window
 from sidecar.money import Usdc
 from sidecar.payments.events import (
@@ -266,8 +267,8 @@ async def test_local_clock_voids_nothing(world: World) -> None:
     async with world.process() as process:
         await process.call(BODY)
         ahead = world.clock.now() + timedelta(hours=3)
-        process.prover._clock = type(world.clock)(ahead)
-        process.recovery._clock = type(world.clock)(ahead)
+        clock = WatchedClock(type(world.clock)(ahead))
+        process.prover._clock = process.recovery._clock = clock
         await process.recovery.run_once()
         (row,) = await process.ledger.payments(None, 10)
 

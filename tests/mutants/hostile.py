@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Mutant
 
-N = "tests/hostile/test_challenges.py::test_nothing_outside_the_rules"
+H = "tests/hostile"
+N = f"{H}/test_challenges.py::test_nothing_outside_the_rules"
 
 HOSTILE = (
     Mutant(
@@ -104,5 +105,48 @@ HOSTILE = (
         "    if minimum > amount:\n",
         "    if False:\n",
         (f"{N}[ten times the top-up]",),
+    ),
+    Mutant(
+        "repeats whatever the seller wants repeated",
+        "sidecar/x402/encode.py",
+        "    if required.written_in.flat:\n        return (True,)",
+        "    if True:\n        return (True,)",
+        (f"{N}[an extra of 200 KB]",),
+    ),
+    Mutant(
+        "signs a nonce of any length",
+        "sidecar/siwx/message.py",
+        '_rule(r"[A-Za-z0-9]{8,64}", 64, ',
+        '_rule(r"[A-Za-z0-9]{8,}", 20_000, ',
+        (f"{H}/test_challenges.py::test_sign_ins",),
+    ),
+    Mutant(
+        "takes RTSP for HTTP",
+        "sidecar/proxy/framing.py",
+        '        return b" RTSP/" not in text or _RTSP.search(text) is None\n',
+        "        return True\n",
+        (f"{H}/test_refusals.py::test_counted[RTSP/1.0]",),
+    ),
+    Mutant(
+        "writes a line for each request of a flood",
+        "sidecar/proxy/refusals.py",
+        "        self._counts[reason] += 1\n",
+        "        self._counts[reason] += 1\n        self.tell()\n",
+        (f"{H}/test_refusals.py::test_flood",),
+    ),
+    Mutant(
+        "does not count what it refuses",
+        "sidecar/proxy/server.py",
+        "        self._server.refusals.add(reason)\n",
+        "",
+        (f"{H}/test_refusals.py::test_counted[a large head]",),
+    ),
+    Mutant(
+        "keeps a buffer of every connection",
+        "sidecar/proxy/server.py",
+        "        connection._server = self\n",
+        "        connection._server = self\n"
+        '        self.__dict__.setdefault("_all", []).append(bytearray(8_192))\n',
+        (f"{H}/test_slow_and_many.py::test_slow_and_many",),
     ),
 )

@@ -13,10 +13,10 @@ LEDGER_FAULTS = (
     Mutant(
         "answers before the commit is known",
         "sidecar/ledger/sqlite_writer.py",
-        '            connection.execute("COMMIT")\n            return answers\n',
+        '            connection.execute("COMMIT")\n            if last_event',
         "            with suppress(sqlite3.Error):\n"
         '                connection.execute("COMMIT")\n'
-        "            return answers\n",
+        "            if last_event",
         (f"{WRITES}::test_fault_ends",),
     ),
     Mutant(

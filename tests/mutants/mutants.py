@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.mutants.approvals_and_shadow import APPROVALS_AND_SHADOW
 from tests.mutants.hostile import HOSTILE
 from tests.mutants.ledger_faults import LEDGER_FAULTS
 from tests.mutants.mutant import Mutant
@@ -17,7 +18,7 @@ MUTANTS = (
     Mutant(
         "signs again while a payment is in doubt",
         "sidecar/payments/payer.py",
-        "payment = await self._ledger.claim(order.purchase, now, now - self._undelivered_ttl)",
+        "payment = None if shadow else await self._ledger.claim(order.purchase, now, since)",
         "payment = None\n"
         "        order.purchase = replace(order.purchase, key=self._entropy.token(8).hex())",
         (f"{MONEY_PATH}::test_in_doubt_binds",),
@@ -106,8 +107,8 @@ MUTANTS = (
     Mutant(
         "tops up for each that waits",
         "sidecar/payments/topups.py",
-        "        run, proving = self._runs.get(key), self._proving.get(key)\n",
-        "        run, proving = None, self._proving.get(key)\n",
+        "        run = self._runs.get(key) or self._start(need)\n",
+        "        run = self._start(need)\n",
         (f"{TOP_UPS}::test_a_thousand_at_once",),
     ),
     Mutant(
@@ -160,6 +161,7 @@ MUTANTS = (
         ("tests/unit/payments/test_solana_evidence.py",),
     ),
     *PINS_AND_FREEZE,
+    *APPROVALS_AND_SHADOW,
     *HOSTILE,
     *LEDGER_FAULTS,
 )

@@ -25,7 +25,7 @@ def path(tmp_path: Path) -> Path:
 def joined(path: Path, own: str) -> Instances:
     instances = Instances(path, own, WAIT_S)
     with instances.alone():
-        instances.join()
+        instances.join(0)
     return instances
 
 
@@ -120,7 +120,7 @@ def test_one_process_for_each_id(path: Path) -> None:
     impostor = Instances(path, "one", WAIT_S)
 
     with impostor.alone(), pytest.raises(LedgerError, match="open as 'one'"):
-        impostor.join()
+        impostor.join(0)
     impostor.leave()
 
     assert ["one.lock"] == files(path)

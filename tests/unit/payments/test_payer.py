@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from sidecar.clock import WatchedClock
 from sidecar.errors import LedgerError, UpstreamError, WalletBusyError, WalletError
 from sidecar.http import HttpRequest, read_whole
 from sidecar.ledger.model import PaymentState
 from sidecar.payments.order import InDoubt, Order, Paid, Undelivered
 from sidecar.payments.payer import ABANDONED, PRESENTATION_DELAYS_S, Payer
 from sidecar.refusal import Denied
+from sidecar.wallets import KeyHolder
 from sidecar.wallets.evm import EvmWallet
 from sidecar.x402.codec import read_payment_required
 from sidecar.x402.types import PaymentRequired
@@ -38,7 +40,7 @@ async def required(world: World) -> PaymentRequired:
 def payer(world: World, process: Process, **changes: Any) -> Payer:
     parts: dict[str, Any] = {
         "ledger": process.ledger,
-        "clock": world.clock,
+        "clock": WatchedClock(world.clock),
         "entropy": world.entropy,
         "prove": process.prover.prove,
         "objection": lambda network: None,
@@ -63,6 +65,19 @@ async def test_objection(world: World) -> None:
         assert [] == await states(process)
 
 
+async def test_objection_after_the_wait(world: World) -> None:
+    """What may not be signed any more when the wallet is done is dropped, and nothing left."""
+    no = Denied("clock_skew", "set the clock")
+    objections = iter([None, no])
+    async with world.process() as process:
+        refusing = payer(world, process, objection=lambda network: next(objections))
+        outcome = await refusing.pay(process.order(BODY), await required(world))
+
+        assert no == outcome
+        assert [PaymentState.VOIDED] == await states(process)
+    assert [] == world.seller.presented()
+
+
 async def test_deserted_before_signing(world: World) -> None:
     """An app that left before anything was signed costs nothing: the reservation is dropped."""
     async with world.process() as process:
@@ -85,7 +100,7 @@ class BrokenWallet:
         raise WalletError("the key is gone")
         yield
 
-    def sign(self, authorization: Any) -> dict[str, Any]:
+    async def payload(self, authorization: Any) -> dict[str, Any]:
         raise WalletError("the key is gone")
 
 
@@ -110,10 +125,11 @@ async def test_wallet_fails_at_the_retry(world: World) -> None:
     async with world.process() as process:
         await process.call(BODY)
         broken = with_signer(process.order(BODY), BrokenWallet())
-        with pytest.raises(WalletError):
-            await process.payer.pay(broken, await required(world))
+        outcome = await process.payer.pay(broken, await required(world))
         served = await process.call(BODY)
 
+    assert isinstance(outcome, InDoubt)
+    assert "the key is gone" == outcome.reason
     assert 200 == served.status
     assert 1 == len(set(world.seller.presented()))
 
@@ -324,14 +340,16 @@ async def test_disk_full_after_serving(world: World, move: str) -> None:
     assert 1 == world.seller.settled(BODY)
 
 
-class Busy:
+class Busy(KeyHolder):
     """A wallet whose last authorization has to settle first, for so many looks."""
 
     def __init__(self, looks: int) -> None:
         self.looks = looks
         self.wallet = EvmWallet(KEY)
         self.address = self.wallet.address
-        self.sign = self.wallet.sign
+
+    def sign(self, authorization: Any) -> dict[str, Any]:
+        return self.wallet.sign(authorization)
 
     def authorize(self, *args: Any) -> Any:
         self.looks -= 1

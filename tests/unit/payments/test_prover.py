@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,45 @@ async def test_skew(world: World, ahead_s: float, refuses: bool) -> None:
 
     assert [ClockSkewMeasured(NETWORK, ahead_s)] == process.events
     assert refuses == (objection is not None and objection.rule == "clock_skew")
+
+
+@pytest.mark.parametrize("measured", [True, False])
+@pytest.mark.parametrize(("set_s", "refuses"), [(29, False), (31, True), (-31, True)])
+async def test_set_since(world: World, measured: bool, set_s: float, refuses: bool) -> None:
+    """A clock that was set since it was measured signs nothing, until it is set right again."""
+    async with world.process() as process:
+        measuring = prover(world, process, RPC_URL)
+        if measured:
+            await measuring.measure_skew()
+        world.clock.advance(100)
+        right = world.clock.now()
+        world.clock.set_wall(right + timedelta(seconds=set_s))
+        wrong = measuring.objection(NETWORK)
+        world.clock.set_wall(right)
+        after = measuring.objection(NETWORK)
+
+    assert (refuses, None) == (wrong is not None, after)
+
+
+async def test_set_right_since(world: World) -> None:
+    """A clock that was measured an hour off signs as soon as somebody has set it right."""
+    async with world.process() as process:
+        clock = FakeClock(world.clock.now() + timedelta(hours=1))
+        measuring = prover(world, process, RPC_URL, clock=clock)
+        await measuring.measure_skew()
+        wrong = measuring.objection(NETWORK)
+        clock.set_wall(world.clock.now())
+
+        assert (True, None) == (wrong is not None, measuring.objection(NETWORK))
+
+
+async def test_no_chain_no_skew(world: World) -> None:
+    """Where no chain can be asked, nobody says that the clock is wrong."""
+    async with world.process() as process:
+        measuring = prover(world, process)
+        world.clock.set_wall(world.clock.now() + timedelta(hours=1))
+
+        assert None is measuring.objection(NETWORK)
 
 
 async def test_unreadable_chain_has_no_skew(world: World) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.clock import WatchedClock
 from sidecar.errors import LedgerError
 from sidecar.ledger.model import PaymentState
 from sidecar.payments.events import Event, PaymentVoided, TaskFailed
@@ -76,7 +77,7 @@ async def test_goes_on(world: World) -> None:
         recovery = Recovery(
             process.ledger,
             failing,  # type: ignore[arg-type]  # only its first call matters
-            FakeClock(),
+            WatchedClock(FakeClock()),
             heard.append,
             timedelta(minutes=10),
         )

@@ -176,8 +176,9 @@ def test_history_too_long(paid: Paid) -> None:
     for number in range(solana_evidence.PAGE_ENTRIES * solana_evidence.PAGES_MAX):
         paid.cluster.land(b"\x80%d" % number, "another")
     paid.cluster.wait(200)
+    why = "our token account's history is too long to be searched"
 
-    assert Unknown("our token account's history is too long to be searched") == paid.look()
+    assert Unknown(why, lasting=True) == paid.look()
 
 
 def test_too_many_to_look_into(paid: Paid) -> None:
@@ -185,8 +186,9 @@ def test_too_many_to_look_into(paid: Paid) -> None:
     for number in range(solana_evidence.TRANSACTIONS_MAX + 1):
         paid.cluster.land(b"\x80%d" % number)
     paid.cluster.wait(200)
+    why = "too many transactions without a memo to look into"
 
-    assert Unknown("too many transactions without a memo to look into") == paid.look()
+    assert Unknown(why, lasting=True) == paid.look()
 
 
 @pytest.mark.parametrize(("forgotten_s", "dies"), [(AGE_S - 121, True), (AGE_S - 119, False)])

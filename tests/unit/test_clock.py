@@ -1,0 +1,126 @@
+"""The clocks: the machine's, and one that remembers how its wall was set."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sidecar.clock import SystemClock, WatchedClock
+from tests.world.fakes import NOON, FakeClock
+
+TTL = timedelta(minutes=10)
+HOUR = timedelta(hours=1)
+
+
+async def test_system() -> None:
+    """The machine's clock is aware, and its count goes on while somebody sleeps."""
+    clock = SystemClock()
+    began_s = clock.monotonic_s()
+    await clock.sleep(0.01)
+
+    assert UTC is clock.now().tzinfo
+    assert 0.01 <= clock.monotonic_s() - began_s
+
+
+async def test_same_clock() -> None:
+    """A watched clock tells the time of the one that it watches."""
+    inner = FakeClock()
+    clock = WatchedClock(inner)
+    await clock.sleep(3)
+
+    assert (inner.now(), 3.0) == (clock.now(), clock.monotonic_s())
+
+
+@pytest.mark.parametrize("elapsed_s", [0, 1, 599, 600, 100_000])
+def test_since(elapsed_s: float) -> None:
+    """A clock that is never set: the duration ago, however long it has run."""
+    inner = FakeClock(NOON + timedelta(milliseconds=300))
+    clock = WatchedClock(inner)
+    clock.now()
+    inner.advance(elapsed_s)
+
+    late = clock.now() - TTL - clock.since(TTL)
+    assert timedelta(0) <= late <= timedelta(seconds=0.5)
+
+
+@pytest.mark.parametrize("jump", [HOUR, -HOUR, timedelta(days=400)])
+def test_stamps_before_a_jump(jump: timedelta) -> None:
+    """A stamp from before a jump is as old as the count says, for the duration; then it is old."""
+    inner = FakeClock()
+    clock = WatchedClock(inner)
+    inner.advance(50)
+    stamp = clock.now()
+    inner.set_wall(inner.now() + jump)
+    seen = []
+    for _ in range(13):
+        inner.advance(60)
+        seen.append(stamp >= clock.since(TTL))
+
+    # Set back, the stamp lies ahead: nothing then says that it is old.
+    assert [True] * 10 + [jump < timedelta(0)] * 3 == seen
+
+
+def test_stamps_between_jumps() -> None:
+    """Stamped while the clock was an hour behind, or ahead of that: each is as old as it is."""
+    inner = FakeClock()
+    clock = WatchedClock(inner)
+    stamps = {}
+    for name, jump in (("true", 0), ("behind", -3600), ("ahead", 7200), ("right", -3600)):
+        inner.set_wall(inner.now() + timedelta(seconds=jump))
+        stamps[name] = clock.now()
+        inner.advance(60)
+    still = {name for name, stamp in stamps.items() if stamp >= clock.since(TTL)}
+    inner.advance(400)
+    later = {name for name, stamp in stamps.items() if stamp >= clock.since(TTL)}
+
+    assert set(stamps) == still
+    assert {"behind", "ahead", "right"} <= later
+    inner.advance(61)
+    assert "behind" not in {name for name, stamp in stamps.items() if stamp >= clock.since(TTL)}
+
+
+def test_jump_of_long_ago() -> None:
+    """A jump that is over for longer than the duration makes no stamp younger."""
+    inner = FakeClock()
+    clock = WatchedClock(inner)
+    clock.now()
+    inner.set_wall(inner.now() + HOUR)
+    inner.advance(3600)
+    stamp = clock.now()
+    inner.advance(601)
+
+    assert stamp < clock.since(TTL)
+
+
+def test_drift() -> None:
+    """By a clock that gains half a second in each, a stamp is young for the true duration."""
+    inner = FakeClock()
+    clock = WatchedClock(inner)
+    stamp = clock.now()
+    young_s = 0
+    while stamp >= clock.since(TTL):
+        inner.advance(10)
+        inner.set_wall(inner.now() + timedelta(seconds=5))
+        young_s += 10
+
+    assert 600 <= young_s <= 620
+
+
+def test_memory() -> None:
+    """What is older than the duration is forgotten."""
+    inner = FakeClock()
+    clock = WatchedClock(inner)
+    for _ in range(100):
+        inner.advance(60)
+        inner.set_wall(inner.now() + timedelta(seconds=5))
+        clock.since(TTL)
+
+    assert len(clock._leads) <= 12
+
+
+def test_epoch() -> None:
+    """A clock at the epoch has a moment before it."""
+    clock = WatchedClock(FakeClock(datetime(1970, 1, 1, tzinfo=UTC)))
+
+    assert datetime(1969, 12, 31, 23, 50, tzinfo=UTC) == clock.since(TTL)
