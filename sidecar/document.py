@@ -15,6 +15,8 @@ DEPTH_MAX = 16
 
 # The closing quote is optional so that a string without one is still passed over in one step.
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+# As long as no word of people is, and shorter than a token or a signature.
+_LONG_WORD = re.compile(r"[\w+/=.~%-]{64,}", re.ASCII)
 _BRACKET = re.compile(r"[\[{\]}]")
 
 
@@ -43,6 +45,15 @@ def shown(value: Any, chars_max: int) -> str:
     """What a stranger wrote, in at most ``chars_max`` characters that are safe to print."""
     text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
     return "".join(char if char.isprintable() else " " for char in text[:chars_max])
+
+
+def told(sentence: Any, chars_max: int) -> str:
+    """What a stranger said, as ``shown``, without words that could be a token or a signature.
+
+    An error may quote what it was sent.
+    """
+    text = sentence if isinstance(sentence, str) else json.dumps(sentence, separators=(",", ":"))
+    return shown(_LONG_WORD.sub("(a long word)", text), chars_max)
 
 
 def _is_shallow(text: str) -> bool:

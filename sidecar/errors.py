@@ -7,6 +7,8 @@
     +- UpstreamError         could not connect, read or write; or it took too long
     +- WalletError           cannot sign
     |  +- WalletBusyError    not before an earlier authorization has settled or expired
+    |  +- SignerAwayError    whoever keeps the key does not answer
+    |  +- SignerRefusedError whoever keeps the key does not sign this, by a rule of its own
     +- LedgerError           cannot write: no ledger, no payment; unpaid traffic still flows
 
 Expected refusals (a budget, a policy) are values, not exceptions: see ``policy.Denied``.
@@ -61,6 +63,18 @@ class WalletBusyError(WalletError):
     """The wallet can sign, and must not before what it signed last has settled or expired."""
 
     status_hint = 503
+
+
+class SignerAwayError(WalletError):
+    """The signer that keeps the key does not answer, or cannot write what it signs for down."""
+
+    status_hint = 503
+
+
+class SignerRefusedError(WalletError):
+    """The signer that keeps the key has a rule against this, and has signed nothing for it."""
+
+    status_hint = 402
 
 
 class LedgerError(SidecarError):

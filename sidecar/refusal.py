@@ -31,7 +31,9 @@ class Denied:
     ``rule`` is one of a closed set (it labels a metric): max_payment, network, asset, pay_to,
     amount, validity, unpayable, budget, breaker, in_progress, clock_skew, body_too_large,
     draining, abandoned, scheme, top_up_wait, top_up_terms, top_up_rate, top_up_unproven,
-    wallet_busy, payee_changed, price_jump, frozen. ``detail`` is a sentence for a person.
+    payee_changed, price_jump, frozen, approval, approval_refused, approval_timeout, shadow,
+    signer_refused. What is decided by hand has words of its own.
+    ``detail`` is a sentence for a person.
     """
 
     rule: str

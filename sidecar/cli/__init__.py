@@ -13,6 +13,7 @@ from importlib import import_module
 
 from sidecar.cli import exits
 from sidecar.cli.parser import make_parser
+from sidecar.config.own_memory import close_memory
 from sidecar.errors import ConfigError, SidecarError
 
 
@@ -22,6 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("sidecar: assertions guard the money; start Python without -O", file=sys.stderr)
         return exits.USAGE
     args = make_parser().parse_args(argv)
+    # Many commands open a key.
+    close_memory()
     try:
         # Imported for its own command only: some take a while.
         command: Callable[..., int] = getattr(

@@ -1,6 +1,7 @@
 """``sidecar check``: what a config means, or every mistake in it.
 
-Nothing is made and nothing is asked: the secrets are opened, and the wallets' addresses shown.
+Nothing is made, and nobody but signers is asked: the secrets are opened, and the wallets'
+addresses shown.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def _open_everything(config: Config) -> Mapping[str, str]:
 
 
 def _other_secrets(config: Config) -> Iterable[SecretRef]:
-    yield from (caller.token for caller in config.callers.values())
+    yield from (caller.token for caller in config.callers.values() if caller.token is not None)
     yield from (route.api_key for route in config.routes.values() if route.api_key is not None)
 
 
@@ -80,6 +81,7 @@ def _summary(config: Config, addresses: Mapping[str, str]) -> dict[str, Any]:
         ],
         "callers": [
             {"name": caller.name, "budgets": [budget.name for budget in caller.budgets]}
+            | ({} if caller.uid is None else {"uid": caller.uid})
             for caller in config.callers.values()
         ],
         "routes": [

@@ -7,9 +7,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from sidecar.config.model import Config, Secret, SecretKind, SecretRef
+from sidecar.clock import SystemClock
+from sidecar.config.model import Config, Secret, SecretKind, SecretRef, SignerRef
 from sidecar.config.secrets import open_keystore, open_secret
 from sidecar.errors import ConfigError, WalletError
+from sidecar.signer.line import wallet_at
 from sidecar.wallets import WalletKind
 from sidecar.wallets.keys import keys_of
 
@@ -22,7 +24,13 @@ def wallet_addresses(config: Config, environ: Mapping[str, str]) -> dict[str, st
     addresses: dict[str, str] = {}
     for wallet in config.wallets.values():
         try:
-            addresses[wallet.name] = address_of(open_secret(wallet.key, environ), wallet.kind)
+            match wallet.key:
+                case SignerRef(socket, path):
+                    remote = wallet_at(socket, path, wallet.kind, {}, SystemClock())
+                    addresses[wallet.name] = remote.address
+                case SecretRef():
+                    key = open_secret(wallet.key, environ)
+                    addresses[wallet.name] = address_of(key, wallet.kind)
         except ConfigError as fault:
             mistakes += fault.mistakes
         except WalletError as fault:

@@ -30,9 +30,12 @@ def make_parser() -> argparse.ArgumentParser:
     _add_balance(commands)
     _add_payments(commands)
     _add_reconcile(commands)
+    _add_resolve(commands)
     _add_pins(commands)
     _add_freeze(commands)
+    _add_approvals(commands)
     _add_wallet(commands)
+    _add_signer(commands)
     _add_sandbox(commands)
     _add(commands, "demo", "a seller, the sidecar and paid calls on one screen; no money")
     return parser
@@ -62,9 +65,12 @@ def _add_json(parser: argparse._ActionsContainer) -> None:
 
 
 def _add_overrides(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--listen", metavar="HOST:PORT", help="where apps connect")
+    parser.add_argument(
+        "--listen", metavar="HOST:PORT", help="where apps connect; unix:/PATH for a Unix socket"
+    )
     parser.add_argument("--admin", metavar="HOST:PORT", help="where health, metrics and status are")
     parser.add_argument("--auth", metavar="token|none", help="what apps have to send")
+    parser.add_argument("--mode", metavar="live|shadow", help="shadow: sign nothing, only rehearse")
     parser.add_argument("--state-dir", metavar="DIR", help="where ledger and tokens are kept")
     parser.add_argument("--log-format", metavar="auto|json|console")
     parser.add_argument("--log-level", metavar="debug|info|warning|error")
@@ -123,6 +129,19 @@ def _add_freeze(commands: Commands) -> None:
     _add_ledger(_add(commands, "unfreeze", "sign payments again"))
 
 
+def _add_approvals(commands: Commands) -> None:
+    waiting = _add(commands, "approvals", "list the payments that wait for a person's approval")
+    _add_ledger(waiting)
+    _add_json(waiting)
+    for name, what in (
+        ("approve", "let payments that wait be made"),
+        ("refuse", "let payments that wait not be made"),
+    ):
+        parser = _add(commands, name, what)
+        _add_ledger(parser)
+        parser.add_argument("payments", nargs="+", metavar="PAYMENT", help="its id")
+
+
 def _add_ledger(parser: argparse.ArgumentParser) -> None:
     _add_config(parser)
     parser.add_argument("--state-dir", metavar="DIR", help="where the ledger is kept")
@@ -135,6 +154,25 @@ def _add_reconcile(commands: Commands) -> None:
         "--hours", type=int, default=24, metavar="N", help="how far back to look; default: 24"
     )
     _add_json(parser)
+
+
+def _add_resolve(commands: Commands) -> None:
+    parser = _add(commands, "resolve", "say what became of a payment that nothing else settles")
+    _add_ledger(parser)
+    _add_json(parser)
+    parser.add_argument("payment", metavar="PAYMENT", help="its id")
+    words = parser.add_mutually_exclusive_group(required=True)
+    for word, what in (
+        ("posted", "of one in doubt: it was paid"),
+        ("voided", "of one in doubt that expired over an hour ago: it was never paid"),
+        ("credited", "of a top-up that is unproven: the vendor gave the credit"),
+        ("lost", "of a top-up that is unproven: the vendor never gave the credit"),
+    ):
+        words.add_argument(
+            f"--{word}", action="store_const", const=word, dest="resolution", help=what
+        )
+    parser.add_argument("--transaction", metavar="HASH", help="in which it was paid")
+    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
 
 def _add_wallet(commands: Commands) -> None:
@@ -160,6 +198,12 @@ def _add_wallet(commands: Commands) -> None:
         )
         parser.add_argument("--password-file", metavar="FILE", help="without it, it is asked for")
         _add_json(parser)
+
+
+def _add_signer(commands: Commands) -> None:
+    parser = _add(commands, "signer", "keep a wallet's key in a process of its own, with rules")
+    parser.add_argument("--socket", required=True, metavar="PATH", help="where to listen")
+    parser.add_argument("--rules", required=True, metavar="FILE", help="what may be signed: JSON")
 
 
 def _add_sandbox(commands: Commands) -> None:

@@ -14,6 +14,7 @@ from sidecar.cli.config_file import read_config
 from sidecar.cli.screen import plain, write_json, write_table
 from sidecar.clock import Clock, SystemClock
 from sidecar.errors import ConfigError, LedgerError
+from sidecar.ledger import sqlite_desk
 from sidecar.ledger.model import Payment
 from sidecar.ledger.sqlite import SqliteLedger
 
@@ -37,6 +38,8 @@ _COLUMNS = (
     "delivered_at",
     "confirmed",
     "proof",
+    "closed_at",
+    "resolved_by",
 )
 # What fits on a terminal; everything is in the JSON and the CSV.
 _SHOWN = (
@@ -55,7 +58,9 @@ def payments(args: argparse.Namespace) -> int:
     path = read_config(args).ledger_path
     if not path.exists():
         raise LedgerError(f"ledger {path}: there is none yet; the first run makes it")
-    rows = [row_of(payment) for payment in SqliteLedger.read(path, since, args.limit)]
+    found = SqliteLedger.read(path, since, args.limit)
+    resolvers = sqlite_desk.resolvers(path, found)
+    rows = [row_of(payment, resolvers.get(payment.id)) for payment in found]
     if args.json:
         write_json(rows)
     elif args.csv:
@@ -70,8 +75,8 @@ def payments(args: argparse.Namespace) -> int:
     return 0
 
 
-def row_of(payment: Payment) -> Row:
-    """A payment as its documented columns, in their order."""
+def row_of(payment: Payment, resolved_by: str | None) -> Row:
+    """A payment as its documented columns, in their order; who settled it, where a person did."""
     return {
         "id": payment.id,
         "state": payment.state.value,
@@ -88,6 +93,8 @@ def row_of(payment: Payment) -> Row:
         "delivered_at": _time(payment.delivered_at),
         "confirmed": payment.confirmed,
         "proof": payment.proof.kind if payment.proof else None,
+        "closed_at": _time(payment.closed_at),
+        "resolved_by": resolved_by,
     }
 
 

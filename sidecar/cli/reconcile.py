@@ -1,4 +1,7 @@
-"""``sidecar reconcile``: the ledger beside each wallet's chain; the sidecar need not run."""
+"""``sidecar reconcile``: the ledger beside each wallet's chain, and beside each vendor's balance.
+
+The sidecar need not run.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,10 @@ from typing import Any
 from sidecar.chains import is_evm, usdc_on
 from sidecar.cli import exits
 from sidecar.cli.config_file import read_config
+from sidecar.cli.credit import Credit, read_credit, row_of
 from sidecar.cli.dialogue import Dialogue, dialogue
 from sidecar.cli.keys import wallet_addresses
-from sidecar.cli.screen import write_json, write_table
+from sidecar.cli.screen import plain, write_json, write_table
 from sidecar.clock import SystemClock
 from sidecar.config.model import ChainConfig, Config
 from sidecar.errors import (
@@ -27,6 +31,7 @@ from sidecar.errors import (
     UpstreamError,
 )
 from sidecar.http import HttpRequest, HttpResponse
+from sidecar.ledger import sqlite_desk
 from sidecar.ledger.model import Payment
 from sidecar.ledger.sqlite import SqliteLedger
 from sidecar.payments.outflows import Outflow, evm_outflows, solana_outflows
@@ -63,11 +68,18 @@ def reconcile(args: argparse.Namespace) -> int:
     since = now - timedelta(hours=args.hours)
     books = SqliteLedger.read(config.ledger_path, since - BEFORE, PAYMENTS_MAX)
     accounts = asyncio.run(_compare_all(config, books, since, now))
+    credit = asyncio.run(read_credit(config, sqlite_desk.top_ups(config.ledger_path)))
     if args.json:
-        write_json([_row(account) for account in accounts])
+        wallets = [_row(account) for account in accounts]
+        write_json({"wallets": wallets, "credit": [row_of(each) for each in credit]})
     else:
         _write(accounts)
+        _write_credit(credit)
     status = exits.OK
+    for each in credit:
+        if each.fault is not None:
+            print(f"sidecar: credit of {each.route}: {plain(each.fault)}", file=sys.stderr)
+            status = exits.TRANSPORT
     for account in accounts:
         if account.fault is not None:
             where = f"{account.wallet} on {account.network}"
@@ -166,6 +178,31 @@ def _write(accounts: list[Account]) -> None:
                 f"missing: {payment.id} of {payment.amount} is posted here ({payment.route}), "
                 f"and {account.network} does not show it"
             )
+
+
+def _write_credit(credit: list[Credit]) -> None:
+    if not credit:
+        return
+    print()
+    write_table(
+        ("ROUTE", "ACCOUNT", "BOUGHT", "UNPROVEN", "LOST", "BALANCE", "SPENT_USD"),
+        [
+            (
+                each.route,
+                each.account,
+                each.bought,
+                each.unproven,
+                each.lost,
+                "unknown" if each.balance is None else f"{each.balance.value} {each.balance.unit}",
+                each.spent,
+            )
+            for each in credit
+        ],
+    )
+    for each in credit:
+        # Credit that was bought by hand, or given: good to know, and nothing wrong.
+        if each.balance is not None and each.balance.unit == "usd" and each.spent is None:
+            print(f"more: {each.route} holds more credit than was bought here")
 
 
 def _row(account: Account) -> dict[str, Any]:

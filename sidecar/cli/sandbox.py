@@ -8,7 +8,7 @@ import os
 import signal
 
 from sidecar.clock import SystemClock, SystemEntropy
-from sidecar.config.model import Address
+from sidecar.config.addresses import Address
 from sidecar.errors import ConfigError
 from sidecar.money import Usdc
 from sidecar.sandbox import SandboxOptions, serve

@@ -12,7 +12,7 @@ from typing import Any
 from sidecar.cli.config_file import has_config, read_config
 from sidecar.cli.dialogue import dialogue
 from sidecar.cli.screen import plain, write_json, write_table
-from sidecar.config.model import ADMIN, Address
+from sidecar.config.addresses import ADMIN, Address
 from sidecar.errors import (
     ConfigError,
     LedgerError,

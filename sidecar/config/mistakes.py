@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 MISTAKES_MAX = 50
+WITHHELD = "(withheld: it looks like a secret)"
+
+# A key, a letter too few in it or not; an API key or a token. No address is as long.
+_SECRET = re.compile(
+    r"(?:0x)?[0-9a-fA-F]{63,}"
+    r"|(?=[\w+=-]*[0-9])(?=[\w+=-]*[a-z])(?=[\w+=-]*[A-Z])[\w+=-]{45,}",
+    re.ASCII,
+)
 
 
 class Mistakes:
@@ -20,7 +29,9 @@ class Mistakes:
     def add(self, path: str, what: str, fix: str, line: int = 0) -> None:
         """Note one mistake; ``line`` 0 is for what has no place in the file."""
         where = f" (line {line})" if line else ""
-        self._found.append((line, f"{path}: {what}; {fix}{where}"))
+        # Wherever it was written by mistake, as a setting's name even.
+        text = _SECRET.sub(WITHHELD, f"{path}: {what}; {fix}")
+        self._found.append((line, f"{text}{where}"))
 
     def lines(self) -> tuple[str, ...]:
         """Every mistake, at most ``MISTAKES_MAX`` of them."""

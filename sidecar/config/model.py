@@ -7,17 +7,16 @@ Nothing here has been opened: a secret is a ``SecretRef`` that says where it is 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
-from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
+from sidecar.config.addresses import ADMIN, LISTEN, Address, SocketPath
 from sidecar.ledger.model import Breaker, Budget
 from sidecar.money import Usdc
 from sidecar.providers.cost import Price
@@ -25,8 +24,6 @@ from sidecar.wallets import WalletKind
 
 KIB = 1024
 MIB = 1024 * KIB
-
-_ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})", re.ASCII)
 
 
 class Secret:
@@ -82,55 +79,20 @@ class SecretRef:
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
-    """A host and port to listen on. Port 0 lets the system choose."""
+class SignerRef:
+    """The socket of a signer that keeps a key, and gives it to nobody; ``path`` as above."""
 
-    host: str
-    port: int
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.port <= 65535:
-            raise ValueError(f"not a port: {self.port}; use 0 to 65535")
-
-    @classmethod
-    def parse(cls, text: str) -> Address:
-        """Read ``127.0.0.1:8402`` or ``[::1]:8402``. ValueError says what it wants."""
-        match = _ADDRESS.fullmatch(text)
-        if match is None:
-            raise ValueError(f'not an address: {text!r}; write it like "127.0.0.1:8402"')
-        return cls(match[1].strip("[]"), int(match[2]))
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether only this machine can reach it."""
-        return is_loopback(self.host)
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-LISTEN = Address("127.0.0.1", 8402)
-ADMIN = Address("127.0.0.1", 9402)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host, as it stands in a URL, can only be this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        # A name may resolve to anything, and to something else tomorrow.
-        return False
+    socket: Path
+    path: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class WalletConfig:
-    """A key that can pay, and where it is kept."""
+    """A key that can pay, and where it is kept, or who keeps it."""
 
     name: str
     kind: WalletKind
-    key: SecretRef
+    key: SecretRef | SignerRef
 
 
 Finality: TypeAlias = Literal["finalized", "safe"]
@@ -148,11 +110,19 @@ class ChainConfig:
 
 @dataclass(frozen=True, slots=True)
 class CallerConfig:
-    """A local app: known by its own token, with budgets of its own beside the route's."""
+    """A local app: known by its own token, with budgets of its own beside the route's.
+
+    On a Unix socket it is known by its ``uid`` instead.
+    """
 
     name: str
-    token: SecretRef
+    token: SecretRef | None
     budgets: tuple[Budget, ...] = ()
+    uid: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.token is None) == (self.uid is None):
+            raise ValueError("a caller is known by a token or by a uid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +137,18 @@ class TopUpConfig:
     low_water: Usdc | None = None
     max_per_hour: int = 2
     wait_s: float = 60
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalConfig:
+    """Over which amount a person has to approve, and how long a request is held for it.
+
+    ``webhook``: the URL that is told, and whose answer may decide; "" for none.
+    """
+
+    above: Usdc
+    wait_s: float = 120
+    webhook: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +172,7 @@ class RouteConfig:
     api_key: SecretRef | None = None
     api_key_header: Literal["authorization", "x-api-key"] = "authorization"  # as a bearer token
     top_up: TopUpConfig | None = None
+    approval: ApprovalConfig | None = None
     prices: Mapping[str, Price] = field(default_factory=lambda: MappingProxyType({}))
     sign_in: bool = True  # answer a seller's sign-in-with-x challenge before paying
     use_credits: bool = False  # ask x402layer for credits in the query, too
@@ -219,10 +202,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class RecoveryConfig:
-    """How often what is in doubt is looked at, and how long an undelivered payment binds."""
+    """How often what is in doubt is looked at, and how long an undelivered payment binds.
+
+    ``reconcile_interval_s``: how often the ledger is compared with what left the wallets.
+    """
 
     interval_s: float = 15
     undelivered_ttl_s: float = 600
+    reconcile_interval_s: float = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +231,9 @@ class LogConfig:
     level: LogLevel = "info"
 
 
+Mode: TypeAlias = Literal["live", "shadow"]
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """Everything that the service is told. Names are the keys of the mappings."""
@@ -251,10 +241,11 @@ class Config:
     state_dir: Path
     ledger_path: Path
     routes: Mapping[str, RouteConfig]
-    listen: Address = LISTEN
+    listen: Address | SocketPath = LISTEN
     admin: Address = ADMIN
-    hosts: tuple[str, ...] = ()  # Host values allowed beside those of ``listen``
+    hosts: tuple[str, ...] = ()  # Host values allowed beside those of ``listen``; see Gate.hosts
     auth: Literal["token", "none"] = "token"
+    mode: Mode = "live"
     wallets: Mapping[str, WalletConfig] = field(default_factory=lambda: MappingProxyType({}))
     chains: Mapping[str, ChainConfig] = field(default_factory=lambda: MappingProxyType({}))
     budgets: Mapping[str, Budget] = field(default_factory=lambda: MappingProxyType({}))

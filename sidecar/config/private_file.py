@@ -26,7 +26,7 @@ _ROOT = 0
 def read_private(path: Path, bytes_max: int = SECRET_BYTES_MAX) -> bytes:
     """What the file holds. ConfigError names the file, what is wrong with it, and the fix."""
     try:
-        _check_folder(path.parent)
+        check_folder(path.parent)
         # The checks are made on what was opened, so that nothing can be put in its place.
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         with open(os.open(path, flags), "rb") as file:
@@ -83,7 +83,7 @@ def ensure_state_dir(path: Path) -> None:
     """Make the folder, 0700, if it is not there. ConfigError when it is not ours alone."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _check_folder(path)
+        check_folder(path)
         if not os.access(path, os.W_OK | os.X_OK):
             raise ConfigError(f"{path}: it cannot be written to; chown {os.geteuid()} {path}")
     except OSError as fault:
@@ -91,8 +91,11 @@ def ensure_state_dir(path: Path) -> None:
         raise ConfigError(f"{path}: {reason}; name a folder that can be used") from fault
 
 
-def _check_folder(path: Path) -> None:
-    """Whoever may write in the folder may put another file in the secret's place."""
+def check_folder(path: Path) -> None:
+    """Whoever may write in the folder may put another file in the secret's place.
+
+    ConfigError when others may. OSError when it cannot be looked at.
+    """
     status = path.stat()
     if not stat.S_ISDIR(status.st_mode):
         raise ConfigError(f"{path}: not a folder; name a folder")

@@ -12,21 +12,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from sidecar.config.addresses import ADMIN, LISTEN, Address, SocketPath
 from sidecar.config.budgets import read_budgets
 from sidecar.config.callers import read_callers
 from sidecar.config.chains import read_chains
 from sidecar.config.document import TEXT_BYTES_MAX, Entry, read_document
 from sidecar.config.fields import Field, Section, show
+from sidecar.config.listen import UNIX, check_loops, check_ports, read_auth, read_socket_path
 from sidecar.config.mistakes import Mistakes
-from sidecar.config.model import ADMIN, LISTEN, Address, Config, LogConfig, RouteConfig, is_loopback
+from sidecar.config.model import (
+    Config,
+    LogConfig,
+    Mode,
+)
 from sidecar.config.routes import Known, read_routes
 from sidecar.config.secret_ref import Places
 from sidecar.config.tuning import read_balances, read_limits, read_log, read_recovery
 from sidecar.config.wallets import read_wallets
 from sidecar.errors import ConfigError
-from sidecar.http import Origin
 
 VERSION = 1
+MODES: tuple[Mode, ...] = ("live", "shadow")
 HOSTS_MAX = 64
 
 # What may also come from flags and the environment: the override, its variable, its key.
@@ -34,6 +40,7 @@ VARIABLES = {
     "listen": "SIDECAR_LISTEN",
     "admin": "SIDECAR_ADMIN",
     "auth": "SIDECAR_AUTH",
+    "mode": "SIDECAR_MODE",
     "state_dir": "SIDECAR_STATE_DIR",
     "log_format": "SIDECAR_LOG_FORMAT",
     "log_level": "SIDECAR_LOG_LEVEL",
@@ -45,6 +52,7 @@ KEYS = (
     "admin",
     "hosts",
     "auth",
+    "mode",
     "state_dir",
     "ledger",
     "wallets",
@@ -123,28 +131,33 @@ class _Reader:
     def config(self) -> Config:
         top = self._top
         self._check_version()
-        listen = self._address("listen", LISTEN)
+        listen = self._listen()
+        on_socket = isinstance(listen, SocketPath)
         admin = self._address("admin", ADMIN)
         state_dir = self._state_dir()
+        mode = self._field("mode").choice(MODES, "live")
         wallets = read_wallets(top.at("wallets"), self._places, self._environ)
         budgets = read_budgets(top.at("budgets"))
         known = Known(self._places, budgets, wallets)
         routes_field = top.at("routes").required("name an upstream")
         routes = read_routes(routes_field, known)
-        _check_ports(self._field("admin"), listen, admin)
-        _check_loops(routes_field, routes, (listen, admin))
+        check_ports(self._field("admin"), listen, admin)
+        check_loops(routes_field, routes, (listen, admin))
         return Config(
             state_dir=state_dir,
-            ledger_path=self._ledger_path(state_dir),
+            ledger_path=self._ledger_path(state_dir, mode),
             routes=MappingProxyType(routes),
             listen=listen,
             admin=admin,
             hosts=_hosts(top.at("hosts")),
-            auth=self._field("auth").choice(("token", "none"), "token"),
+            auth=read_auth(self._field("auth"), on_socket=on_socket),
+            mode=mode,
             wallets=MappingProxyType({name: wallet for name, wallet in wallets.items() if wallet}),
             chains=MappingProxyType(read_chains(top.at("chains"))),
             budgets=MappingProxyType(dict(budgets.by_name)),
-            callers=MappingProxyType(read_callers(top.at("callers"), self._places, budgets)),
+            callers=MappingProxyType(
+                read_callers(top.at("callers"), self._places, budgets, on_socket=on_socket)
+            ),
             limits=read_limits(top.at("limits")),
             recovery=read_recovery(top.at("recovery")),
             balances=read_balances(top.at("balances")),
@@ -171,6 +184,13 @@ class _Reader:
         # ``True == 1`` to Python.
         if type(field.entry.value) is not int or field.entry.value != VERSION:
             field.mistake("not a version that this program reads", f"write version: {VERSION}")
+
+    def _listen(self) -> Address | SocketPath:
+        field = self._field("listen")
+        text = field.entry.value if field.entry is not None else None
+        if isinstance(text, str) and text.startswith(UNIX):
+            return read_socket_path(field, text, self._places)
+        return self._address("listen", LISTEN)
 
     def _address(self, name: str, default: Address) -> Address:
         field = self._field(name)
@@ -201,14 +221,16 @@ class _Reader:
             field.mistake("missing, and there is no HOME to put it in", "name a folder")
         return self._places.folder
 
-    def _ledger_path(self, state_dir: Path) -> Path:
+    def _ledger_path(self, state_dir: Path, mode: Mode) -> Path:
         section = self._top.at("ledger").section(("sqlite", "postgres"))
         if section.at("postgres").is_given:
             section.at("postgres").mistake(
                 "postgres is not available in this version", "use {sqlite: ledger.db}"
             )
         name = section.at("sqlite").text("ledger.db", fix="name a file")
-        return Places(state_dir, self._places.home).path(name)
+        path = Places(state_dir, self._places.home).path(name)
+        # What was rehearsed is no part of the books.
+        return path.with_name(f"{path.name}.shadow") if mode == "shadow" else path
 
     def _log(self) -> LogConfig:
         section = self._top.at("log")
@@ -225,11 +247,6 @@ def _absent(field: Field) -> Field:
     return Field(field.path, None, field.mistakes, field.line)
 
 
-def _check_ports(field: Field, listen: Address, admin: Address) -> None:
-    if listen.port == admin.port != 0:
-        field.mistake(f"port {admin.port} is the port of listen, too", "use two ports")
-
-
 def _hosts(field: Field) -> tuple[str, ...]:
     hosts = []
     items = field.items()
@@ -244,27 +261,3 @@ def _hosts(field: Field) -> tuple[str, ...]:
         elif text:
             hosts.append(text)
     return tuple(hosts)
-
-
-def _check_loops(
-    field: Field, routes: Mapping[str, RouteConfig], addresses: tuple[Address, Address]
-) -> None:
-    """A route to ourselves would ask itself for ever."""
-    for name, entry in field.named():
-        route = routes.get(name)
-        if route is None or not route.upstream:
-            continue
-        origin = Origin.of(route.upstream)
-        for address in addresses:
-            is_ours = address.host == origin.host or (
-                is_loopback(origin.host) and address.host in {*_EVERYWHERE, *_HERE}
-            )
-            if origin.port == address.port and is_ours:
-                entry.mistake(
-                    f"its upstream is the sidecar's own address {address}",
-                    "name the upstream's own address",
-                )
-
-
-_EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - recognised here, not bound
-_HERE = frozenset({"127.0.0.1", "::1", "localhost"})

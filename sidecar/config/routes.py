@@ -19,7 +19,12 @@ from sidecar.config.fields import Field, Section, check_name, show
 from sidecar.config.mistakes import closest
 from sidecar.config.model import RouteConfig, WalletConfig
 from sidecar.config.secret_ref import Places, read_secret_ref
-from sidecar.config.spending import read_price_jump, read_prices, read_top_up
+from sidecar.config.spending import (
+    read_approval,
+    read_price_jump,
+    read_prices,
+    read_top_up,
+)
 from sidecar.config.urls import read_url
 from sidecar.ledger.model import Breaker, Budget
 from sidecar.money import Usdc
@@ -44,7 +49,7 @@ VALIDITY_S_MAX = 300
 _COMMON = ("provider", "upstream", "default", "insecure", "response_wait_s", "connect_wait_s")
 _MONEY = (
     *("wallet", "networks", "max_payment", "budgets", "pay_to", "price_jump_max"),
-    *("validity_s", "breaker"),
+    *("validity_s", "breaker", "approval"),
 )
 _KEYED = ("api_key", "api_key_header")
 _PRICED = ("libertai", "api_key")
@@ -109,6 +114,7 @@ def _read_route(name: str, section: Section, known: Known) -> RouteConfig:
         top_up=read_top_up(section.at("top_up"), provider, max_payment)
         if pays and provider in PREPAID
         else None,
+        approval=read_approval(section.at("approval")) if pays else None,
         prices=read_prices(section.at("prices")),
         sign_in=section.at("sign_in").flag(default=True),
         use_credits=section.at("use_credits").flag(),

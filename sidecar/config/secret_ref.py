@@ -1,5 +1,7 @@
 """``{file: …}``, ``{env: …}`` or ``{keystore: …}``: where a secret is kept, never the secret.
 
+A wallet's key may also be kept by ``{signer: …}``, which gives it to nobody.
+
 Nothing that stands where a secret belongs is repeated in a message: it may be one.
 """
 
@@ -11,13 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sidecar.config.fields import Field
-from sidecar.config.model import SecretKind, SecretRef
+from sidecar.config.model import SecretKind, SecretRef, SignerRef
+
+SIGNER = "signer"
+SECRET_FIX = "write {file: PATH} or {env: NAME}"  # noqa: S105 - a sentence
+KEY_FIX = "write {file: PATH}, {env: NAME}, {keystore: {...}} or {signer: PATH}"
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
-# A private key by mistake: in hexadecimal, and Solana's in base58 or as an array.
+# A secret by mistake: in hexadecimal, whole or not, Solana's as an array, and what is as mixed
+# as keys and tokens are.
 _KEY = re.compile(
-    r"(0x)?[0-9a-fA-F]{64}|[1-9A-HJ-NP-Za-km-z]{43,44}|[1-9A-HJ-NP-Za-km-z]{86,88}"
-    r"|\s*\[[0-9\s,]+\]\s*",
+    r"(0x)?[0-9a-fA-F]{32,}|[1-9A-HJ-NP-Za-km-z]{43,44}|[1-9A-HJ-NP-Za-km-z]{86,88}"
+    r"|\s*\[[0-9\s,]+\]\s*"
+    r"|(?=[^0-9]*[0-9])(?=[^a-z]*[a-z])(?=[^A-Z]*[A-Z])[\w+=-]{24,}",
     re.ASCII,
 )
 
@@ -36,26 +44,44 @@ class Places:
         return self.folder / text
 
 
-def read_secret_ref(field: Field, places: Places, *, keystore: bool = False) -> SecretRef | None:
+def read_secret_ref(field: Field, places: Places) -> SecretRef | None:
     """The place that ``field`` names; None, with a mistake noted, when it names none."""
-    kinds = (SecretKind.FILE, SecretKind.ENV, SecretKind.KEYSTORE)[: 3 if keystore else 2]
-    fix = "write {file: PATH} or {env: NAME}" + (" or {keystore: {...}}" if keystore else "")
-    if field.entry is None:
+    kind, place = _place(field, (SecretKind.FILE, SecretKind.ENV), SECRET_FIX)
+    if place is None:
         return None
+    if kind == SecretKind.ENV:
+        return _in_variable(place, field.path)
+    return _in_file(place, field.path, places)
+
+
+def read_key_ref(field: Field, places: Places) -> SecretRef | SignerRef | None:
+    """The same of a wallet's key, which a keystore may hold, or a signer keep."""
+    kind, place = _place(field, (*SecretKind, SIGNER), KEY_FIX)
+    if place is None:
+        return None
+    if kind == SecretKind.ENV:
+        return _in_variable(place, field.path)
+    if kind == SecretKind.KEYSTORE:
+        return _in_keystore(place, field.path, places)
+    if kind == SIGNER:
+        socket = _file(place, places)
+        return None if socket is None else SignerRef(Path(socket), field.path)
+    return _in_file(place, field.path, places)
+
+
+def _place(field: Field, kinds: tuple[str, ...], fix: str) -> tuple[str, Field | None]:
+    """Which kind of place is named, and what is said of it; None, with a mistake noted: none."""
+    if field.entry is None:
+        return "", None
     if not isinstance(field.entry.value, Mapping):
         field.mistake("a secret does not stand in the config itself", fix)
-        return None
+        return "", None
     section = field.section(kinds)
     given = [kind for kind in kinds if section.at(kind).is_given]
     if len(given) != 1:
         field.mistake("a secret is kept in exactly one place", fix)
-        return None
-    place = section.at(given[0])
-    if given[0] is SecretKind.ENV:
-        return _in_variable(place, field.path)
-    if given[0] is SecretKind.KEYSTORE:
-        return _in_keystore(place, field.path, places)
-    return _in_file(place, field.path, places)
+        return "", None
+    return given[0], section.at(given[0])
 
 
 def _in_variable(field: Field, path: str) -> SecretRef | None:
@@ -76,7 +102,7 @@ def _in_file(field: Field, path: str, places: Places) -> SecretRef | None:
 def _in_keystore(field: Field, path: str, places: Places) -> SecretRef | None:
     section = field.section(("file", "password"))
     where = _file(section.at("file").required("name the keystore file"), places)
-    password_field = section.at("password").required("write {file: PATH} or {env: NAME}")
+    password_field = section.at("password").required(SECRET_FIX)
     password = read_secret_ref(password_field, places)
     if where is None or password is None:
         return None

@@ -1,4 +1,4 @@
-"""How credit is bought, what is reckoned to have been spent, and how far a price may jump."""
+"""How credit is bought and prices are bounded, and what a person has to approve."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 
 from sidecar.config.fields import Field, show
-from sidecar.config.model import TopUpConfig
-from sidecar.money import Usdc
+from sidecar.config.model import ApprovalConfig, TopUpConfig
+from sidecar.config.urls import read_url
+from sidecar.money import ZERO, Usdc
 from sidecar.providers.cost import Price
 
 # What the vendors suggest; x402layer sells packages, whose price it says itself.
@@ -46,6 +47,20 @@ def read_top_up(field: Field, provider: str, max_payment: Usdc | None) -> TopUpC
         low_water,
         section.at("max_per_hour").integer(2, 1, TOP_UPS_PER_HOUR_MAX),
         section.at("wait_s").seconds(60, 1, WAIT_S_MAX),
+    )
+
+
+def read_approval(field: Field) -> ApprovalConfig | None:
+    """What a person has to approve; None where nobody is asked."""
+    if not field.is_given:
+        return None
+    section = field.section(("above", "wait_s", "webhook"))
+    above = section.at("above").required('write an amount, like "5.00 USDC"').amount()
+    return ApprovalConfig(
+        above=above or ZERO,
+        wait_s=section.at("wait_s").seconds(120, 1, WAIT_S_MAX),
+        # Chat services put their secret into the path or the query.
+        webhook=read_url(section.at("webhook"), insecure=False, query=True),
     )
 
 

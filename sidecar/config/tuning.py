@@ -51,12 +51,15 @@ def read_limits(field: Field) -> Limits:
 
 def read_recovery(field: Field) -> RecoveryConfig:
     """How often what is in doubt is looked at."""
-    section = field.section(("interval_s", "undelivered_ttl_s"))
+    section = field.section(("interval_s", "undelivered_ttl_s", "reconcile_interval_s"))
     usual = RecoveryConfig()
     return RecoveryConfig(
         interval_s=section.at("interval_s").seconds(usual.interval_s, 0.1, HOUR_S),
         undelivered_ttl_s=section.at("undelivered_ttl_s").seconds(
             usual.undelivered_ttl_s, 1, DAY_S
+        ),
+        reconcile_interval_s=section.at("reconcile_interval_s").seconds(
+            usual.reconcile_interval_s, 1, DAY_S
         ),
     )
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import SplitResult, urlsplit
 
+from sidecar.config.addresses import is_loopback
 from sidecar.config.fields import Field
-from sidecar.config.model import is_loopback
 
 URL_LETTERS_MAX = 2048
 

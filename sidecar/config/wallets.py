@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from sidecar.config.fields import Field, check_name
 from sidecar.config.model import SecretKind, SecretRef, WalletConfig
-from sidecar.config.secret_ref import Places, read_secret_ref
+from sidecar.config.secret_ref import KEY_FIX, Places, read_key_ref
 from sidecar.wallets import WalletKind
 
 # The ecosystem's names: what x402 clients in every language read. Each is a wallet of its own.
@@ -30,9 +30,8 @@ def read_wallets(
         section = entry.section(("kind", "key"))
         kind = section.at("kind").required("use kind: evm or kind: solana")
         chosen: WalletKind = kind.choice(("evm", "solana"), "evm")
-        key = section.at("key").required("write {file: PATH}, {env: NAME} or {keystore: {...}}")
-        ref = read_secret_ref(key, places, keystore=True)
-        wallets[name] = None if ref is None else WalletConfig(name, chosen, ref)
+        key = read_key_ref(section.at("key").required(KEY_FIX), places)
+        wallets[name] = None if key is None else WalletConfig(name, chosen, key)
     if not wallets:
         for kind_of_key, (variable, name) in KEY_VARIABLES.items():
             if environ.get(variable):

@@ -10,24 +10,30 @@ from typing import Literal, TypeAlias
 from sidecar.ledger.model import Payment
 from sidecar.logs.faults import show_fault
 from sidecar.payments.events import (
+    ApprovalAsked,
+    ApprovalEnded,
     BalanceObserved,
     ClockSkewMeasured,
     CostObserved,
+    DriftMeasured,
     Event,
     LedgerWriteFailed,
     PaymentConfirmed,
     PaymentDenied,
     PaymentInDoubt,
     PaymentPosted,
+    PaymentRehearsed,
     PaymentReserved,
     PaymentUndelivered,
     PaymentVoided,
     RequestServed,
+    RequestsRefused,
     SignedIn,
     TaskFailed,
     ToppedUp,
     TopUpsStopped,
     WalletBalanceObserved,
+    WebhookFailed,
 )
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
@@ -71,6 +77,17 @@ def describe(event: Event) -> Line:  # noqa: C901, PLR0912 - one arm for each ev
         case PaymentDenied(route, caller, denied):
             fields = {"route": route, "caller": caller, "rule": denied.rule}
             return Line("warning", "payment_denied", fields | {"detail": denied.detail})
+        case PaymentRehearsed(payment):
+            return Line("info", "payment_rehearsed", _payment_fields(payment))
+        case ApprovalAsked(payment, until):
+            fields = _payment_fields(payment) | {"until": until.isoformat()}
+            return Line("warning", "approval_asked", fields)
+        case ApprovalEnded(payment, outcome):
+            fields = _payment_fields(payment) | {"outcome": outcome}
+            return Line("info", "approval_ended", fields)
+        case WebhookFailed(route, payment_id, detail):
+            fields = {"route": route, "payment_id": payment_id, "detail": detail}
+            return Line("warning", "approval_webhook_failed", fields)
         case ToppedUp():
             loud: Level = "info" if event.outcome == "raised" else "warning"
             return Line(loud, "top_up", _top_up_fields(event))
@@ -89,11 +106,17 @@ def describe(event: Event) -> Line:  # noqa: C901, PLR0912 - one arm for each ev
         case WalletBalanceObserved(wallet, network, amount):
             fields = {"wallet": wallet, "network": network, "amount": str(amount)}
             return Line("debug", "wallet_balance", fields)
+        case DriftMeasured(wallet, network, foreign, missing):
+            fields = {"wallet": wallet, "network": network}
+            apart: Level = "error" if foreign.atomic or missing.atomic else "debug"
+            return Line(apart, "drift", fields | {"foreign": str(foreign), "missing": str(missing)})
         case LedgerWriteFailed(detail):
             return Line("error", "ledger_write_failed", {"detail": detail})
         case ClockSkewMeasured(network, skew_s):
             level: Level = "warning" if abs(skew_s) > CLOCK_SKEW_LOUD_S else "debug"
             return Line(level, "clock_skew", {"network": network, "skew_s": round(skew_s, 3)})
+        case RequestsRefused(reason, count):
+            return Line("info", "requests_refused", {"reason": reason, "count": count})
         case TaskFailed(name, fault):
             return Line("error", "task_failed", {"task": name, "exception": show_fault(fault)})
 

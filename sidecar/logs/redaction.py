@@ -57,11 +57,21 @@ class Redactor:
         return "Redactor(***)"
 
 
+def dresses(value: str) -> tuple[str, ...]:
+    """A secret in every dress, without those that hold another one of them."""
+    forms = set(_forms(value))
+    return tuple(
+        form for form in forms if not any(other != form and other in form for other in forms)
+    )
+
+
 def _forms(value: str) -> Iterator[str]:
     plain = {value, *_encodings(value.encode())}
     as_hex = _HEX.fullmatch(value)
     if as_hex is not None and len(as_hex[1]) >= 2 * KEY_BYTES_MIN:
-        plain |= {as_hex[1], f"0x{as_hex[1]}", *_encodings(bytes.fromhex(as_hex[1]))}
+        for spelled in (as_hex[1], f"0x{as_hex[1]}"):
+            plain |= {spelled, *_encodings(spelled.encode())}
+        plain |= set(_encodings(bytes.fromhex(as_hex[1])))
     for form in plain:
         for quoted in (form, repr(form)[1:-1], *_in_json(form)):
             # The line may be JSON itself, and quote what was quoted before.
@@ -78,6 +88,7 @@ def _encodings(data: bytes) -> Iterator[str]:
     yield quote(data)
     yield quote(data, safe="")
     yield quote_plus(data)
+    yield "".join(f"%{byte:02x}" for byte in data)
     yield repr(data)[2:-1]
     yield base58.encode(data)
     for standard in (b64encode(data).decode(), *_inside_base64(data)):

@@ -34,24 +34,30 @@ from sidecar.metrics.catalogue import METRICS, MetricDoc
 from sidecar.metrics.holdings import Holdings
 from sidecar.metrics.tally import Labels, Tally, Times, fold
 from sidecar.payments.events import (
+    ApprovalAsked,
+    ApprovalEnded,
     BalanceObserved,
     ClockSkewMeasured,
     CostObserved,
+    DriftMeasured,
     Event,
     LedgerWriteFailed,
     PaymentConfirmed,
     PaymentDenied,
     PaymentInDoubt,
     PaymentPosted,
+    PaymentRehearsed,
     PaymentReserved,
     PaymentUndelivered,
     PaymentVoided,
     RequestServed,
+    RequestsRefused,
     SignedIn,
     TaskFailed,
     ToppedUp,
     TopUpsStopped,
     WalletBalanceObserved,
+    WebhookFailed,
 )
 from sidecar.refusal import BudgetUse
 
@@ -74,10 +80,13 @@ class Metrics:
         callers: Collection[str],
         payable: Mapping[str, Collection[str]] = MappingProxyType({}),
         prepaid: Collection[str] = (),
+        *,
+        shadow: bool = False,
     ) -> None:
         self._tally = Tally(routes, callers, payable, prepaid)
         self._holdings = Holdings(routes, prepaid)
         self._payable = tuple(payable)
+        self._shadow = shadow
         self._clock_skew_s: dict[Labels, float] = {}
         self._build = (__version__, platform.python_version())
         self._process = (ProcessCollector(registry=None), PlatformCollector(registry=None))
@@ -87,8 +96,12 @@ class Metrics:
         match event:
             case RequestServed():
                 self._tally.add_request(event)
-            case PaymentReserved() | PaymentConfirmed():
+            case PaymentReserved() | PaymentConfirmed() | ApprovalAsked() | WebhookFailed():
                 pass  # no outcome yet; and one that was counted when it was posted
+            case PaymentRehearsed(payment):
+                self._tally.add_rehearsal(payment)
+            case ApprovalEnded(payment, outcome):
+                self._tally.add_approval(payment.route, outcome)
             case PaymentPosted(payment):
                 self._tally.add_outcome(payment, "posted")
                 self._tally.add_spend(payment)
@@ -114,10 +127,14 @@ class Metrics:
                 self._tally.add_cost(event)
             case WalletBalanceObserved():
                 self._holdings.add_wallet(event)
+            case DriftMeasured():
+                self._holdings.add_drift(event)
             case LedgerWriteFailed():
                 self._tally.ledger_failures[()] += 1
             case ClockSkewMeasured(network, skew_s):
                 self._clock_skew_s[(fold(network, NETWORK_NAMES),)] = skew_s
+            case RequestsRefused(reason, count):
+                self._tally.refused[(fold(reason, names.REFUSED_REASONS),)] += count
             case TaskFailed():
                 self._tally.task_failures[()] += 1
 
@@ -128,15 +145,17 @@ class Metrics:
         budgets: Sequence[BudgetUse],
         in_doubt: Sequence[Payment] | None,
         frozen: bool | None = None,
+        asked: Sequence[Payment] | None = None,
     ) -> tuple[bytes, str]:
         """The exposition and its content type: OpenMetrics where ``accept`` prefers it.
 
-        ``budgets`` empty, ``in_doubt`` and ``frozen`` None when the ledger cannot say: what is not
-        known is left out, and the counters are shown all the same.
+        ``budgets`` empty, and the rest None, when the ledger cannot say: what is not known is left
+        out, and the counters are shown all the same. ``asked``: what waits for a person.
         """
         values = self._counted() | _budget_values(budgets) | self._doubt_values(in_doubt, now)
         values |= self._held_values(now)
         values[names.FROZEN] = () if frozen is None else [((), frozen)]
+        values[names.APPROVALS_WAITING] = () if asked is None else self._waiting(asked)
         registry = CollectorRegistry()
         registry.register(_Families([_family(doc, values[doc]) for doc in METRICS]))
         for collector in self._process:
@@ -166,8 +185,12 @@ class Metrics:
             names.SIGN_INS: tally.sign_ins.items(),
             names.UNDELIVERED: tally.undelivered.items(),
             names.DENIALS: tally.denials.items(),
+            names.APPROVALS: tally.approvals.items(),
+            names.REHEARSED_SPEND: tally.rehearsed.items(),
+            names.SHADOW: [((), self._shadow)],
             names.LEDGER_FAILURES: tally.ledger_failures.items(),
             names.CLOCK_SKEW: self._clock_skew_s.items(),
+            names.REFUSED: tally.refused.items(),
             names.TASK_FAILURES: tally.task_failures.items(),
             names.BUILD_INFO: [(self._build, 1)],
         }
@@ -178,8 +201,17 @@ class Metrics:
             names.WALLET_BALANCE: holdings.wallets(),
             names.PROVIDER_BALANCE: holdings.credit(),
             names.BALANCE_AGE: holdings.ages_s(now),
+            names.DRIFT: holdings.drift(),
+            names.DRIFT_AGE: holdings.drift_ages_s(now),
             names.TOP_UPS_STOPPED: holdings.stopped(),
         }
+
+    def _waiting(self, asked: Sequence[Payment]) -> Values:
+        counts: dict[Labels, int] = {(route,): 0 for route in self._payable}
+        for payment in asked:
+            label = self._route(payment.route)
+            counts[label] = counts.get(label, 0) + 1
+        return counts.items()
 
     def _doubt_values(self, in_doubt: Sequence[Payment] | None, now: datetime) -> Shown:
         if in_doubt is None:

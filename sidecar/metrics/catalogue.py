@@ -23,6 +23,7 @@ CODE_CLASSES = ("2xx", "3xx", "4xx", "5xx", "499")
 SCHEMES = ("exact", "upto")
 PURPOSES = ("request", "top_up")
 OUTCOMES = ("posted", "voided", "in_doubt", "undelivered")
+REHEARSED = "rehearsed"  # an outcome of shadow mode only
 RULES = (
     "max_payment",
     "network",
@@ -43,13 +44,28 @@ RULES = (
     "top_up_terms",
     "top_up_rate",
     "top_up_unproven",
-    "wallet_busy",
     "payee_changed",
     "price_jump",
     "frozen",
+    "approval",
+    "approval_refused",
+    "approval_timeout",
+    "shadow",
+    "signer_refused",
 )
 TOP_UP_OUTCOMES = ("raised", "unproven", "in_doubt", "denied", "failed")
 SIGN_IN_OUTCOMES = ("ok", "failed")
+APPROVAL_OUTCOMES = ("approved", "approval_refused", "approval_timeout", "abandoned")
+REFUSED_REASONS = (
+    "malformed",
+    "framing",
+    "version",
+    "body",
+    "head_too_large",
+    "head_overdue",
+    "connections",
+    "strangers",
+)
 UNITS = ("usd", "diem", "credits", "bundled", "earned")
 # What one of the shown unit is in the whole numbers that are counted.
 ATOMIC = ATOMIC_PER_USDC
@@ -152,6 +168,17 @@ BALANCE_AGE = _gauge(
     "wallet network route",
     "How long ago a balance was read: of a wallet on a network, or of a route's credit.",
 )
+DRIFT = _gauge(
+    "drift_usdc",
+    "wallet network kind",
+    "USDC that left unexplained (foreign), or is posted and never left (missing), since the start.",
+    parts=ATOMIC,
+)
+DRIFT_AGE = _gauge(
+    "drift_age_seconds",
+    "wallet network",
+    "How long ago the ledger and the wallet's chain were last compared.",
+)
 TOP_UPS = _counter("topups", "route outcome", "Purchases of credit by how they ended.")
 TOP_UPS_STOPPED = _gauge(
     "top_ups_stopped",
@@ -169,6 +196,24 @@ CLOCK_SKEW = _gauge(
     "clock_skew_seconds", "network", "How far our clock is ahead of the chain's, as last read."
 )
 FROZEN = _gauge("frozen", "", "1 while the sidecar is frozen and signs no payment.")
+APPROVALS = _counter(
+    "approvals", "route outcome", "Payments that waited for a person, by how the waiting ended."
+)
+APPROVALS_WAITING = _gauge(
+    "approvals_waiting", "route", "Payments that wait for a person's approval now."
+)
+REHEARSED_SPEND = _counter(
+    "rehearsed_usdc",
+    "route caller purpose",
+    "USDC that would have moved, in shadow mode.",
+    parts=ATOMIC,
+)
+SHADOW = _gauge("shadow", "", "1 in shadow mode: every rule is applied and nothing is signed.")
+REFUSED = _counter(
+    "requests_refused",
+    "reason",
+    "Requests that were no HTTP to relay, and connections that were closed unheard, by reason.",
+)
 TASK_FAILURES = _counter("task_failures", "", "Background work that ended in a fault.")
 BUILD_INFO = MetricDoc(
     "sidecar_build_info", "info", ("version", "python"), "Which build this is; always 1."
@@ -194,6 +239,8 @@ METRICS: tuple[MetricDoc, ...] = (
     WALLET_BALANCE,
     PROVIDER_BALANCE,
     BALANCE_AGE,
+    DRIFT,
+    DRIFT_AGE,
     TOP_UPS,
     TOP_UPS_STOPPED,
     SIGN_INS,
@@ -201,6 +248,11 @@ METRICS: tuple[MetricDoc, ...] = (
     LEDGER_FAILURES,
     CLOCK_SKEW,
     FROZEN,
+    APPROVALS,
+    APPROVALS_WAITING,
+    REHEARSED_SPEND,
+    SHADOW,
+    REFUSED,
     TASK_FAILURES,
     BUILD_INFO,
 )

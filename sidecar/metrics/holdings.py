@@ -13,7 +13,12 @@ from typing import TypeAlias, TypeVar
 from sidecar.chains import NETWORK_NAMES
 from sidecar.metrics.catalogue import UNITS
 from sidecar.metrics.tally import Labels, fold
-from sidecar.payments.events import BalanceObserved, TopUpsStopped, WalletBalanceObserved
+from sidecar.payments.events import (
+    BalanceObserved,
+    DriftMeasured,
+    TopUpsStopped,
+    WalletBalanceObserved,
+)
 
 ACCOUNTS_MAX = 100
 
@@ -29,6 +34,7 @@ class Holdings:
         self._wallets: dict[tuple[str, str], tuple[int, datetime]] = {}
         self._credit: dict[tuple[str, str], dict[str, float]] = {}
         self._observed: dict[str, dict[str, datetime]] = {}
+        self._drift: dict[tuple[str, str], DriftMeasured] = {}
         self._stopped: dict[str, dict[str, bool]] = {route: {} for route in prepaid}
 
     def add_wallet(self, event: WalletBalanceObserved) -> None:
@@ -47,6 +53,22 @@ class Holdings:
         """Take whether an account's top-ups are stopped."""
         accounts = self._stopped.setdefault(fold(event.route, self._routes), {})
         _put(accounts, event.account, event.stopped)
+
+    def add_drift(self, event: DriftMeasured) -> None:
+        """Take how far a chain and the ledger are apart."""
+        self._drift[event.wallet, fold(event.network, NETWORK_NAMES)] = event
+
+    def drift(self) -> Samples:
+        """Atomic units by wallet, network and kind."""
+        return [
+            ((*label, kind), amount.atomic)
+            for label, event in self._drift.items()
+            for kind, amount in (("foreign", event.foreign), ("missing", event.missing))
+        ]
+
+    def drift_ages_s(self, now: datetime) -> Samples:
+        """By wallet and network."""
+        return [(label, _age_s(now, each.measured_at)) for label, each in self._drift.items()]
 
     def wallets(self) -> Samples:
         """Atomic units by wallet and network."""

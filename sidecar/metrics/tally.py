@@ -16,11 +16,14 @@ from typing import TypeAlias
 from sidecar.chains import NETWORK_NAMES
 from sidecar.ledger.model import Payment
 from sidecar.metrics.catalogue import (
+    APPROVAL_OUTCOMES,
     CODE_CLASSES,
     LONG_S,
     NANO,
     OUTCOMES,
     PURPOSES,
+    REFUSED_REASONS,
+    REHEARSED,
     RULES,
     SCHEMES,
     SHORT_S,
@@ -108,8 +111,11 @@ class Tally:
         self.top_ups = _zeros(product(prepaid, TOP_UP_OUTCOMES))
         self.sign_ins = _zeros(product(prepaid, SIGN_IN_OUTCOMES))
         self.denials = _zeros(product(payable, RULES))
+        self.approvals = _zeros(product(payable, APPROVAL_OUTCOMES))
+        self.rehearsed = _zeros(product(payable, callers, [_USUAL_PURPOSE]))
         self.undelivered = _zeros(product(payable))
         self.ledger_failures = _zeros([()])
+        self.refused = _zeros(product(REFUSED_REASONS))
         self.task_failures = _zeros([()])
 
     def add_request(self, event: RequestServed) -> None:
@@ -140,12 +146,23 @@ class Tally:
 
     def add_spend(self, payment: Payment) -> None:
         """Add what a payment moved, in atomic units."""
-        labels = (
+        self.spend[self._spender(payment)] += payment.amount.atomic
+
+    def add_rehearsal(self, payment: Payment) -> None:
+        """Count a payment that would have been made, and what it would have moved."""
+        self.add_outcome(payment, REHEARSED)
+        self.rehearsed[self._spender(payment)] += payment.amount.atomic
+
+    def _spender(self, payment: Payment) -> Labels:
+        return (
             fold(payment.route, self.routes),
             fold(payment.caller, self.callers),
             fold(payment.purpose, PURPOSES),
         )
-        self.spend[labels] += payment.amount.atomic
+
+    def add_approval(self, route: str, outcome: str) -> None:
+        """Count how waiting for a person ended."""
+        self.approvals[fold(route, self.routes), fold(outcome, APPROVAL_OUTCOMES)] += 1
 
     def add_cost(self, event: CostObserved) -> None:
         """Add what a request cost, in billionths of a dollar."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from sidecar.clock import Clock
@@ -137,6 +137,14 @@ class Balances:
             if reading.answer and self.latest(source.route, account) == before:
                 self.observe(source.route, account, reading.answer)
             return reading.answer
+
+    async def recent(self, source: Source, account: str) -> tuple[Balance, ...] | None:
+        """The same; but what is as young as the vendor lets readings be is not read again."""
+        latest = self.latest(source.route, account)
+        spacing = timedelta(seconds=source.provider.traits.balance_spacing_s)
+        if latest is not None and self._clock.now() - latest[1] < spacing:
+            return latest[0]
+        return await self.read(source, account)
 
     async def run(self, sources: Collection[Source], interval_s: float) -> None:
         """Read every known account on an interval, where its vendor allows, until cancelled."""

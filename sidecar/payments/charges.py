@@ -4,18 +4,31 @@ from __future__ import annotations
 
 from sidecar.errors import RemoteProtocolError, UpstreamError
 from sidecar.http import HttpRequest, HttpResponse, Reply, read_whole
-from sidecar.payments.prepaid import Need, PrepaidRoute
+from sidecar.payments.prepaid import Need, PrepaidRoute, later
 from sidecar.payments.refusals import reason_of
+from sidecar.refusal import Denied
+from sidecar.x402.types import PaymentRequired
 
 CHARGE_WAIT_S = 30.0
 CHARGE_BYTES_MAX = 256 * 1024
 
 
-async def ask_terms(need: Need) -> tuple[HttpRequest, HttpResponse]:
-    """The charge, and what the vendor says to it without a payment.
+async def ask_terms(need: Need) -> tuple[HttpRequest, PaymentRequired] | Denied:
+    """The charge, and what the vendor wants to be paid for it. Denied where it names no terms.
 
     Raises UpstreamError and RemoteProtocolError, and what a sign-in raises.
     """
+    charge, refusal = await _ask(need)
+    if refusal.status == 429 or refusal.status >= 500:
+        return later(f"the vendor answered {reason_of(refusal)}")
+    if refusal.status != 402:
+        return Denied("top_up_terms", f"the vendor named no terms: {reason_of(refusal)}")
+    terms = need.route.provider.terms(need.account, refusal, need.route.terms.amount)
+    return Denied("top_up_terms", terms) if isinstance(terms, str) else (charge, terms)
+
+
+async def _ask(need: Need) -> tuple[HttpRequest, HttpResponse]:
+    """The charge, and the answer to it without a payment."""
     route, amount = need.route, need.route.terms.amount
     credential = await route.credentials.get()
     charge = route.provider.charge(need.account, credential, amount)

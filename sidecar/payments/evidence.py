@@ -53,9 +53,13 @@ class Dead:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """No proof either way; ``why`` is for people."""
+    """No proof either way; ``why`` is for people.
+
+    ``lasting``: the endpoint answered, and looking again would not help: a person has to say.
+    """
 
     why: str
+    lasting: bool = False
 
 
 Finding: TypeAlias = Moved | Dead | Unknown
@@ -186,7 +190,7 @@ def _trace_permit(
     # Fewer than were taken: the logs that we were given are not all, and ours may be missing.
     if 0 < taken <= len(others):
         return Dead(Proof("canceled", others[0].transaction))
-    return Unknown("its number was taken, and by which Permit was not found")
+    return Unknown("its number was taken, and by which Permit was not found", lasting=True)
 
 
 def block_near(

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from sidecar.http import HttpRequest
-from sidecar.ledger.model import Budget, Payment, Purchase, TopUpRule
+from sidecar.ledger.model import Budget, Payment, PaymentState, Purchase, TopUpRule
 from sidecar.money import Usdc
 from sidecar.payments.balances import Source
 from sidecar.payments.credentials import Credentials
@@ -41,12 +41,21 @@ class PrepaidRoute:
     budgets: tuple[Budget, ...]
     terms: TopUpTerms
 
+    def is_low(self, balances: Sequence[Balance]) -> bool:
+        """Whether credit is to be bought before anybody is refused."""
+        low_water = self.terms.low_water
+        return low_water is not None and balances[0].value < low_water
+
     def purchase(self, account: str) -> Purchase:
         """What one top-up of this account is to the ledger, whichever route or process asks."""
-        vendor = type(self.provider).__name__
-        origins = sorted(map(str, self.provider.origins))
-        parts = ("top-up", vendor, *origins, self.paying.signer.address, account)
-        return Purchase(hashlib.sha256(json.dumps(parts).encode()).hexdigest(), explicit=False)
+        return account_purchase(self.provider, self.paying.signer.address, account)
+
+
+def account_purchase(provider: Prepaid, address: str, account: str) -> Purchase:
+    """What one top-up of an account is to the ledger, when this address pays."""
+    origins = sorted(map(str, provider.origins))
+    parts = ("top-up", type(provider).__name__, *origins, address, account)
+    return Purchase(hashlib.sha256(json.dumps(parts).encode()).hexdigest(), explicit=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +112,17 @@ class Proving:
     def complete(self) -> bool:
         """Whether another top-up may be bought once it is needed."""
         return self.rose and (self.served or self.need.background)
+
+
+def is_unproven(payment: Payment) -> bool:
+    """Whether a top-up was paid, and its end is still to come."""
+    ended = payment.delivered_at is not None or payment.closed_at is not None
+    return payment.state is PaymentState.POSTED and not ended
+
+
+def later(why: str) -> Denied:
+    """Credit is not there yet, and may be soon."""
+    return Denied("top_up_wait", f"credit is being bought: {why}; repeat the request in a while")
 
 
 def has_risen(before: Sequence[Balance] | None, after: Sequence[Balance]) -> bool:

@@ -12,16 +12,14 @@ A Permit that was used in part moves less than was posted; it is matched by its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict, deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeAlias
 
 from sidecar.ledger.model import Payment, PaymentState
 from sidecar.money import ZERO, Usdc
 from sidecar.payments.outflows import Outflow
-
-Fits: TypeAlias = Callable[[Payment, Outflow], bool]
 
 # A payment that was made this short a time ago may not be where everybody sees it.
 SETTLING = timedelta(minutes=5)
@@ -44,24 +42,21 @@ class Comparison:
 
 
 def compare(
-    payments: Iterable[Payment], outflows: Iterable[Outflow], since: datetime, now: datetime
+    payments: Iterable[Payment], outflows: Sequence[Outflow], since: datetime, now: datetime
 ) -> Comparison:
     """The payments of one wallet on one network, beside all that left it."""
-    ours = [payment for payment in payments if payment.authorized_at is not None]
-    left = list(outflows)
-    moved = _total(outflow.amount for outflow in left)
-    unmatched = [payment for payment in ours if not _take(left, payment, _by_transaction)]
-    unmatched = [payment for payment in unmatched if not _take(left, payment, _by_amount)]
+    ours = [payment for payment in payments if is_signed(payment)]
+    foreign, unexplained = explain(ours, outflows)
     posted = [payment for payment in ours if payment.state is PaymentState.POSTED]
     doubted = [payment for payment in ours if payment.state is PaymentState.AUTHORIZED]
     return Comparison(
-        moved=moved,
-        posted=_total(payment.amount for payment in posted),
-        in_doubt=_total(payment.amount for payment in doubted),
-        foreign=tuple(left),
+        moved=total(outflow.amount for outflow in outflows),
+        posted=total(payment.amount for payment in posted),
+        in_doubt=total(payment.amount for payment in doubted),
+        foreign=foreign,
         missing=tuple(
             payment
-            for payment in unmatched
+            for payment in unexplained
             if payment.state is PaymentState.POSTED
             and since <= payment.reserved_at
             and payment.reserved_at < now - SETTLING
@@ -69,29 +64,62 @@ def compare(
     )
 
 
-def _take(left: list[Outflow], payment: Payment, fits: Fits) -> bool:
-    """Take the outflow that is this payment away from those that are left."""
-    for position, outflow in enumerate(left):
-        if fits(payment, outflow):
-            del left[position]
-            return True
-    return False
+def is_signed(payment: Payment) -> bool:
+    """Whether an authorization may have left; one that was rehearsed was never signed."""
+    rehearsed = payment.proof is not None and payment.proof.kind == "rehearsed"
+    return payment.authorized_at is not None and not rehearsed
 
 
-def _by_transaction(payment: Payment, outflow: Outflow) -> bool:
-    told = payment.proof.transaction if payment.proof is not None else ""
-    if told.lower() != outflow.transaction.lower():
+def explain(
+    payments: Sequence[Payment], outflows: Sequence[Outflow]
+) -> tuple[tuple[Outflow, ...], tuple[Payment, ...]]:
+    """What no payment explains, and the payments that nothing on the chain is like."""
+    left = _Left(outflows)
+    unmatched = [payment for payment in payments if not left.take_told(payment)]
+    unmatched = [payment for payment in unmatched if not left.take_alike(payment)]
+    return left.outflows(), tuple(unmatched)
+
+
+class _Left:
+    """The outflows that no payment has explained yet. Each explains one."""
+
+    def __init__(self, outflows: Sequence[Outflow]) -> None:
+        self._outflows: dict[int, Outflow] = dict(enumerate(outflows))
+        self._told: dict[str, list[int]] = defaultdict(list)
+        self._alike: dict[tuple[int, str], deque[int]] = defaultdict(deque)
+        for position, outflow in enumerate(outflows):
+            self._told[outflow.transaction.lower()].append(position)
+            self._alike[outflow.amount.atomic, outflow.payee.lower()].append(position)
+
+    def outflows(self) -> tuple[Outflow, ...]:
+        return tuple(self._outflows.values())
+
+    def take_told(self, payment: Payment) -> bool:
+        """By the transaction that its proof names."""
+        transaction = payment.proof.transaction if payment.proof is not None else ""
+        for position in self._told.get(transaction.lower(), ()):
+            outflow = self._outflows.get(position)
+            if outflow is None:
+                continue
+            partly = payment.scheme == "upto" and outflow.amount <= payment.amount
+            if partly or outflow.amount == payment.amount:
+                del self._outflows[position]
+                return True
         return False
-    partly = payment.scheme == "upto" and outflow.amount <= payment.amount
-    return partly or outflow.amount == payment.amount
 
-
-def _by_amount(payment: Payment, outflow: Outflow) -> bool:
-    # What was voided was proved dead, and explains nothing.
-    if payment.state is PaymentState.VOIDED or outflow.amount != payment.amount:
+    def take_alike(self, payment: Payment) -> bool:
+        """By its amount and payee, where the chain names one."""
+        # What was voided was proved dead, and explains nothing.
+        if payment.state is PaymentState.VOIDED:
+            return False
+        for payee in (payment.pay_to.lower(), ""):
+            positions = self._alike.get((payment.amount.atomic, payee), deque())
+            while positions:
+                if self._outflows.pop(positions.popleft(), None) is not None:
+                    return True
         return False
-    return outflow.payee.lower() in ("", payment.pay_to.lower())
 
 
-def _total(amounts: Iterable[Usdc]) -> Usdc:
+def total(amounts: Iterable[Usdc]) -> Usdc:
+    """Their sum."""
     return sum(amounts, ZERO)

@@ -88,14 +88,14 @@ def _search(
                 continue
             looks += 1
             if looks > TRANSACTIONS_MAX:
-                return Unknown("too many transactions without a memo to look into")
+                return Unknown("too many transactions without a memo to look into", lasting=True)
             transaction = yield from solana.transaction(url, entry.signature, commitment)
             if transaction.message == message and not transaction.failed:
                 return Moved(Proof("chain", entry.signature))
         if len(page) < PAGE_ENTRIES:
             return (yield from _end_of(url, since))
         before = page[-1].signature
-    return Unknown("our token account's history is too long to be searched")
+    return Unknown("our token account's history is too long to be searched", lasting=True)
 
 
 def _could_be(entry: HistoryEntry, memo: str) -> bool:
@@ -110,7 +110,8 @@ def _end_of(url: str, since: int) -> Generator[HttpRequest, HttpResponse, Unknow
     """A history that ended: because there was no more, or because the endpoint forgot it?"""
     first = yield from solana.first_available_block(url)
     if first > 0 and (yield from solana.block_time(url, first)) >= since:
-        return Unknown("the endpoint's history does not reach back to before the payment")
+        why = "the endpoint's history does not reach back to before the payment"
+        return Unknown(why, lasting=True)
     return None
 
 

@@ -15,20 +15,27 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from sidecar.clock import Clock
 from sidecar.errors import RemoteProtocolError, SidecarError, UpstreamError
 from sidecar.http import HttpRequest, HttpResponse, Reply, read_whole
 from sidecar.ledger import Ledger
-from sidecar.ledger.model import Payment, PaymentState
+from sidecar.ledger.model import Payment
 from sidecar.payments.balances import Balances
 from sidecar.payments.charges import CHARGE_BYTES_MAX, ask_terms, reason_in
-from sidecar.payments.events import Emit, PaymentDenied, ToppedUp, TopUpsStopped
+from sidecar.payments.events import Emit, PaymentDenied, PaymentUndelivered, ToppedUp, TopUpsStopped
 from sidecar.payments.order import InDoubt, Paid, Rejected, Undelivered
 from sidecar.payments.payer import Payer
-from sidecar.payments.prepaid import Credited, Need, PrepaidRoute, Proving, Refill
-from sidecar.payments.refusals import reason_of
+from sidecar.payments.prepaid import (
+    Credited,
+    Need,
+    PrepaidRoute,
+    Proving,
+    Refill,
+    is_unproven,
+    later,
+)
 from sidecar.providers.base import Balance
 from sidecar.refusal import Denied
 from sidecar.tasks import Supervisor
@@ -70,18 +77,15 @@ class TopUps:
     async def resume(self) -> None:
         """Take up the top-ups that an earlier process paid and did not see through."""
         now = self._clock.now()
-        needs = {need.purchase.key: need for need in self._possible(now)}
+        needs = {
+            route.purchase(account).key: Need(route, account, NOBODY, now)
+            for route in self._routes.values()
+            for account in route.provider.accounts
+        }
         for payment in await self._ledger.undelivered(now):
             need = needs.get(payment.purchase.key)
             if need is not None:
                 await self._take_up(need)
-
-    def _possible(self, now: datetime) -> list[Need]:
-        return [
-            Need(route, account, NOBODY, now)
-            for route in self._routes.values()
-            for account in route.provider.accounts
-        ]
 
     async def ensure(self, name: str, account: str, caller: str, sent_at: datetime) -> Refill:
         """Credit for a request that was sent then and refused: bought now, or by another.
@@ -90,18 +94,18 @@ class TopUps:
         """
         need = Need(self._routes[name], account, caller, sent_at)
         key = need.purchase.key
-        run, proving = self._runs.get(key), self._proving.get(key)
-        if run is None and proving is not None:
+        proving = self._proving.get(key)
+        if key not in self._runs and proving is not None and not await self._is_settled(proving):
             return self._refused(proving) if sent_at > proving.known_at else Credited()
         if self._waiting[key] >= self._waiters_max:
-            return _later(f"{self._waiters_max} requests wait for it already")
-        run = run or self._start(need)
+            return later(f"{self._waiters_max} requests wait for it already")
+        run = self._runs.get(key) or self._start(need)
         self._waiting[key] += 1
         try:
             async with asyncio.timeout(need.route.terms.wait_s):
                 return await asyncio.shield(run)
         except TimeoutError:
-            return _later(f"not done after {need.route.terms.wait_s:g} s")
+            return later(f"not done after {need.route.terms.wait_s:g} s")
         finally:
             self._waiting[key] -= 1
 
@@ -139,7 +143,7 @@ class TopUps:
             newest = await self._ledger.newest_top_up(need.purchase)
             if newest is not None and newest.delivered_at and newest.delivered_at >= need.since:
                 return Credited()
-            if newest is not None and _is_unproven(newest):
+            if newest is not None and is_unproven(newest):
                 proving = await self._take_up(need)
                 if proving is not None:
                     # What was paid before a restart shows by now, or stops the rest.
@@ -149,7 +153,7 @@ class TopUps:
                 if not (isinstance(refill, Denied) and refill.rule == "in_progress"):
                     return refill
             await self._clock.sleep(POLL_S)
-        return _later("another process is at it")
+        return later("another process is at it")
 
     async def _take_up(self, need: Need) -> Proving | None:
         """Hold a paid top-up that nobody holds. None when somebody else does."""
@@ -163,18 +167,15 @@ class TopUps:
 
     async def _buy(self, need: Need) -> Refill:
         route = need.route
-        before = await self._balance_now(need)
-        if need.background and before and not _is_low(route, before):
+        look = self._balances.read if need.background else self._balances.recent
+        before = await look(route.source, need.account)
+        if need.background and before and not route.is_low(before):
             # What looked low was older than the credit that has come since.
             return Credited()
-        charge, refusal = await ask_terms(need)
-        if refusal.status == 429 or refusal.status >= 500:
-            return _later(f"the vendor answered {reason_of(refusal)}")
-        if refusal.status != 402:
-            return Denied("top_up_terms", f"the vendor named no terms: {reason_of(refusal)}")
-        terms = route.provider.terms(need.account, refusal, route.terms.amount)
-        if isinstance(terms, str):
-            return Denied("top_up_terms", terms)
+        asked = await ask_terms(need)
+        if isinstance(asked, Denied):
+            return asked
+        charge, terms = asked
         outcome = await self._payer.pay(need.order(charge), terms)
         match outcome:
             case Denied("topped_up"):
@@ -187,23 +188,13 @@ class TopUps:
                 return InDoubt(payment, reason, None)
             case Undelivered():
                 # Paid and refused in one breath: open in the ledger, and free to be taken up.
-                return _later("it was paid, and the vendor has not answered for it yet")
+                return later("it was paid, and the vendor has not answered for it yet")
             case Paid(payment, reply):
                 proving = Proving(payment, need, before, self._clock.now())
                 self._proving[need.purchase.key] = proving
                 await self._look_for_credit(proving, reply)
                 proving.known_at = self._clock.now()
                 return Credited()
-
-    async def _balance_now(self, need: Need) -> tuple[Balance, ...] | None:
-        """What to compare with later. One as young as the vendor lets them be is not read again."""
-        route = need.route
-        latest = self._balances.latest(route.paying.name, need.account)
-        spacing = timedelta(seconds=route.provider.traits.balance_spacing_s)
-        is_fresh = latest is not None and self._clock.now() - latest[1] < spacing
-        if latest is not None and is_fresh and not need.background:
-            return latest[0]
-        return await self._balances.read(route.source, need.account)
 
     async def _look_for_credit(self, proving: Proving, reply: Reply) -> None:
         """The vendor's own answer to the charge may say it; else its balance, a few times."""
@@ -240,7 +231,7 @@ class TopUps:
         proving = self._proving.get(self._routes[name].purchase(account).key)
         if proving is not None:
             return self._refused(proving)
-        return _later("others used the credit up first")
+        return later("others used the credit up first")
 
     def see(self, name: str, account: str, balances: Sequence[Balance]) -> None:
         """A balance was observed: it may prove a top-up, or be low enough to buy another."""
@@ -252,7 +243,9 @@ class TopUps:
         proving = self._proving.get(key)
         if proving is not None:
             self._see(proving, balances)
-        elif key not in self._runs and _is_low(route, balances):
+            if proving.stopped:
+                self._tasks.spawn("settled", self._is_settled(proving))
+        elif key not in self._runs and route.is_low(balances):
             self._start(need)
 
     def _see(self, proving: Proving, balances: Sequence[Balance]) -> None:
@@ -270,6 +263,25 @@ class TopUps:
         if proving.stopped:
             self._emit(TopUpsStopped(name, need.account, stopped=False))
 
+    async def _is_settled(self, proving: Proving) -> bool:
+        """Whether a person said what became of it (`sidecar resolve`): then it stops nothing."""
+        need, payment = proving.need, proving.payment
+        key, name = need.purchase.key, need.route.paying.name
+        newest = await self._ledger.newest_top_up(need.purchase)
+        if self._proving.get(key) is not proving:
+            return True
+        # A newer one would not be there if this one were not over.
+        if newest is not None and newest.id == payment.id and is_unproven(newest):
+            return False
+        del self._proving[key]
+        if newest is not None and newest.closed_at is not None:
+            self._emit(PaymentUndelivered(newest, "a person says that no credit came"))
+        else:
+            self._emit(ToppedUp(name, need.account, "raised", "a person says so"))
+        if proving.stopped:
+            self._emit(TopUpsStopped(name, need.account, stopped=False))
+        return True
+
     def _refused(self, proving: Proving) -> Denied:
         """A top-up was paid and the vendor still refuses: another would not help either."""
         payment, need = proving.payment, proving.need
@@ -283,17 +295,3 @@ class TopUps:
             f"top-up {payment.id} of {payment.amount} was paid and the vendor still refuses; "
             "no other is made until a request is served again: look at the account there",
         )
-
-
-def _is_unproven(payment: Payment) -> bool:
-    ended = payment.delivered_at is not None or payment.closed_at is not None
-    return payment.state is PaymentState.POSTED and not ended
-
-
-def _is_low(route: PrepaidRoute, balances: Sequence[Balance]) -> bool:
-    low_water = route.terms.low_water
-    return low_water is not None and balances[0].value < low_water
-
-
-def _later(why: str) -> Denied:
-    return Denied("top_up_wait", f"credit is being bought: {why}; repeat the request in a while")

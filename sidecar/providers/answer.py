@@ -9,7 +9,7 @@ import re
 from decimal import Decimal
 from typing import Any
 
-from sidecar.document import read_json, shown
+from sidecar.document import read_json, told
 from sidecar.http import Headers, HttpResponse, header_values
 from sidecar.x402.coding import inflate
 
@@ -64,4 +64,4 @@ def complaint(response: HttpResponse) -> str:
         error = error.get("message")
     if error is None:
         return str(response.status)
-    return f"{response.status}: {shown(error, COMPLAINT_CHARS_MAX)}"
+    return f"{response.status}: {told(error, COMPLAINT_CHARS_MAX)}"

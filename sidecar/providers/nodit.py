@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from sidecar.document import shown
+from sidecar.document import shown, told
 from sidecar.errors import RemoteProtocolError
 from sidecar.http import HttpRequest, HttpResponse, Origin, header_values
 from sidecar.money import ATOMIC_PER_USDC, Usdc
@@ -55,8 +55,6 @@ TOKEN_LIFETIME_S_CREDIBLE = 31 * 24 * 3600
 # RFC 6750's b64token: nothing in it can break a header.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,8192}={0,2}", re.ASCII)
 _API = re.compile(r"/(?:credit|pay-per-use)/")
-# As long as no word of people is, and shorter than a token or a signature.
-_LONG_WORD = re.compile(r"\S{64,}")
 _JSON = ("Content-Type", "application/json")
 
 
@@ -239,8 +237,7 @@ def _complaint(response: HttpResponse) -> str:
     words = json_object(response).get("message")
     if not isinstance(words, str):
         return str(response.status)
-    # An error may quote what it was sent: a token, or a signature that would buy one.
-    return f"{response.status}: {shown(_LONG_WORD.sub('(a long word)', words), 200)}"
+    return f"{response.status}: {told(words, 200)}"
 
 
 def _json(document: dict[str, str]) -> bytes:

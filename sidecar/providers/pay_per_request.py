@@ -11,6 +11,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import timedelta
 
+from sidecar.errors import SignerRefusedError
 from sidecar.http import HttpRequest, HttpResponse, Origin, header_values
 from sidecar.providers.base import (
     Balance,
@@ -92,7 +93,11 @@ class PayPerRequest:
             return message
         if message.nonce in _nonces(request):
             return _NOT_A_MEMBER
-        value = structured_header(message, self.signer.sign_in(message))
+        try:
+            value = structured_header(message, self.signer.sign_in(message))
+        except SignerRefusedError as fault:
+            # Whoever pays need not be a member.
+            return fault.diagnostics()
         return Credential(((HEADER, value),), fresh_until(message) - EXPIRY_MARGIN)
 
     def balance(

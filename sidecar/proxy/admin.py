@@ -1,4 +1,4 @@
-"""The other port: probes, metrics and status; and the switch that stops all signing.
+"""The other port: probes, metrics and status; the switch that stops all signing; approvals.
 
     /livez    the process answers         no IO
     /readyz   it could pay now            200, or 503 and what is wrong
@@ -6,6 +6,8 @@
     /status   for people and programs
     /freeze   POST, with the admin token: no payment is signed any more, until
     /unfreeze POST, with the admin token
+    /approve/PAYMENT  POST, with the admin token: what waits for a person is paid
+    /refuse/PAYMENT   POST, with the admin token: it is not
 
 A web page can reach this port too, so the door is the data port's (``admission``). What only shows
 wants no token; what changes anything wants one that apps do not have.
@@ -16,19 +18,22 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 
 from aiohttp import web
 
 from sidecar.errors import LedgerError
-from sidecar.ledger.model import Payment
+from sidecar.ledger.model import Asked, Payment
 from sidecar.proxy.admission import Caller, Gate
 from sidecar.proxy.answers import Answer
-from sidecar.refusal import BudgetUse
+from sidecar.refusal import BudgetUse, Denied
 
 PAYMENTS_SHOWN = 20
 ADMIN = Caller("admin")
 _METHODS = frozenset({"GET", "HEAD"})
+# What comes before the payment's id, and whether it approves.
+_DECISIONS = {"/approve/": True, "/refuse/": False}
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -61,6 +66,14 @@ class AdminView(Protocol):
 
     async def unfreeze(self) -> datetime | None:
         """Sign payments again; since when they were not, None where they were."""
+        ...
+
+    async def asked(self) -> Sequence[Asked]:
+        """Every payment that waits for a person, oldest first."""
+        ...
+
+    async def decide(self, payment_id: str, *, approve: bool) -> Payment | Denied:
+        """A person's word on a payment that waits. Denied: it does not wait."""
         ...
 
     def describe(self) -> Mapping[str, Any]:
@@ -104,12 +117,13 @@ class AdminHandler:
         if isinstance(admitted, Answer):
             return _json(admitted.status, {"error": admitted.message})
         path = request.raw_path.partition("?")[0]
-        switch = self._switches.get(path)
+        switch = self._switches.get(path) or self._decision(path)
         if switch is not None:
             return await self._switch(request, switch)
         page = self._pages.get(path)
         if page is None:
-            return _json(404, {"error": f"there is {', '.join((*self._pages, *self._switches))}"})
+            known = (*self._pages, *self._switches, *(f"{path}PAYMENT" for path in _DECISIONS))
+            return _json(404, {"error": f"there is {', '.join(known)}"})
         if request.method not in _METHODS:
             return _not_allowed("this only shows; use GET", "GET, HEAD")
         return await page(request.headers.get("Accept", ""))
@@ -136,6 +150,19 @@ class AdminHandler:
         was = await self._view.unfreeze()
         return _json(200, {"frozen": None, "was_frozen": _moment(was)})
 
+    def _decision(self, path: str) -> Callable[[], Awaitable[web.Response]] | None:
+        """What decides about the payment that the path names; None where it names none."""
+        for prefix, approve in _DECISIONS.items():
+            if path.startswith(prefix) and len(path) > len(prefix):
+                return partial(self._decide, path[len(prefix) :], approve)
+        return None
+
+    async def _decide(self, payment_id: str, approve: bool) -> web.Response:
+        decided = await self._view.decide(payment_id, approve=approve)
+        if isinstance(decided, Denied):
+            return _json(409, {"error": decided.detail})
+        return _json(200, {"approved" if approve else "refused": show_payment(decided)})
+
     async def _livez(self, _accept: str) -> web.Response:
         return web.Response(text="ok", headers=_HEADERS)
 
@@ -155,10 +182,14 @@ class AdminHandler:
             in_doubt = await self._view.in_doubt()
             payments = await self._view.payments(PAYMENTS_SHOWN)
             state["frozen"] = _moment(await self._view.frozen_since())
+            asked = await self._view.asked()
         except LedgerError as fault:
             return _json(503, {**state, "error": fault.diagnostics()})
         state["budgets"] = [show_budget(use) for use in budgets]
         state["in_doubt"] = [show_payment(payment) for payment in in_doubt]
+        state["approvals"] = [
+            {**show_payment(each.payment), "until": _moment(each.until)} for each in asked
+        ]
         state["payments"] = [show_payment(payment) for payment in payments]
         return _json(200, state)
 

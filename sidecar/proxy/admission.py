@@ -2,6 +2,9 @@
 
 Every local program and every web page can reach the port. So the Host must be ours (DNS
 rebinding), an Origin must be ours too (CSRF), and the app shows a token.
+
+A Unix socket is reached by no name and from no page: there the kernel's word on the user stands
+in for Host and token, and what the app shows as its API key is not looked at.
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 TARGET_CHARS_MAX = 8_192
 _READ = frozenset({"host", "origin", "sec-fetch-site", "authorization", "x-api-key", "api-key"})
 Shown: TypeAlias = Mapping[str, list[str]]
+# A name or an address, as it stands in a Host.
+_HOST = re.compile(r"([a-z0-9._~%-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII | re.IGNORECASE)
 # Printable ASCII without backslash and '#'; what else a path may hold is percent-encoded.
 _TARGET = re.compile(r"/[!-\"$-\[\]-~]*", re.ASCII)
 _ENCODED_SEPARATOR = re.compile(r"%2f|%5c", re.IGNORECASE)
@@ -32,7 +37,7 @@ _BAD_ESCAPE = re.compile(r"%(?![2-9a-f][0-9a-f])|%7f", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A local app, known by its token, and the budgets of its own."""
+    """A local app, known by its token or its user, and the budgets of its own."""
 
     name: str
     budgets: tuple[Budget, ...] = ()
@@ -40,36 +45,58 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """The rules at the door. ``tokens`` is None where the config turned them off."""
+    """The rules at the door. ``tokens`` is None where the config turned them off.
 
-    hosts: frozenset[str]
+    ``users`` is None on a TCP port; elsewhere they are the only ones who are let in. ``hosts`` is
+    None where any Host will do: on a Unix socket, unless the config names some, for the browsers
+    behind a server that passes on what they ask.
+    """
+
+    hosts: frozenset[str] | None
     tokens: Mapping[str, Caller] | None = field(repr=False)
     anonymous: Caller = Caller("anonymous")
+    users: Mapping[int, Caller] | None = None
 
-    def admit(self, method: str, target: str, headers: Headers) -> Caller | Answer:
-        """The caller behind this request, or why it is not let in."""
+    def admit(
+        self, method: str, target: str, headers: Headers, user: int | None = None
+    ) -> Caller | Answer:
+        """The caller behind this request, or why it is not let in; ``user`` is who connected."""
+        if self.users is not None and user not in self.users:
+            return _refuse(
+                403,
+                "user",
+                f"user {user} is no caller of this sidecar; the config names the users under "
+                "callers, and without any only the sidecar's own is let in",
+            )
         shown = gather(headers, _READ)
         refusal = _check_method(method) or _check_target(target) or self._check_site(shown)
         if refusal is not None:
             return refusal
+        if self.users is not None:
+            assert user is not None
+            return self.users[user]
         return self._identify(shown)
 
     def _check_site(self, headers: Shown) -> Answer | None:
         hosts = headers.get("host", [])
-        if len(hosts) != 1 or hosts[0].lower() not in self.hosts:
+        if len(hosts) != 1 or not self._is_host(hosts[0].lower()):
+            names = "any one name" if self.hosts is None else ", ".join(sorted(self.hosts))
             return _refuse(
                 403,
                 "host",
                 f"this is not {', '.join(hosts) or 'a host'}; call the sidecar by "
-                f"one of: {', '.join(sorted(self.hosts))} (config key hosts adds names)",
+                f"one of: {names} (config key hosts adds names)",
             )
         for origin in headers.get("origin", ()):
-            if urlsplit(origin).netloc.lower() not in self.hosts:
+            if urlsplit(origin).netloc.lower() not in (self.hosts or ()):
                 return _refuse(403, "origin", "requests from web pages are refused")
         for site in headers.get("sec-fetch-site", ()):
             if site not in {"none", "same-origin"}:
                 return _refuse(403, "origin", "requests from other sites are refused")
         return None
+
+    def _is_host(self, host: str) -> bool:
+        return _HOST.fullmatch(host) is not None if self.hosts is None else host in self.hosts
 
     def _identify(self, headers: Shown) -> Caller | Answer:
         if self.tokens is None:

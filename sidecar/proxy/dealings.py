@@ -37,7 +37,7 @@ from sidecar.proxy.admission import Caller
 from sidecar.proxy.answers import Answer
 from sidecar.proxy.body import Kept, Streamed
 from sidecar.proxy.delivery import Delivery
-from sidecar.proxy.headers import request_headers, response_headers
+from sidecar.proxy.headers import credential_secrets, request_headers, response_headers
 from sidecar.proxy.outcomes import (
     answer_denied,
     answer_in_doubt,
@@ -67,6 +67,7 @@ class Errand:
 
     def outgoing(self, credential: Credential) -> HttpRequest:
         """The request as the upstream shall see it."""
+        self.turn.secrets = credential_secrets(credential.headers)
         return HttpRequest(
             self.turn.request.method,
             self.url,
@@ -103,12 +104,19 @@ class Dealings:
         """Send it as it is; pay only if that is what the answer asks for."""
         sent_at = self._clock.now()
         outgoing, reply = await self._signed_in(errand)
-        if reply.status != 402:
+        route = errand.route
+        unsigned = reply.status == 401 and route.rehearses_credit
+        if reply.status != 402 and not unsigned:
             return await self._relay(errand, outgoing, reply, sent_at)
-        route, refusal = errand.route, await _read_refusal(reply)
+        refusal = await _read_refusal(reply)
         remedy = route.provider.remedy(outgoing, refusal, route.credentials.occasion())
+        if isinstance(remedy, PassThrough) and route.rehearses_credit:
+            # Shadow mode makes no sign-in, and signed in to, it would have wanted credit.
+            assert route.prepaid is not None
+            remedy = TopUp(route.prepaid.provider.account_of(outgoing))
         if isinstance(remedy, Present):
             if isinstance(errand.body, Kept):
+                errand.turn.secrets = credential_secrets(remedy.credential.headers)
                 outgoing = outgoing.with_headers(*remedy.credential.headers)
                 reply = await self._send(errand, outgoing)
                 if reply.status != 402:
@@ -220,6 +228,9 @@ class Dealings:
             case InDoubt(payment, reason, retry_after_s):
                 turn.payment = payment
                 return await turn.say(answer_in_doubt(payment, reason, retry_after_s))
+            case Credited() if route.rehearses_credit:
+                # Rehearsed for another request: there is nothing to be used.
+                return await self._deny(turn, Denied("shadow", "credit would have been bought"))
             case Credited():
                 sent_at = self._clock.now()
                 outgoing, reply = await self._signed_in(errand)
@@ -249,6 +260,7 @@ async def _refer(errand: Errand, refusal: HttpResponse, reason: str) -> web.Stre
             Answer(402, "payment_required", reason, retry=False, rule="unpayable")
         )
     turn.decision, turn.detail = "relayed", reason
-    headers = response_headers(refusal.headers, errand.route.secrets, ("x-should-retry", "false"))
+    secrets = (*errand.route.secrets, *turn.secrets)
+    headers = response_headers(refusal.headers, secrets, ("x-should-retry", "false"))
     kept = tuple(header for header in headers if header[0].lower() != "content-length")
     return await turn.write(402, kept, body)

@@ -39,7 +39,8 @@ class Delivery:
 
     async def unpaid(self, turn: Turn, route: Route, reply: Reply) -> web.StreamResponse:
         """Relay an answer that cost nothing."""
-        response = RelayedResponse(reply.status, response_headers(reply.headers, route.secrets))
+        headers = response_headers(reply.headers, (*route.secrets, *turn.secrets))
+        response = RelayedResponse(reply.status, headers)
         await self._stream(turn, route, response, reply)
         return response
 
@@ -47,7 +48,7 @@ class Delivery:
         self, turn: Turn, route: Route, reply: Reply, payment: Payment
     ) -> web.StreamResponse:
         """Relay what was paid for, and mark it delivered at its last byte."""
-        response = _with_payment(route, reply, payment)
+        response = _with_payment(turn, route, reply, payment)
         complete = False
         try:
             complete = await self._stream(turn, route, response, reply)
@@ -64,7 +65,7 @@ class Delivery:
         self, turn: Turn, route: Route, reply: Reply, payment: Payment
     ) -> web.StreamResponse:
         """Relay the seller's answer to the app's own mistake; nothing was bought with it."""
-        response = _with_payment(route, reply, payment)
+        response = _with_payment(turn, route, reply, payment)
         try:
             await self._stream(turn, route, response, reply)
             return response
@@ -115,6 +116,7 @@ class Delivery:
             self._emit(CostObserved(route.name, turn.caller, cost_usd, estimated))
 
 
-def _with_payment(route: Route, reply: Reply, payment: Payment) -> RelayedResponse:
+def _with_payment(turn: Turn, route: Route, reply: Reply, payment: Payment) -> RelayedResponse:
     added = ("x-sidecar-payment-id", payment.id)
-    return RelayedResponse(reply.status, response_headers(reply.headers, route.secrets, added))
+    secrets = (*route.secrets, *turn.secrets)
+    return RelayedResponse(reply.status, response_headers(reply.headers, secrets, added))

@@ -21,6 +21,7 @@ from sidecar.proxy.body import Kept, NoRoom, ReplayMemory, read_body
 from sidecar.proxy.dealings import Dealings, Errand
 from sidecar.proxy.outcomes import answer_fault
 from sidecar.proxy.route import Route, RouteTable
+from sidecar.proxy.server import user_behind
 from sidecar.proxy.turn import HUNG_UP, Turn
 
 
@@ -82,7 +83,8 @@ class RequestHandler:
 
     async def _serve(self, turn: Turn) -> web.StreamResponse:
         request = turn.request
-        caller = self._gate().admit(request.method, request.raw_path, turn.headers)
+        user = user_behind(request)
+        caller = self._gate().admit(request.method, request.raw_path, turn.headers, user)
         if isinstance(caller, Answer):
             return await turn.say(caller)
         turn.caller = caller.name

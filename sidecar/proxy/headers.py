@@ -6,6 +6,8 @@ challenge and any secret of ours that it echoes stop on the way back.
 
 from __future__ import annotations
 
+import re
+from base64 import b64encode
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -31,6 +33,21 @@ _REQUEST_DROPPED_PREFIXES = ("proxy-", "x-forwarded-", "sec-fetch-", "x-sidecar-
 _READABLE_CODINGS = frozenset({"gzip", "deflate", "identity"})
 # Apps' parsers give up on larger fields, and a paid answer would be lost with them.
 RESPONSE_FIELD_CHARS_MAX = 32 * 1024
+# No signature is shorter.
+SIGNED_CHARS_MIN = 86
+_RECEIPTS = frozenset({"payment-response", "x-payment-response"})
+# An EVM signature, or in base64 the words of a payment and of a sign-in, wherever they start.
+_SIGNATURE = re.compile(
+    "0x[0-9a-fA-F]{130}|"
+    + "|".join(
+        re.escape(
+            b64encode(bytes(before) + word)[-(-before * 8 // 6) : (before + len(word)) * 8 // 6]
+        ).decode()
+        for word in (b'"payload":{"', b'"signature":"')
+        for before in range(3)
+    ),
+    re.ASCII,
+)
 _COOKIES = frozenset({"set-cookie", "set-cookie2"})
 
 
@@ -72,5 +89,18 @@ def response_headers(headers: Headers, secrets: Sequence[str], *added: Header) -
         for header in without_challenge(end_to_end(headers, also_drop=_COOKIES))
         if len(header[1]) <= RESPONSE_FIELD_CHARS_MAX
         and not any(secret in header[1] for secret in secrets)
+        and not _is_signed(*header)
     )
     return kept + added
+
+
+def credential_secrets(credential: Headers) -> tuple[str, ...]:
+    """What of this credential must not come back to the app."""
+    return tuple(value.rpartition(" ")[2] for _, value in credential)
+
+
+def _is_signed(name: str, value: str) -> bool:
+    """Whether this repeats a payment or a sign-in of ours. Receipts are the seller's own words."""
+    if len(value) < SIGNED_CHARS_MIN or name.lower() in _RECEIPTS:
+        return False
+    return _SIGNATURE.search(value) is not None

@@ -6,7 +6,7 @@ import hashlib
 import json
 
 from sidecar.document import read_json
-from sidecar.errors import LedgerError, SidecarError
+from sidecar.errors import LedgerError, SidecarError, SignerAwayError, SignerRefusedError
 from sidecar.http import Headers, HttpRequest, HttpResponse, header_values
 from sidecar.ledger.model import Payment, Purchase
 from sidecar.proxy.answers import Answer
@@ -112,13 +112,19 @@ def answer_undelivered(payment: Payment, reason: str) -> Answer:
 
 def answer_fault(fault: SidecarError) -> Answer:
     """A fault of ours or of the upstream."""
-    ledger = isinstance(fault, LedgerError)
+    code, retry_after_s, retry = "sidecar_upstream", None, None
+    if isinstance(fault, LedgerError):
+        code, retry_after_s = "sidecar_ledger", 5.0
+    elif isinstance(fault, SignerAwayError):
+        code, retry_after_s = "sidecar_signer", 5.0
+    elif isinstance(fault, SignerRefusedError):
+        code, retry = "sidecar_signer_refused", False
     return Answer(
         fault.status_hint,
-        "sidecar_ledger" if ledger else "sidecar_upstream",
+        code,
         fault.diagnostics(),
-        retry=True if fault.status_hint >= 502 else None,
-        retry_after_s=5 if ledger else None,
+        retry=True if fault.status_hint >= 502 else retry,
+        retry_after_s=retry_after_s,
         decision="failed",
     )
 

@@ -46,6 +46,11 @@ class Route:
         return self.provider.traits.reads_bodies
 
     @property
+    def rehearses_credit(self) -> bool:
+        """Whether it would buy credit, if this were not shadow mode."""
+        return self.prepaid is not None and self.prepaid.paying.shadow
+
+    @property
     def observed(self) -> bool:
         """Whether its vendor says anything beside its answers."""
         return self.reads_bodies or self.provider.traits.reads_heads

@@ -2,32 +2,30 @@
 
 aiohttp's own server waits for ever for a request's head, so a connection that has not sent one
 in time is closed here, and one whose head is too large as a whole: aiohttp bounds each field only.
-More connections than allowed are closed as they come.
+More connections than allowed are closed as they come, and so are those of users who are no
+callers: a few may be told so, and the rest take no caller's place. All of these are counted.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import socket
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
-from http import HTTPStatus
 
-from aiohttp import HttpVersion10, HttpVersion11, StreamReader, hdrs, web
-from aiohttp.http_parser import (
-    HttpRequestParser,
-    HttpRequestParserPy,
-    HttpResponseParser,
-    HttpResponseParserPy,
-)
+from aiohttp import HttpVersion11, StreamReader, hdrs, web
 from aiohttp.web_protocol import _ErrInfo
 
-from sidecar.errors import ConfigError
-from sidecar.proxy.answers import Answer
+from sidecar.payments.events import Emit, TaskFailed
+from sidecar.proxy.framing import RequestLines, check_framing, check_parsers, malformed, whole
+from sidecar.proxy.peer import peer_of
+from sidecar.proxy.refusals import Reason, Refusals
 
 BACKLOG = 1024
 # How long the rest of a refused body is read, so that its app gets to see the refusal.
 LINGER_S = 2.0
-_RELAYED_VERSIONS = frozenset({HttpVersion10, HttpVersion11})
+# Connections of users who are no callers, on a Unix socket that any user may connect to.
+STRANGERS_MAX = 32
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -44,16 +42,6 @@ class ServerLimits:
     stall_wait_s: float = 300.0
 
 
-def check_parsers() -> None:
-    """ConfigError where aiohttp reads HTTP in pure Python, and so differently."""
-    if HttpRequestParser is HttpRequestParserPy or HttpResponseParser is HttpResponseParserPy:
-        raise ConfigError(
-            "sidecar: aiohttp runs without its C parser, and the pure-Python one lets requests "
-            "through that the C one refuses; install aiohttp from its wheel, and unset "
-            "AIOHTTP_NO_EXTENSIONS"
-        )
-
-
 class Connection(web.RequestHandler):
     """One app connection; closed when the head of a request does not come in time, or is large."""
 
@@ -62,10 +50,13 @@ class Connection(web.RequestHandler):
         "_head_bytes_max",
         "_head_handle",
         "_head_wait_s",
+        "_lines",
         "_newest_body",
         "_refused",
+        "_server",
         "_stall_handle",
         "_stall_wait_s",
+        "user",
     )
 
     _newest_body: StreamReader | None
@@ -73,13 +64,19 @@ class Connection(web.RequestHandler):
     _head_bytes_max: int
     _head_handle: asyncio.TimerHandle | None
     _head_wait_s: float
+    _lines: RequestLines
     _stall_handle: asyncio.TimerHandle | None
     _stall_wait_s: float
     _refused: bool
+    _server: ProxyServer
+    user: int | None  # who connected; None on a TCP port, where nobody knows
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        if self._refused:
+        end = transport.get_extra_info("socket")
+        self.user = peer_of(end).user if end.family == socket.AF_UNIX else None
+        if self._refused or self._server.is_crowded_for(self.user):
+            self._server.refusals.add("connections" if self._refused else "strangers")
             self.force_close()
             return
         self._expect_head()
@@ -87,19 +84,22 @@ class Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         begun = self._request_count
         uploading = self._is_uploading()
+        if not self._lines.are_http(data, in_body=uploading):
+            self._refuse("version", 505, "only HTTP/1.0 and HTTP/1.1 are relayed")
+            return
         super().data_received(data)
         if self._messages:
             self._newest_body = self._messages[-1][1]
         if self._request_count == begun and not uploading:
             self._head_bytes += len(data)
             if self._head_bytes > self._head_bytes_max:
-                self._refuse(431, "the head of the request is too large")
+                self._refuse("head_too_large", 431, "the head of the request is too large")
                 return
         else:
             self._head_bytes = 0
             if uploading and self._messages and isinstance(self._messages[-1][0], _ErrInfo):
                 # The parser has given the body up, and whoever reads it would wait for the rest.
-                self._refuse(400, "the body is not framed as HTTP wants it")
+                self._refuse("body", 400, "the body is not framed as HTTP wants it")
                 return
         # Between requests the keep-alive timer rules; a head that has begun has its own.
         if self._head_handle is None and self._current_request is None and not self._messages:
@@ -126,6 +126,14 @@ class Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """aiohttp's own answer quotes the request, and logs it: prompts, or a token."""
+        if exc is not None and status >= 500:
+            self._server.emit(TaskFailed("request", exc))
+        else:
+            self._server.refusals.add("malformed")
+        return self.refusal(status)
+
+    def refusal(self, status: int) -> web.StreamResponse:
+        """The answer to what cannot be relayed; the last one on this connection."""
         answer = malformed(status, "the request is not HTTP that can be relayed")
         response = web.Response(status=status, body=answer.body(""), headers=dict(answer.headers()))
         response.force_close()
@@ -135,11 +143,12 @@ class Connection(web.RequestHandler):
         """Whether the newest request's body is still on its way."""
         return self._newest_body is not None and not self._newest_body.is_eof()
 
-    def _refuse(self, status: int, message: str) -> None:
+    def _refuse(self, reason: Reason, status: int, message: str) -> None:
         """Answer what no handler can, if nothing was answered yet, and hang up."""
+        self._server.refusals.add(reason)
         request = self._current_request
         if self.transport is not None and (request is None or not request.writer.output_size):
-            self.transport.write(_render(malformed(status, message)))
+            self.transport.write(whole(malformed(status, message)))
         self.force_close()
 
     def _expect_head(self) -> None:
@@ -165,14 +174,24 @@ class Connection(web.RequestHandler):
     def _head_overdue(self) -> None:
         self._head_handle = None
         if self._current_request is None:
+            self._server.refusals.add("head_overdue")
             self.force_close()
 
 
 class ProxyServer(web.Server):
     """Makes connections for a listening socket, and hands each request to the handler."""
 
-    def __init__(self, handler: Handler, limits: ServerLimits) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        limits: ServerLimits,
+        users: Collection[int] = frozenset(),
+        *,
+        emit: Emit,
+    ) -> None:
         check_parsers()
+        self.emit = emit
+        self._users = users
         self._limits = limits
         self._handler = handler
         super().__init__(
@@ -185,6 +204,7 @@ class ProxyServer(web.Server):
             auto_decompress=False,
             lingering_time=LINGER_S,
         )
+        self.refusals = Refusals(emit, self._loop)
 
     async def _on_request(self, request: web.BaseRequest) -> web.StreamResponse:
         protocol = request.protocol
@@ -194,15 +214,29 @@ class ProxyServer(web.Server):
         if wrong is not None:
             # A status line repeats its request's version, and aiohttp would claim this one too.
             request._version = min(request.version, HttpVersion11)
-            return protocol.handle_error(request, wrong)
+            self.refusals.add("version" if wrong == 505 else "framing")
+            return protocol.refusal(wrong)
         if hdrs.UPGRADE in request.headers:
             # The parser drops what it had read beyond such a request, and would take the rest of
             # it for a new one.
             request._message = request._message._replace(should_close=True)
         return await self._handler(request)
 
+    async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - aiohttp's
+        await super().shutdown(timeout)
+        self.refusals.tell()
+
+    def is_crowded_for(self, user: int | None) -> bool:
+        """Whether this user, who has just connected, is one stranger too many."""
+        if user is None or user in self._users:
+            return False
+        held = [one.user for one in self._connections if isinstance(one, Connection)]
+        return sum(each not in self._users for each in held) > STRANGERS_MAX
+
     def __call__(self) -> web.RequestHandler:
         connection = Connection(self, loop=self._loop, **self._kwargs)
+        connection.user = None
+        connection._server = self
         connection._newest_body = None
         connection._head_bytes = 0
         connection._head_bytes_max = self._limits.header_bytes_max
@@ -210,49 +244,42 @@ class ProxyServer(web.Server):
         connection._stall_wait_s = self._limits.stall_wait_s
         connection._head_handle = None
         connection._head_wait_s = self._limits.header_wait_s
+        connection._lines = RequestLines(self._limits.header_bytes_max)
         connection._refused = len(self._connections) >= self._limits.connections_max
         return connection
 
 
-def check_framing(request: web.BaseRequest) -> int | None:
-    """The status for a head that the parser takes and RFC 9112 does not; None when it is sound."""
-    if request.version not in _RELAYED_VERSIONS:
-        return 505
-    codings = request.headers.getall(hdrs.TRANSFER_ENCODING, ())
-    if not codings:
-        return None
-    # RFC 9112 6.1: one in HTTP/1.0 is a framing fault; of another coding nothing is known here.
-    if request.version == HttpVersion10:
-        return 400
-    return None if [coding.lower() for coding in codings] == ["chunked"] else 501
-
-
-def malformed(status: int, message: str) -> Answer:
-    """What comes is no request that can be relayed."""
-    return Answer(status, "sidecar_malformed", message, retry=False, rule="malformed", closes=True)
-
-
-def _render(answer: Answer) -> bytes:
-    body = answer.body("")
-    fields = (*answer.headers(), ("Content-Length", str(len(body))), ("Connection", "close"))
-    lines = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}"]
-    lines += [f"{name}: {value}" for name, value in fields]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
+def user_behind(request: web.BaseRequest) -> int | None:
+    """The user who connected to a Unix socket; None on a TCP port."""
+    protocol = request.protocol
+    assert isinstance(protocol, Connection)
+    return protocol.user
 
 
 class Listener:
-    """A listening port. ``port`` is the one that the system gave where 0 was asked for."""
+    """A listening port, or a Unix socket.
 
-    def __init__(self, server: web.Server, sockets: asyncio.Server) -> None:
+    ``port`` is the one that the system gave where 0 was asked for; 0 where there is none.
+    """
+
+    def __init__(self, server: web.Server, sockets: asyncio.Server, port: int) -> None:
         self._server = server
         self._sockets = sockets
-        self.port: int = sockets.sockets[0].getsockname()[1]
+        self.port = port
 
     @classmethod
     async def open(cls, server: web.Server, host: str, port: int) -> Listener:
         """Listen. OSError when the address cannot be had."""
         loop = asyncio.get_running_loop()
-        return cls(server, await loop.create_server(server, host, port, backlog=BACKLOG))
+        sockets = await loop.create_server(server, host, port, backlog=BACKLOG)
+        return cls(server, sockets, sockets.sockets[0].getsockname()[1])
+
+    @classmethod
+    async def open_unix(cls, server: web.Server, bound: socket.socket) -> Listener:
+        """Listen on a Unix socket that has its place already."""
+        loop = asyncio.get_running_loop()
+        sockets = await loop.create_unix_server(server, sock=bound, backlog=BACKLOG)
+        return cls(server, sockets, 0)
 
     def stop_accepting(self) -> None:
         """No new connections; idle ones are closed, busy ones after their request."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -31,6 +31,7 @@ class Turn:
     rule: str = ""
     detail: str = ""
     payment: Payment | None = None
+    secrets: tuple[str, ...] = field(default=(), repr=False)  # what let it in upstream
 
     async def say(self, answer: Answer) -> web.StreamResponse:
         """Answer in the sidecar's own name."""

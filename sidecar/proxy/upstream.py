@@ -7,6 +7,7 @@ its connector (pool, DNS, TLS) and its response parser are used, and the request
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -27,6 +28,9 @@ from sidecar.http import Headers, HttpRequest, Origin, header_values
 from sidecar.tasks import Supervisor
 
 HEAD_BYTES_MAX = 256 * 1024  # one header field of a response; the app gets smaller ones only
+FAULT_CHARS_MAX = 200
+# How it sets its quotation off; in a fault within a fault that is escaped.
+_QUOTE = re.compile(r"\n\n|\\n\\n|b['\"]")
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _NOT_OURS_TO_SEND = frozenset({"host", "content-length", "transfer-encoding", "connection"})
@@ -59,7 +63,7 @@ class StreamedReply:
         except TimeoutError as fault:
             raise UpstreamTimeoutError("the upstream went silent in its response") from fault
         except (ClientError, OSError, HttpProcessingError) as fault:
-            raise UpstreamError(f"the upstream's response was cut short: {fault}") from fault
+            raise UpstreamError(f"the upstream's response was cut short: {_told(fault)}") from fault
         self.close()
 
     def close(self) -> None:
@@ -147,12 +151,12 @@ class HttpUpstream:
                 again = False
             except HttpProcessingError as fault:
                 raise RemoteProtocolError(
-                    f"{target.url.origin()} sent a malformed response: {fault.message[:200]}"
+                    f"{target.url.origin()} sent a malformed response: {_told(fault)}"
                 ) from fault
             except (ClientError, OSError) as fault:
                 if isinstance(fault, TimeoutError):
                     raise
-                raise UpstreamError(f"{target.url.origin()}: {fault}") from fault
+                raise UpstreamError(f"{target.url.origin()}: {_told(fault)}") from fault
             finally:
                 if not complete:
                     connection.close()
@@ -212,6 +216,13 @@ class HttpUpstream:
         except (ClientError, OSError, TimeoutError):
             # The app went away, or the upstream did: half a body must never look whole.
             connection.close()
+
+
+def _told(fault: Exception) -> str:
+    """What went wrong, without the bytes that aiohttp's parser quotes: they may repeat ours."""
+    text = fault.message if isinstance(fault, HttpProcessingError) else str(fault)
+    reason = _QUOTE.split(text, maxsplit=1)[0]
+    return " ".join(reason.split())[:FAULT_CHARS_MAX].rstrip(":")
 
 
 async def _extending(

@@ -16,8 +16,13 @@ def holder_of(port: int, proc: Path = Path("/proc")) -> str:
     wanted = {f"socket:[{inode}]" for inode in inodes}
     for process in proc.iterdir():
         if process.name.isdigit() and _holds(process, wanted):
-            return f"pid {process.name} ({_command(process)})"
+            return describe_process(int(process.name), proc)
     return ""
+
+
+def describe_process(number: int, proc: Path = Path("/proc")) -> str:
+    """``pid 123 (nginx)``."""
+    return f"pid {number} ({_command(proc / str(number))})"
 
 
 def _listening(proc: Path, table: str, port: int) -> list[str]:

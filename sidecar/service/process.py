@@ -8,12 +8,14 @@ import signal
 import sys
 from collections.abc import MutableMapping
 
+from sidecar.config.addresses import Address, SocketPath
 from sidecar.config.model import Config
+from sidecar.config.own_memory import close_memory, overwrite_variables
 from sidecar.config.private_file import ensure_state_dir
-from sidecar.config.secrets import CALLER_TOKEN_FILE
+from sidecar.config.secrets import CALLER_TOKEN_FILE, secret_variables
 from sidecar.logs import configure
 from sidecar.payments.events import TaskFailed
-from sidecar.proxy.server import check_parsers
+from sidecar.proxy.framing import check_parsers
 from sidecar.service.ports import Ports
 from sidecar.service.secrets import Opened, open_all
 from sidecar.service.service import Service
@@ -30,8 +32,8 @@ def run(config: Config, environ: MutableMapping[str, str], ports: Ports | None =
     """
     check_parsers()
     _allow_descriptors(config.limits.connections_max)
-    # A core file would hold the keys.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    close_memory()
+    overwrite_variables(secret_variables(config))
     ports = ports or Ports()
     ensure_state_dir(config.state_dir)
     return asyncio.run(_serve(config, open_all(config, environ, ports.entropy), ports))
@@ -71,11 +73,18 @@ async def _serve(config: Config, opened: Opened, ports: Ports) -> int:
 
 def _greeting(config: Config, opened: Opened, service: Service) -> list[str]:
     """What a person wants to know at start, and what they had better know."""
-    lines = [
-        f"sidecar: serving http://{config.listen.host}:{service.port}/v1, "
-        f"admin http://{config.admin.host}:{service.admin_port}/status"
-    ]
-    if opened.tokens is None:
+    listen = config.listen
+    where = (
+        str(listen)
+        if isinstance(listen, SocketPath)
+        else f"http://{Address(listen.host, service.port)}/v1"
+    )
+    admin = Address(config.admin.host, service.admin_port)
+    lines = [f"sidecar: serving {where}, admin http://{admin}/status"]
+    if opened.users is not None:
+        known = ", ".join(f"{caller.name} (uid {uid})" for uid, caller in opened.users.items())
+        lines.append(f"sidecar: known by their users, and nobody else: {known}")
+    elif opened.tokens is None:
         lines.append("sidecar: auth is none: every local program and user may spend")
     elif not config.callers:
         lines.append(f"sidecar: the API key for apps is in {config.state_dir / CALLER_TOKEN_FILE}")

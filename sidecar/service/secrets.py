@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+import os
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, urlsplit
 
-from sidecar.clock import Entropy
-from sidecar.config.model import Config, Secret
+from sidecar.clock import Entropy, SystemClock
+from sidecar.config.addresses import SocketPath
+from sidecar.config.callers import UNMAPPED_UID
+from sidecar.config.model import Config, Secret, SignerRef
 from sidecar.config.secrets import (
     ADMIN_TOKEN_FILE,
     CALLER_TOKEN_FILE,
@@ -16,27 +20,37 @@ from sidecar.config.secrets import (
 )
 from sidecar.errors import ConfigError, WalletError
 from sidecar.proxy.admission import Caller
+from sidecar.signer.line import wallet_at
 from sidecar.wallets import PaymentSigner
 from sidecar.wallets.evm import EvmWallet
 from sidecar.wallets.keys import Wallet, keys_of
+from sidecar.wallets.remote import RemoteWallet
 from sidecar.wallets.solana_layout import BARE
 
 DEFAULT_CALLER = "default"
 # Whose facilitator takes no memo (providers.md 4).
 BARE_PROVIDER = "x402layer"
+# The shortest of their keys; what is shorter in a URL are words such as a network's name.
+RPC_KEY_CHARS_MIN = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
     """What was behind the config's references. ``all`` is for the log's redaction."""
 
-    wallets: Mapping[str, Wallet]
+    wallets: Mapping[str, Wallet | RemoteWallet]
     signers: Mapping[str, PaymentSigner]  # by route: its wallet, as its provider wants it
     api_keys: Mapping[str, Secret]  # by route
     # None: the config turned tokens off.
     tokens: Mapping[str, Caller] | None = field(repr=False)
+    users: Mapping[int, Caller] | None  # on a Unix socket; None on a TCP port
     admin_token: str = field(repr=False)  # what changes the state of a running sidecar asks for it
     all: tuple[str, ...] = field(repr=False)
+
+    @property
+    def callers(self) -> tuple[Caller, ...]:
+        """Everybody who may ask; none where nobody is asked who they are."""
+        return tuple((self.users or self.tokens or {}).values())
 
 
 def open_all(config: Config, environ: MutableMapping[str, str], entropy: Entropy) -> Opened:
@@ -52,7 +66,8 @@ def open_all(config: Config, environ: MutableMapping[str, str], entropy: Entropy
     tokens = _tokens(config, readable, mistakes)
     if mistakes:
         raise ConfigError(*mistakes)
-    if config.auth == "token" and not tokens:
+    users = known_users(config, os.geteuid())
+    if config.auth == "token" and not tokens and users is None:
         made, _ = ensure_token(config.state_dir / CALLER_TOKEN_FILE, entropy)
         tokens[made.reveal()] = Caller(DEFAULT_CALLER)
     admin, _ = ensure_token(config.state_dir / ADMIN_TOKEN_FILE, entropy)
@@ -62,25 +77,45 @@ def open_all(config: Config, environ: MutableMapping[str, str], entropy: Entropy
         _signers(config, wallets),
         api_keys,
         tokens if config.auth == "token" else None,
+        users,
         admin_token,
-        (*forms, *(key.reveal() for key in api_keys.values()), *tokens, admin_token),
+        (
+            *(*forms, *(key.reveal() for key in api_keys.values()), *tokens, admin_token),
+            *_rpc_keys(config),
+        ),
     )
+
+
+def _rpc_keys(config: Config) -> Iterator[str]:
+    """What stands in the URLs of RPC endpoints where their vendors put keys."""
+    for url in (url for chain in config.chains.values() for url in chain.rpc):
+        parts = urlsplit(url)
+        words = (*parts.path.split("/"), *(value for _, value in parse_qsl(parts.query)))
+        yield from (word for word in words if len(word) >= RPC_KEY_CHARS_MIN)
 
 
 def _wallets(
     config: Config, environ: Mapping[str, str], mistakes: list[str]
-) -> tuple[dict[str, Wallet], list[str]]:
+) -> tuple[dict[str, Wallet | RemoteWallet], list[str]]:
     """The wallets by their names, and all that a log must not show of their keys."""
-    wallets: dict[str, Wallet] = {}
+    wallets: dict[str, Wallet | RemoteWallet] = {}
     forms: list[str] = []
     rpc_urls = {network: chain.rpc[0] for network, chain in config.chains.items()}
     for wallet in config.wallets.values():
         try:
+            if isinstance(wallet.key, SignerRef):
+                socket, path = wallet.key.socket, wallet.key.path
+                # A socket keeps the machine's time, whatever clock payments go by.
+                remote = wallet_at(socket, path, wallet.kind, rpc_urls, SystemClock())
+                wallets[wallet.name] = remote
+                continue
             keys = keys_of(wallet.kind)
             text = open_secret(wallet.key, environ).reveal()
             key = keys.parse_secret_key(text)
             wallets[wallet.name] = keys.make_wallet(key, rpc_urls)
             forms += (text.strip(), *keys.secret_forms(key))
+            if wallet.key.password is not None:
+                forms.append(open_secret(wallet.key.password, environ).reveal())
         except ConfigError as fault:
             mistakes += fault.mistakes
         except WalletError as fault:
@@ -88,7 +123,9 @@ def _wallets(
     return wallets, forms
 
 
-def _signers(config: Config, wallets: Mapping[str, Wallet]) -> dict[str, PaymentSigner]:
+def _signers(
+    config: Config, wallets: Mapping[str, Wallet | RemoteWallet]
+) -> dict[str, PaymentSigner]:
     signers: dict[str, PaymentSigner] = {}
     for route in config.routes.values():
         if route.wallet is None:
@@ -112,9 +149,28 @@ def _api_keys(config: Config, environ: Mapping[str, str], mistakes: list[str]) -
     return keys
 
 
+def known_users(config: Config, own: int) -> dict[int, Caller] | None:
+    """Who may use a Unix socket: the users that the config names, and without any our own."""
+    if not isinstance(config.listen, SocketPath):
+        return None
+    users = {
+        caller.uid: Caller(caller.name, caller.budgets)
+        for caller in config.callers.values()
+        if caller.uid is not None
+    }
+    if not users and own == UNMAPPED_UID:
+        raise ConfigError(
+            f"listen: this user's uid is {own}, which stands for every user that has no number "
+            "here; run the sidecar as another user, or name the users under callers"
+        )
+    return users or {own: Caller(DEFAULT_CALLER)}
+
+
 def _tokens(config: Config, environ: Mapping[str, str], mistakes: list[str]) -> dict[str, Caller]:
     tokens: dict[str, Caller] = {}
     for caller in config.callers.values():
+        if caller.token is None:
+            continue
         try:
             token = open_secret(caller.token, environ).reveal()
         except ConfigError as fault:

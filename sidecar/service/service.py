@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import timedelta
 
-from sidecar.config.model import Address, Config
+from sidecar.clock import WatchedClock
+from sidecar.config.addresses import Address, SocketPath
+from sidecar.config.model import Config
 from sidecar.errors import ConfigError
 from sidecar.http import Upstream
 from sidecar.ledger import Ledger
 from sidecar.ledger.sqlite import SqliteLedger
 from sidecar.metrics import Metrics
 from sidecar.payments.balances import Balances
+from sidecar.payments.drift import DriftWatch
 from sidecar.payments.events import Emit, Event, LedgerWriteFailed, TaskFailed
 from sidecar.payments.payer import Payer
 from sidecar.payments.prover import Prover
@@ -34,6 +38,7 @@ from sidecar.service import wiring
 from sidecar.service.portholder import holder_of
 from sidecar.service.ports import Ports
 from sidecar.service.secrets import Opened
+from sidecar.service.socket_file import SocketFile
 from sidecar.service.view import View
 from sidecar.tasks import Supervisor
 
@@ -50,20 +55,21 @@ class Service:
         self._log = log
         self._ports = ports
         self._draining = False
-        callers = tuple(opened.tokens.values()) if opened.tokens is not None else ()
         self._metrics = Metrics(
             tuple(config.routes),
-            tuple(caller.name for caller in callers) or ("anonymous",),
+            tuple(caller.name for caller in opened.callers) or ("anonymous",),
             {
                 route.name: route.networks
                 for route in config.routes.values()
                 if route.wallet is not None
             },
             tuple(name for name, route in config.routes.items() if route.top_up is not None),
+            shadow=config.mode == "shadow",
         )
         self._tasks = Supervisor(lambda name, fault: self._emit(TaskFailed(name, fault)))
         self._pool = Pool(self._tasks)
         self._ledger: Ledger | None = None
+        self._socket_file: SocketFile | None = None
         self._data: Listener | None = None
         self._admin: Listener | None = None
         self._loops: list[asyncio.Task[None]] = []
@@ -90,7 +96,8 @@ class Service:
         ledger = self._ledger = ports.wrap_ledger(books)
         rpc = self._pool.upstream(wiring.rpc_origins(config), RPC_CONNECT_S, RPC_IDLE_S)
         chain = ports.wrap_upstream(rpc)
-        prover = Prover(ledger, chain, wiring.build_chains(config), ports.clock, emit)
+        clock = WatchedClock(ports.clock)
+        prover = Prover(ledger, chain, wiring.build_chains(config), clock, emit)
         ttl = timedelta(seconds=config.recovery.undelivered_ttl_s)
 
         def objection(network: str) -> Denied | None:
@@ -98,8 +105,11 @@ class Service:
                 return Denied("draining", "the sidecar is stopping; nothing new is signed")
             return prover.objection(network)
 
-        payer = Payer(ledger, ports.clock, ports.entropy, prover.prove, objection, emit, ttl)
-        table = wiring.Wiring(config, self._opened, self._pool, chain, ports, emit).routes()
+        payer = Payer(ledger, clock, ports.entropy, prover.prove, objection, emit, ttl)
+        books_and_tasks = (ledger, self._tasks)
+        table = wiring.Wiring(
+            config, self._opened, self._pool, chain, ports, emit, books_and_tasks
+        ).routes()
         prepaid = {name: route.prepaid for name, route in table.routes.items() if route.prepaid}
 
         def on_balance(route: str, account: str, seen: tuple[Balance, ...]) -> None:
@@ -130,7 +140,7 @@ class Service:
         admin = AdminHandler(view, lambda: self._admin_hosts, self._opened.admin_token)
         self._admin = await self._listen("admin", config.admin, admin)
         self._admin_hosts = wiring.host_names(config.admin, self._admin.port, config.hosts)
-        recovery = Recovery(ledger, prover, ports.clock, emit, ttl)
+        recovery = Recovery(ledger, prover, clock, emit, ttl)
         self._loops = [
             self._tasks.spawn("recovery", recovery.run(config.recovery.interval_s)),
             self._tasks.spawn("top-ups", topups.resume()),
@@ -140,20 +150,39 @@ class Service:
     def _watch(
         self, table: RouteTable, balances: Balances, chain: Upstream
     ) -> list[asyncio.Task[None]]:
-        """Read balances on an interval: the vendors', and the wallets' on their chains."""
+        """Read on an interval: the vendors' balances, the wallets' and what left them."""
         interval_s = self._config.balances.interval_s
         sources = [route.source for route in table.routes.values() if route.source is not None]
         wallets = WalletBalances(
             chain, wiring.balance_questions(self._config), self._ports.clock, self._emit
         )
         purses = wiring.purses(self._config, self._opened)
+        assert self._ledger is not None
+        drift = DriftWatch(
+            self._ledger,
+            chain,
+            wiring.build_chains(self._config),
+            self._ports.clock,
+            self._emit,
+            self._config.recovery.reconcile_interval_s,
+        )
+        spenders = wiring.spenders(self._config, self._opened)
         return [
             self._tasks.spawn("balances", balances.run(sources, interval_s)),
             self._tasks.spawn("wallets", wallets.run(purses, interval_s)),
+            self._tasks.spawn("drift", drift.run(spenders)),
         ]
 
-    async def _listen(self, key: str, address: Address, handler: Handler) -> Listener:
-        server = ProxyServer(handler, wiring.server_limits(self._config))
+    async def _listen(self, key: str, address: Address | SocketPath, handler: Handler) -> Listener:
+        users = self._opened.users or {}
+        server = ProxyServer(handler, wiring.server_limits(self._config), users, emit=self._emit)
+        if isinstance(address, SocketPath):
+            others = any(user != os.geteuid() for user in users)
+            try:
+                self._socket_file = SocketFile.make(address.path, for_others=others)
+            except ConfigError as fault:
+                raise ConfigError(*(f"{key}: {mistake}" for mistake in fault.mistakes)) from fault
+            return await Listener.open_unix(server, self._socket_file.socket)
         try:
             return await Listener.open(server, address.host, address.port)
         except OSError as fault:
@@ -173,7 +202,7 @@ class Service:
 
     @property
     def port(self) -> int:
-        """The data port."""
+        """The data port; 0 where apps connect to a Unix socket."""
         assert self._data is not None
         return self._data.port
 
@@ -187,6 +216,8 @@ class Service:
         """Sign nothing new, let requests and payments end within the limit, and let go."""
         self._draining = True
         wait_s = self._config.limits.drain_wait_s
+        if self._socket_file is not None:
+            self._socket_file.remove()
         if self._data is not None:
             await self._data.close(wait_s)
         for loop in self._loops:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import TypeAlias
 
 from sidecar.config.model import RouteConfig
 from sidecar.errors import ConfigError
-from sidecar.http import Upstream
+from sidecar.http import HttpRequest, HttpResponse, Upstream
 from sidecar.payments.balances import Source
-from sidecar.payments.credentials import Credentials
+from sidecar.payments.credentials import Credentials, SignsIn
 from sidecar.payments.order import PayingRoute
 from sidecar.payments.prepaid import PrepaidRoute, TopUpTerms
 from sidecar.providers.api_key import ApiKey
-from sidecar.providers.base import Prepaid, Provider
+from sidecar.providers.base import Credential, Occasion, Prepaid, Provider
 from sidecar.providers.libertai import LibertAI
 from sidecar.providers.nodit import Nodit
 from sidecar.providers.pay_per_request import PayPerRequest
@@ -20,11 +21,13 @@ from sidecar.providers.venice import Venice
 from sidecar.providers.venice_key import VeniceKey
 from sidecar.providers.x402layer import X402Layer
 from sidecar.service.secrets import Opened
+from sidecar.siwx import SignIn
+from sidecar.wallets.watch_only import WatchOnlyWallet
 
 Vendor: TypeAlias = Venice | Nodit | X402Layer
 
 
-def build_provider(route: RouteConfig, opened: Opened) -> Provider:
+def build_provider(route: RouteConfig, opened: Opened, *, shadow: bool) -> Provider:
     """The provider that the route names. ConfigError when its upstream is none of that vendor."""
     if route.api_key is not None:
         key = opened.api_keys[route.name].reveal()
@@ -32,7 +35,9 @@ def build_provider(route: RouteConfig, opened: Opened) -> Provider:
             return VeniceKey(route.upstream, key)
         return ApiKey(route.upstream, key, route.api_key_header, route.prices)
     assert route.wallet is not None
-    wallet = opened.wallets[route.wallet]
+    wallet: SignIn = opened.wallets[route.wallet]
+    if shadow:
+        wallet = WatchOnlyWallet(wallet.address)
     networks = tuple(sorted(route.networks))
     try:
         match route.provider:
@@ -46,10 +51,23 @@ def build_provider(route: RouteConfig, opened: Opened) -> Provider:
                 return LibertAI(route.upstream, route.prices)
             case _:
                 assert route.provider == "pay_per_request"
-                signer = wallet if route.sign_in else None
+                signer = wallet if route.sign_in and not shadow else None
                 return PayPerRequest(route.upstream, signer, networks)
     except ValueError as fault:
         raise ConfigError(f"routes.{route.name}.upstream: {fault}") from fault
+
+
+class NoSignIn:
+    """In place of a vendor's sign-in: requests go without one, and use up no credit."""
+
+    def sign_in(self, occasion: Occasion) -> Generator[HttpRequest, HttpResponse, Credential]:
+        return Credential(())
+        yield
+
+
+def signs_in(provider: Provider, *, shadow: bool) -> SignsIn:
+    """Who makes a route's credentials: in shadow mode nothing is signed for one."""
+    return NoSignIn() if shadow and isinstance(provider, Vendor) else provider
 
 
 def prepaid_route(

@@ -12,9 +12,9 @@ from sidecar.config.model import Config
 from sidecar.errors import LedgerError
 from sidecar.http import Origin
 from sidecar.ledger import Ledger
-from sidecar.ledger.model import Payment
+from sidecar.ledger.model import Asked, Payment
 from sidecar.metrics import Metrics
-from sidecar.refusal import BudgetUse
+from sidecar.refusal import BudgetUse, Denied
 from sidecar.service.secrets import Opened
 
 
@@ -79,16 +79,26 @@ class View:
         """Sign payments again; since when they were not, None where they were."""
         return await self._ledger.unfreeze()
 
+    async def asked(self) -> Sequence[Asked]:
+        """Every payment that waits for a person."""
+        return await self._ledger.asked()
+
+    async def decide(self, payment_id: str, *, approve: bool) -> Payment | Denied:
+        """A person's word on a payment that waits."""
+        now = self._clock.now()
+        return await self._ledger.decide(payment_id, "admin", now, approve=approve)
+
     async def metrics(self, accept: str) -> tuple[bytes, str]:
         """The exposition and its content type, for this Accept header."""
         now = self._clock.now()
         try:
             budgets, in_doubt = await self.budgets(), await self.in_doubt()
             frozen = await self.frozen_since() is not None
+            asked = [each.payment for each in await self.asked()]
         except LedgerError:
             # What the ledger knows is left out, so that its failure itself can be seen.
             return self._metrics.render(accept, now, (), None)
-        return self._metrics.render(accept, now, budgets, in_doubt, frozen)
+        return self._metrics.render(accept, now, budgets, in_doubt, frozen, asked)
 
     def describe(self) -> dict[str, Any]:
         """What the config made: version, wallets, routes."""
@@ -96,6 +106,7 @@ class View:
             "version": __version__,
             "uptime_s": int((self._clock.now() - self._started_at).total_seconds()),
             "state": "draining" if self._is_draining() else "serving",
+            "mode": self._config.mode,
             "wallets": {
                 name: {"address": wallet.address} for name, wallet in self._opened.wallets.items()
             },

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from sidecar.chains import is_evm
-from sidecar.config.model import Address, Config, RouteConfig
+from sidecar.config.addresses import Address, SocketPath
+from sidecar.config.model import Config, RouteConfig
 from sidecar.http import Origin, Upstream
+from sidecar.ledger import Ledger
+from sidecar.logs.redaction import dresses
+from sidecar.payments.approvals import ApprovalRule
 from sidecar.payments.balances import Source
 from sidecar.payments.credentials import Credentials
+from sidecar.payments.drift import Spender
 from sidecar.payments.events import Emit
 from sidecar.payments.order import PayingRoute, nowhere
 from sidecar.payments.prover import Chain
 from sidecar.payments.wallet_balances import Purse, Question, evm_question, solana_question
+from sidecar.payments.webhooks import Webhook
 from sidecar.policy import Policy
 from sidecar.providers.base import Provider
 from sidecar.providers.x402layer import X402Layer
@@ -23,16 +29,27 @@ from sidecar.proxy.server import ServerLimits
 from sidecar.service import vendors
 from sidecar.service.ports import Ports
 from sidecar.service.secrets import Opened
+from sidecar.tasks import Supervisor
 from sidecar.wallets.keys import usdc_account
+from sidecar.wallets.watch_only import WatchOnlyWallet
 
 
 class Wiring:
     """What every route is made of."""
 
     def __init__(
-        self, config: Config, opened: Opened, pool: Pool, chain: Upstream, ports: Ports, emit: Emit
+        self,
+        config: Config,
+        opened: Opened,
+        pool: Pool,
+        chain: Upstream,
+        ports: Ports,
+        emit: Emit,
+        books: tuple[Ledger, Supervisor],
     ) -> None:
         self._config = config
+        self._shadow = config.mode == "shadow"
+        self._ledger, self._tasks = books
         self._opened = opened
         self._pool = pool
         self._chain = chain
@@ -48,12 +65,15 @@ class Wiring:
 
     def _route(self, config: RouteConfig) -> Route:
         ports = self._ports
-        provider = vendors.build_provider(config, self._opened)
+        provider = vendors.build_provider(config, self._opened, shadow=self._shadow)
         unbounded = ports.wrap_upstream(
             self._pool.upstream(provider.origins, config.connect_wait_s, config.response_wait_s)
         )
         credentials = Credentials(
-            config.name, provider, unbounded, (ports.clock, ports.entropy, self._emit)
+            config.name,
+            vendors.signs_in(provider, shadow=self._shadow),
+            unbounded,
+            (ports.clock, ports.entropy, self._emit),
         )
         paying = self._paying(config, provider, unbounded)
         api_key = self._opened.api_keys.get(config.name)
@@ -67,7 +87,7 @@ class Wiring:
             budgets=config.budgets,
             paying=paying,
             prepaid=vendors.prepaid_route(config, provider, paying, credentials, unbounded),
-            secrets=() if api_key is None else (api_key.reveal(),),
+            secrets=() if api_key is None else dresses(api_key.reveal()),
             source=Source(config.name, provider, unbounded, credentials.get),
             query="useCredits=1" if config.use_credits else "",
         )
@@ -77,6 +97,7 @@ class Wiring:
     ) -> PayingRoute | None:
         if config.wallet is None or config.max_payment is None:
             return None
+        signer = self._opened.signers[config.name]
         return PayingRoute(
             name=config.name,
             policy=Policy(
@@ -86,7 +107,7 @@ class Wiring:
                 config.validity_s,
                 vendors.schemes(config),
             ),
-            signer=self._opened.signers[config.name],
+            signer=WatchOnlyWallet(signer.address) if self._shadow else signer,
             upstream=upstream,
             breaker=config.breaker,
             response_wait_s=config.response_wait_s,
@@ -94,7 +115,22 @@ class Wiring:
             # Each endpoint there is a seller of its own.
             place_of=provider.account_of if isinstance(provider, X402Layer) else nowhere,
             price_jump_max=config.price_jump_max,
+            # Nobody is asked to approve what will not be paid.
+            approval=None if self._shadow else self._approval(config),
+            shadow=self._shadow,
         )
+
+    def _approval(self, config: RouteConfig) -> ApprovalRule | None:
+        approval = config.approval
+        if approval is None:
+            return None
+        if not approval.webhook:
+            return ApprovalRule(approval.above, approval.wait_s)
+        origins = frozenset({Origin.of(approval.webhook)})
+        pooled = self._pool.upstream(origins, config.connect_wait_s, approval.wait_s)
+        ports = (self._ports.wrap_upstream(pooled), self._ports.clock, self._emit)
+        webhook = Webhook(approval.webhook, approval.wait_s, self._ledger, self._tasks, ports)
+        return ApprovalRule(approval.above, approval.wait_s, webhook.tell)
 
     def _in_lane(self, config: RouteConfig, provider: Provider, upstream: Upstream) -> Upstream:
         """Routes with one wallet at one vendor share what it allows in flight."""
@@ -108,6 +144,9 @@ class Wiring:
 
 def build_gate(config: Config, opened: Opened, port: int) -> Gate:
     """The rules at the door of the data port."""
+    if isinstance(config.listen, SocketPath):
+        # Without tokens nobody would get in by one, if there were no users.
+        return Gate(frozenset(config.hosts) or None, {}, users=opened.users or {})
     return Gate(host_names(config.listen, port, config.hosts), opened.tokens)
 
 
@@ -134,6 +173,14 @@ def purses(config: Config, opened: Opened) -> tuple[Purse, ...]:
     return tuple(
         Purse(name, usdc_account(opened.wallets[name], network), network)
         for name, network in sorted(found)
+    )
+
+
+def spenders(config: Config, opened: Opened) -> tuple[Spender, ...]:
+    """The same wallets, as their outflows are asked for."""
+    return tuple(
+        Spender(purse.wallet, purse.network, opened.wallets[purse.wallet].address, purse.address)
+        for purse in purses(config, opened)
     )
 
 

@@ -1,6 +1,8 @@
 """The signer: one key in a process of its own, behind a Unix socket, with rules of its own.
 
-    python -m sidecar.signer --socket PATH --rules FILE
+    sidecar signer --socket PATH --rules FILE         (or python -m sidecar.signer)
+
+The proxy's config names it by its socket: ``key: {signer: PATH}``.
 
 A proxy that has been taken over can ask, and gets what these rules allow and no more: it is told
 what to sign, makes the bytes itself, and looks at asset, network, payee, amount, validity and

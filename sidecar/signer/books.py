@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sidecar.money import ZERO, Usdc
 from sidecar.refusal import Denied
 from sidecar.signer.rules import Cap
+
+# No window is longer.
+SPAN_MAX = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class Books:
         """``entries`` are those of the journal, in its order."""
         # The longest is last: who has left that one is forgotten.
         self._windows = [_Window(cap) for cap in sorted(caps, key=lambda cap: cap.span)]
+        assert all(window.cap.span <= SPAN_MAX for window in self._windows)
         self._known: dict[tuple[str, str], Entry] = {}
         for entry in entries:
             self.add(entry)

@@ -4,6 +4,9 @@ Lines are only ever added, and each is sealed over the one before it, so a signe
 on a journal in which one was changed, moved, or taken out of the middle. What follows the last
 whole line was being written when the process died: nothing was signed for it, and it is cut off.
 A file that was put back as it used to be looks sound: only the signer's user may write there.
+
+A large one is written anew when a signer starts, without what no window held any more when the
+last line was written. Time is the lines' own: a clock that is ahead at that moment drops nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import json
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import dropwhile
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -21,10 +25,12 @@ from sidecar.config.private_file import complaint, ensure_state_dir
 from sidecar.document import read_json
 from sidecar.errors import ConfigError, LedgerError
 from sidecar.money import Usdc
-from sidecar.signer.books import Entry
+from sidecar.signer.books import SPAN_MAX, Entry
 
 LINE_BYTES_MAX = 1024
+LARGE_BYTES = 1024 * 1024
 _FIRST_SEAL = "0" * 64
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class Record(Protocol):
@@ -48,14 +54,19 @@ class Journal:
         self.entries = tuple(self._read(path))
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open it, or make it. ConfigError: it is another's, in use, or not as it was written."""
+    def open(cls, path: Path, large_bytes: int = LARGE_BYTES) -> Self:
+        """Open it, or make it. ConfigError: it is another's, in use, or not as it was written.
+
+        One of over ``large_bytes`` is written anew.
+        """
         ensure_state_dir(path.parent)
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            descriptor = os.open(path, flags, 0o600)
+            descriptor = os.open(path, _FLAGS, 0o600)
             try:
-                return cls._of(path, descriptor)
+                journal = cls._of(path, descriptor)
+                if os.fstat(descriptor).st_size > large_bytes:
+                    journal._compact(path)
+                return journal
             except (ConfigError, OSError):
                 os.close(descriptor)
                 raise
@@ -71,14 +82,41 @@ class Journal:
         if wrong is not None:
             raise ConfigError(f"journal: {path}: {wrong}")
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.path.samestat(os.fstat(descriptor), path.stat()):
+            # It was written anew between our opening and our lock.
+            raise BlockingIOError
         journal = cls(path, descriptor)
         # Its name has to survive a power cut as well.
-        folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _sync_folder(path)
         return journal
+
+    def _compact(self, path: Path) -> None:
+        """Go on in a new file, with those lines only that a window may still need.
+
+        Killed at any moment, it leaves the old file or the new one, whole, under this name.
+        """
+        since = self.entries[-1].at - SPAN_MAX
+        kept = tuple(dropwhile(lambda entry: entry.at <= since, self.entries))
+        draft = path.with_name(f".{path.name}.new")
+        draft.unlink(missing_ok=True)
+        seal, lines = _FIRST_SEAL, []
+        for entry in kept:
+            line, seal = _line(entry, seal)
+            lines.append(line)
+        descriptor = os.open(draft, _FLAGS | os.O_EXCL, 0o600)
+        try:
+            # Before it has the name: whoever opens it by that finds it locked.
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with open(descriptor, "wb", closefd=False) as file:
+                file.writelines(lines)
+            os.fsync(descriptor)
+            draft.replace(path)
+            _sync_folder(path)
+        except OSError:
+            os.close(descriptor)
+            raise
+        os.close(self._descriptor)
+        self._descriptor, self._seal, self.entries = descriptor, seal, kept
 
     def close(self) -> None:
         """Let it go, and its lock."""
@@ -114,6 +152,14 @@ class Journal:
                 yield entry
         os.ftruncate(self._descriptor, whole)
         os.fsync(self._descriptor)
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _line(entry: Entry, before: str) -> tuple[bytes, str]:

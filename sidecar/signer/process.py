@@ -43,8 +43,15 @@ def main(argv: Sequence[str], environ: MutableMapping[str, str], ports: Ports | 
     parser.add_argument("--socket", type=Path, required=True, help="where to listen")
     parser.add_argument("--rules", type=Path, required=True, help="what may be signed: JSON")
     given = parser.parse_args(argv)
+    return run(given.socket, given.rules, environ, ports)
+
+
+def run(
+    path: Path, rules: Path, environ: MutableMapping[str, str], ports: Ports | None = None
+) -> int:
+    """The same, at this socket and by these rules."""
     try:
-        _serve(given.socket, given.rules, environ, ports or Ports())
+        _serve(path, rules, environ, ports or Ports())
     except ConfigError as fault:
         print(*(f"signer: {mistake}" for mistake in fault.mistakes), sep="\n", file=sys.stderr)
         return USAGE

@@ -1,4 +1,4 @@
-"""What a signer is asked, from JSON to values: three questions, and no raw bytes among them."""
+"""What a signer is asked, from JSON to values: four questions, and no raw bytes among them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sidecar.chains import is_evm
 from sidecar.document import read_json
 from sidecar.money import Usdc
 from sidecar.siwx import SignInMessage
-from sidecar.wallets.remote import ADDRESS, SIGN, SIGN_IN
+from sidecar.wallets.remote import ADDRESS, ADMIT, SIGN, SIGN_IN
 from sidecar.x402.types import Authorization
 
 # The year 9999 ends here.
@@ -26,7 +26,14 @@ class WhoAreYou:
     """Asks for the address."""
 
 
-Request: TypeAlias = WhoAreYou | SignInMessage | Authorization
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Asks whether this will be signed, and for room in the windows; for no signature."""
+
+    authorization: Authorization
+
+
+Request: TypeAlias = WhoAreYou | SignInMessage | Admission | Authorization
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +58,10 @@ def read_request(data: bytes) -> Request:
         ):
             return _sign_in(said)
         case {"method": str(method), "authorization": dict(said), **rest} if (
-            method == SIGN and not rest
+            method in (ADMIT, SIGN) and not rest
         ):
-            return _authorization(said)
+            authorization = _authorization(said)
+            return Admission(authorization) if method == ADMIT else authorization
         case _:
             raise ValueError("not a request that this signer knows")
 

@@ -11,11 +11,17 @@ from sidecar.errors import LedgerError, WalletError
 from sidecar.refusal import Denied
 from sidecar.signer.books import Books, Entry
 from sidecar.signer.journal import Record
-from sidecar.signer.requests import WhoAreYou, digest_of, order_of, read_request
+from sidecar.signer.requests import (
+    Admission,
+    WhoAreYou,
+    digest_of,
+    order_of,
+    read_request,
+)
 from sidecar.signer.rules import Rules
 from sidecar.siwx import SignInMessage
 from sidecar.wallets.keys import Wallet
-from sidecar.wallets.remote import account_of
+from sidecar.wallets.remote import JOURNAL, account_of
 from sidecar.x402.types import Authorization
 
 DETAIL_CHARS_MAX = 300
@@ -58,19 +64,22 @@ class Signer:
                     return {"kind": self._rules.kind, "address": self._wallet.address}
                 case SignInMessage():
                     return self._sign_in(request)
+                case Admission(authorization):
+                    return self._refusal(authorization) or {}
                 case Authorization():
-                    return self._sign(request)
+                    return self._refusal(request) or self._wallet.sign(request)
         except WalletError as fault:
             return Denied("wallet", fault.diagnostics())
         except LedgerError as fault:
-            return Denied("journal", fault.diagnostics())
+            return Denied(JOURNAL, fault.diagnostics())
 
     def _sign_in(self, message: SignInMessage) -> str | Denied:
         if message.domain.lower() not in self._rules.sign_in_domains:
             return Denied("domain", f"this signer does not sign in at {message.domain}")
         return self._wallet.sign_in(message)
 
-    def _sign(self, authorization: Authorization) -> dict[str, Any] | Denied:
+    def _refusal(self, authorization: Authorization) -> Denied | None:
+        """Why this is not signed; None: it may be, and is written down and counted by now."""
         # First: what could not be signed must not use a window up.
         self._account.to_sign(authorization)
         order = order_of(authorization)
@@ -82,7 +91,7 @@ class Signer:
         # The same again is the same bytes: no new power, so neither counted nor timed. An
         # expired one is presented to be served what it has paid for.
         if known == digest:
-            return self._wallet.sign(authorization)
+            return None
         if known is not None:
             return Denied("identity", "another authorization was signed under this identity")
         at = self._clock.now()
@@ -92,4 +101,4 @@ class Signer:
         entry = Entry(at, order.network, authorization.identity, digest, order.amount)
         self._journal.append(entry)
         self._books.add(entry)
-        return self._wallet.sign(authorization)
+        return None

@@ -55,7 +55,7 @@ _URI = _rule(
     URI_CHARS_MAX,
     f"a URI of at most {URI_CHARS_MAX} characters",
 )
-_NONCE = _rule(r"[A-Za-z0-9]{8,128}", 128, "8 to 128 letters and digits")
+_NONCE = _rule(r"[A-Za-z0-9]{8,64}", 64, "8 to 64 letters and digits")
 _STATEMENT = _rule(
     r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;= -]+",
     STATEMENT_CHARS_MAX,

@@ -27,6 +27,7 @@ from sidecar.errors import WalletError
 from sidecar.http import HttpRequest, HttpResponse
 from sidecar.money import Usdc
 from sidecar.siwx import SignInMessage
+from sidecar.wallets import KeyHolder
 from sidecar.wallets.permit import PermitNumbers, next_number
 from sidecar.x402.select import PERMIT, primary_type
 from sidecar.x402.types import Authorization, PaymentRequirements
@@ -201,7 +202,7 @@ class EvmAccount:
         return _keccak(b"\x19\x01" + domain_separator(asset) + _keccak(words))
 
 
-class EvmWallet:
+class EvmWallet(KeyHolder):
     """One private key, and what it signs; ``rpc_urls`` as for its account."""
 
     __slots__ = ("_account", "_key", "address")

@@ -13,6 +13,7 @@ from sidecar.wallets import WalletKind, evm_keys
 from sidecar.wallets.evm import EvmWallet
 
 if TYPE_CHECKING:
+    from sidecar.wallets.remote import RemoteWallet
     from sidecar.wallets.solana import SolanaWallet
 
 Wallet: TypeAlias = "EvmWallet | SolanaWallet"
@@ -49,6 +50,6 @@ def keys_of(kind: WalletKind) -> Keys:
             return solana_keys
 
 
-def usdc_account(wallet: Wallet, network: str) -> str:
+def usdc_account(wallet: Wallet | RemoteWallet, network: str) -> str:
     """Where a chain is asked about this wallet's USDC: an EVM wallet holds it itself."""
     return wallet.address if isinstance(wallet, EvmWallet) else wallet.usdc_account(network)

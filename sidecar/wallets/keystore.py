@@ -8,6 +8,7 @@ what is wrong. Neither travels in its arguments, where every user could read the
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from collections.abc import Mapping
 from typing import Any, BinaryIO, Literal, TextIO
@@ -19,6 +20,7 @@ INPUT_BYTES_MAX = 64 * 1024
 # Work factors with room above every wallet's default: geth's are 256 MB and 262,144 rounds.
 SCRYPT_BYTES_MAX = 1024 * 1024 * 1024
 PBKDF2_ROUNDS_MAX = 10_000_000
+SET_DUMPABLE = 4  # from linux/prctl.h
 
 
 def decrypt(keystore: Mapping[str, Any], password: str) -> bytes:
@@ -107,4 +109,7 @@ def _refuse_odd(keystore: Mapping[str, Any]) -> None:
 
 
 if __name__ == "__main__":  # pragma: no cover - a process of its own, which a test runs
+    if sys.platform == "linux":
+        # Exec made it dumpable again: others of our user could read the key in our memory.
+        ctypes.CDLL(None).prctl(SET_DUMPABLE, 0, 0, 0, 0)
     sys.exit(main(sys.stdin.buffer, sys.stdout, sys.stderr))

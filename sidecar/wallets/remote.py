@@ -11,9 +11,10 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from sidecar.errors import WalletError
+from sidecar.errors import SignerRefusedError, WalletError
 from sidecar.http import HttpRequest, HttpResponse
 from sidecar.money import Usdc
+from sidecar.refusal import Denied
 from sidecar.siwx import SignInMessage
 from sidecar.wallets import WalletKind
 from sidecar.wallets.evm import EvmAccount
@@ -28,14 +29,25 @@ Account: TypeAlias = "EvmAccount | SolanaAccount"
 # What a signer can be asked.
 ADDRESS = "address"
 SIGN_IN = "sign_in"
+ADMIT = "admit"
 SIGN = "sign"
+# The one of its refusals that is no rule but a fault: it cannot write down what it signs.
+JOURNAL = "journal"
 
 
 class SignerLine(Protocol):
-    """The way to a signer."""
+    """The way to a signer.
+
+    SignerRefusedError where a rule of its own says no, SignerAwayError where nobody answers
+    within a named limit, another WalletError where the answer is nonsense.
+    """
 
     def ask(self, question: Mapping[str, Any]) -> Any:
-        """What it answers, at once or after a named limit. WalletError: no answer, or a no."""
+        """What it answers. It blocks: for what costs the signer no write."""
+        ...
+
+    async def answer(self, question: Mapping[str, Any]) -> Any:
+        """What it answers, awaited."""
         ...
 
 
@@ -51,6 +63,11 @@ class RemoteWallet:
 
     def __repr__(self) -> str:
         return f"RemoteWallet({self.address})"
+
+    @property
+    def kind(self) -> WalletKind:
+        """The kind of key that the signer keeps."""
+        return "evm" if isinstance(self._account, EvmAccount) else "solana"
 
     def with_layout(self, layout: Layout) -> RemoteWallet:
         """The same wallet, for a provider that wants Solana transactions otherwise."""
@@ -71,7 +88,7 @@ class RemoteWallet:
         at: datetime,
         validity_s: int,
     ) -> Generator[HttpRequest, HttpResponse, Authorization]:
-        """See ``PaymentSigner``; the signer is not asked."""
+        """See ``PaymentSigner``; the signer is asked later, to admit it."""
         return self._account.authorize(requirements, amount, nonce, at, validity_s)
 
     def sign_in(self, message: SignInMessage) -> str:
@@ -83,20 +100,33 @@ class RemoteWallet:
             raise WalletError("the signer's answer is not a signature")
         return signature
 
-    def sign(self, authorization: Authorization) -> dict[str, Any]:
-        """See ``PaymentSigner``. It blocks for as long as the line's limit allows."""
+    async def admit(self, authorization: Authorization) -> Denied | None:
+        """See ``PaymentSigner``: the signer looks at its rules, and keeps room in its windows."""
+        try:
+            await self._line.answer(_about(ADMIT, authorization))
+        except SignerRefusedError as fault:
+            return Denied("signer_refused", fault.diagnostics())
+        return None
+
+    async def payload(self, authorization: Authorization) -> dict[str, Any]:
+        """See ``PaymentSigner``."""
         # What is malformed need not be asked; and a Permit's number is out from here on.
         self._account.to_sign(authorization)
-        said = {
-            "network": authorization.network,
-            "identity": authorization.identity,
-            "expires_at": int(authorization.expires_at.timestamp()),
-            "fields": dict(authorization.fields),
-        }
-        payload = self._line.ask({"method": SIGN, "authorization": said})
+        payload = await self._line.answer(_about(SIGN, authorization))
         if not isinstance(payload, dict):
             raise WalletError("the signer's answer is not a payload")
         return payload
+
+
+def _about(method: str, authorization: Authorization) -> Mapping[str, Any]:
+    """The question, with all that the authorization says."""
+    said = {
+        "network": authorization.network,
+        "identity": authorization.identity,
+        "expires_at": int(authorization.expires_at.timestamp()),
+        "fields": dict(authorization.fields),
+    }
+    return {"method": method, "authorization": said}
 
 
 def remote_wallet(line: SignerLine, rpc_urls: Mapping[str, str]) -> RemoteWallet:

@@ -38,6 +38,7 @@ from sidecar.http import HttpRequest, HttpResponse
 from sidecar.money import Usdc
 from sidecar.rpc import solana
 from sidecar.siwx import SignInMessage
+from sidecar.wallets import KeyHolder
 from sidecar.wallets.solana_layout import COMPUTE_PRICE_MAX, COMPUTE_UNITS_MAX, STANDARD, Layout
 from sidecar.wallets.solana_memory import Blockhash, Memory
 from sidecar.x402.select import MEMO_BYTES_MAX
@@ -190,7 +191,7 @@ class SolanaAccount:
         return _compile(fields)
 
 
-class SolanaWallet:
+class SolanaWallet(KeyHolder):
     """One secret key, and the transfers that it signs."""
 
     __slots__ = ("_account", "_key", "address")

@@ -12,7 +12,7 @@ import re
 from typing import Any
 
 from sidecar.chains import caip2
-from sidecar.document import Unreadable, read_json, shown
+from sidecar.document import Unreadable, read_json, shown, told
 from sidecar.errors import RemoteProtocolError
 from sidecar.http import Headers, HttpResponse, header_values
 from sidecar.x402.coding import BODY_BYTES_MAX, HEADER_CHARS_MAX, decode_base64, inflate
@@ -109,7 +109,7 @@ def _payment_required(challenge: dict[str, Any]) -> PaymentRequired:
         accepts=tuple(accepts),
         resource=_resource(challenge, accepts),
         extensions=extensions if isinstance(extensions, dict) else {},
-        error="" if error is None else shown(error, ERROR_CHARS_MAX),
+        error="" if error is None else told(error, ERROR_CHARS_MAX),
         unreadable=tuple(unreadable),
     )
 

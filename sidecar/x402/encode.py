@@ -17,6 +17,12 @@ from sidecar.http import Header
 from sidecar.x402.types import Json, PaymentRequired, PaymentRequirements
 
 PAYMENT_IDENTIFIER = "payment-identifier"
+# As large as the challenge that is read from a header may be.
+PAYMENT_HEADER_BYTES_MAX = 32 * 1024
+# What is ours in it: a transaction on Solana is 1,232 bytes, and base64 adds a third.
+PAYLOAD_BYTES_MAX = 2 * 1024
+# What is the seller's, as JSON: the header has all of it in base64.
+ECHO_BYTES_MAX = PAYMENT_HEADER_BYTES_MAX * 3 // 4 - PAYLOAD_BYTES_MAX
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{16,128}", re.ASCII)
 
@@ -45,13 +51,30 @@ def envelope_for(
     return {"header": dialect.header, "encoding": dialect.encoding, "document": document}
 
 
+def echoable(required: PaymentRequired) -> tuple[bool, ...]:
+    """Of each offer, whether the header that pays it stays within PAYMENT_HEADER_BYTES_MAX.
+
+    A seller whose own words come back too large for it would refuse what is signed by then.
+    """
+    if required.written_in.flat:
+        return (True,) * len(required.accepts)
+    # Counted once, so that many offers beside something large are not many times its size.
+    common = (required.resource, required.extensions.get(PAYMENT_IDENTIFIER))
+    room = ECHO_BYTES_MAX - sum(len(_compact(each)) for each in common)
+    return tuple(len(_compact(each.original)) <= room for each in required.accepts)
+
+
 def payment_header(envelope: Mapping[str, Any], payload: Mapping[str, Any]) -> Header:
     """The header that pays: compact JSON, in standard padded base64 or as it is."""
     document = {**envelope["document"], "payload": payload}
-    text = json.dumps(document, separators=(",", ":"), allow_nan=False)
+    text = _compact(document)
     if envelope["encoding"] == "base64":
         text = base64.b64encode(text.encode("ascii")).decode("ascii")
     return envelope["header"], text
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
 def _identifier(extensions: Json, payment_id: str) -> dict[str, Any] | None:

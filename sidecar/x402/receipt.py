@@ -9,7 +9,7 @@ import re
 from typing import Any, Literal, TypeAlias
 
 from sidecar.chains import caip2
-from sidecar.document import Unreadable, read_json, shown
+from sidecar.document import Unreadable, read_json, shown, told
 from sidecar.http import Headers, header_values
 from sidecar.x402.coding import HEADER_CHARS_MAX, decode_base64
 from sidecar.x402.types import SettlementResponse
@@ -72,7 +72,7 @@ def _settlement(receipt: Any) -> SettlementResponse:
         success=receipt["success"],
         transaction=_transaction(receipt.get("transaction")),
         network=(isinstance(network, str) and caip2(network)) or shown(network, 100),
-        error_reason=shown(reason, REASON_CHARS_MAX),
+        error_reason=told(reason, REASON_CHARS_MAX),
     )
 
 

@@ -22,6 +22,7 @@ from sidecar.base58 import is_public_key
 from sidecar.chains import Asset, caip2, find_asset, is_evm
 from sidecar.document import shown
 from sidecar.money import Usdc
+from sidecar.x402.encode import echoable
 from sidecar.x402.types import Json, PaymentRequired, PaymentRequirements
 
 PERMIT = "Permit"
@@ -35,6 +36,8 @@ _ZERO_ADDRESSES = frozenset({"0x" + "0" * 40, "1" * 32})
 _BURN_ADDRESSES = frozenset(
     {"0x" + "0" * 36 + "dead", "1nc1nerator11111111111111111111111111111111"}
 )
+
+_TOO_LARGE = "what a payment of it has to repeat is too large for a header"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,9 @@ def candidates(required: PaymentRequired) -> Offers:
     """The payable offers, cheapest first and else as the seller has them; why not the others."""
     payable: list[Candidate] = []
     reasons = list(required.unreadable)
+    fitting = echoable(required)
     for position, requirements in enumerate(required.accepts):
-        offer = _candidate(requirements, position)
+        offer = _candidate(requirements, position) if fitting[position] else _TOO_LARGE
         if isinstance(offer, Candidate):
             payable.append(offer)
         else:

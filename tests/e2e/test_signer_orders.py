@@ -59,14 +59,22 @@ def solana(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SignerProcess]:
         yield signer
 
 
+def both(question: object) -> list[object]:
+    """What is asked, and for an order to be signed, the same to be admitted."""
+    if isinstance(question, dict) and question.get("method") == "sign":
+        return [question, {**question, "method": "admit"}]
+    return [question]
+
+
 @pytest.mark.parametrize("name", bad_orders())
 def test_bad_order(evm: SignerProcess, name: str) -> None:
     """Each order that a thief would like is refused by the rule for it, and signed by nobody."""
     question, rule = bad_orders()[name]
-    answer = evm.ask(question)
+    for asked in both(question):
+        answer = evm.ask(asked)
 
-    assert rule == answer["refused"]["rule"]
-    assert 0 == signatures(answer)
+        assert rule == answer["refused"]["rule"]
+        assert 0 == signatures(answer)
     assert b"" == (evm.folder / "signer.journal").read_bytes()
 
 
@@ -74,10 +82,11 @@ def test_bad_order(evm: SignerProcess, name: str) -> None:
 def test_bad_solana_order(solana: SignerProcess, name: str) -> None:
     """Each Solana order that a thief would like is refused by the rule for it."""
     question, rule = bad_solana_orders()[name]
-    answer = solana.ask(question)
+    for asked in both(question):
+        answer = solana.ask(asked)
 
-    assert rule == answer["refused"]["rule"]
-    assert 0 == signatures(answer)
+        assert rule == answer["refused"]["rule"]
+        assert 0 == signatures(answer)
     assert b"" == (solana.folder / "signer.journal").read_bytes()
 
 
@@ -120,7 +129,7 @@ def drawn_up(
     return hold(wallet.authorize(what, Usdc(amount), nonce, datetime.now(UTC), 120), chain)
 
 
-def test_good_orders(tmp_path: Path) -> None:
+async def test_good_orders(tmp_path: Path) -> None:
     """A transfer and a Permit are signed with the bytes that the wallet itself would make."""
     rules = rules_of(tmp_path, permits=True, pay_to=[PAYEE.lower()])
     with start_signer(tmp_path, f"0x{KEY.hex()}\n", rules) as signer:
@@ -128,7 +137,8 @@ def test_good_orders(tmp_path: Path) -> None:
         kinds = requirements(), requirements(scheme="upto", extra={"primaryType": "Permit"})
         for what in kinds:
             authorization = drawn_up(wallet, what)
-            payload = wallet.sign(authorization)
+            assert await wallet.admit(authorization) is None
+            payload = await wallet.payload(authorization)
 
             assert EvmWallet(KEY).sign(authorization) == payload
             assert 1 == signatures(payload)
@@ -136,7 +146,7 @@ def test_good_orders(tmp_path: Path) -> None:
     assert 2 == (tmp_path / "signer.journal").read_bytes().count(b"\n")
 
 
-def test_good_solana_order(solana: SignerProcess) -> None:
+async def test_good_solana_order(solana: SignerProcess) -> None:
     """A Solana transfer is signed with the bytes that the wallet itself would make."""
     wallet, own = solana.wallet(), SolanaWallet(SEED, {})
     extra = {"feePayer": FEE_PAYER, "recentBlockhash": BLOCKHASH}
@@ -147,7 +157,7 @@ def test_good_solana_order(solana: SignerProcess) -> None:
         wallet.authorize(what, Usdc(10_000), os.urandom(32), datetime.now(UTC), 120)
     )
 
-    assert own.sign(authorization) == wallet.sign(authorization)
+    assert own.sign(authorization) == await wallet.payload(authorization)
 
 
 def test_good_sign_in(evm: SignerProcess) -> None:

@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import zlib
+from dataclasses import replace
 from typing import Any
 
 from sidecar.http import HttpResponse
@@ -70,12 +71,6 @@ SIZES = (
     ),
     Case("a resource of 20 KB", "bomb", ask(entry(), resource={"url": "A" * 20_000}), (HONEST,)),
     Case(
-        "a resource of 200 KB in the body",
-        "bomb",
-        in_body(challenge(entry(), resource=LONG)),
-        (HONEST,),
-    ),
-    Case(
         "a resource that is a list of lists", "bomb", ask(entry(), resource=[[[]]] * 50), (HONEST,)
     ),
     Case("an error of 200 KB", "bomb", in_body(challenge(entry(), error=LONG)), (HONEST,)),
@@ -105,13 +100,40 @@ SIZES = (
         ask(entry(), extensions={"payment-identifier": {"info": {"a": "b" * 20_000}}}),
         (HONEST,),
     ),
-    Case("an extra of 200 KB", "bomb", in_body(challenge(extra(filler=LONG))), (HONEST,)),
+    Case("an offer of 20 KB", "bomb", ask(entry(description=LONG[:20_000])), (HONEST,)),
     Case(
         "ten thousand keys",
         "bomb",
         in_body(challenge(entry(), **{f"k{number}": 1 for number in range(10_000)})),
         (HONEST,),
     ),
+)
+
+# Sound where nothing of them has to be repeated in the header that pays.
+ECHOES = tuple(
+    Case(name, "bomb", in_body(document), (*more, HONEST), everywhere=False)
+    for name, document, *more in (
+        ("a resource of 200 KB in the body", challenge(entry(), resource=LONG)),
+        ("an extra of 200 KB", challenge(extra(filler=LONG))),
+        ("an offer of 24 KB", challenge(entry(description=LONG[:24_000]))),
+        (
+            "an offer that fits, and a resource that does not let it",
+            challenge(entry(description=LONG[:15_000]), resource=LONG[:15_000]),
+        ),
+        (
+            "letters that take six bytes each in the header",
+            challenge(entry(description="\u00e9" * 5_000)),
+        ),
+        (
+            "a cheap offer too large to repeat, and an honest one",
+            challenge(entry(amount="9", description=LONG), entry()),
+            replace(HONEST, amount=9),
+        ),
+        (
+            "an identifier extension of 200 KB",
+            challenge(entry(), extensions={"payment-identifier": {"info": {"a": LONG}}}),
+        ),
+    )
 )
 
 DEPTHS = (
@@ -199,4 +221,4 @@ SHAPES = (
     ),
 )
 
-CASES = (*SIZES, *DEPTHS, *CODINGS, *SHAPES)
+CASES = (*SIZES, *ECHOES, *DEPTHS, *CODINGS, *SHAPES)

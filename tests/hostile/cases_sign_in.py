@@ -94,6 +94,7 @@ PHISHING: dict[str, Entry] = {
     "a version with a newline": {"version": "1\nChain ID: 1"},
     "a nonce with a newline": {"nonce": "01234567\nIssued At: x"},
     "a nonce of seven letters": {"nonce": "0123456"},
+    "a nonce of sixty-five letters": {"nonce": "a" * 65},
     "a nonce of 10 KB": {"nonce": "a" * 10_000},
     "a nonce of other digits": {"nonce": "\u0661" * 12},
     "no nonce": {"nonce": ...},

@@ -27,6 +27,7 @@ from tests.hostile.wallets import EVM_ADDRESS, SOLANA_ADDRESS
 from tests.world.fakes import NOON
 
 VALID_S = range(60, 301)
+HEADER_CHARS_MAX = 32 * 1024
 DOMAIN = "seller.example"
 SKEW = timedelta(minutes=5)
 
@@ -111,6 +112,8 @@ def _is_of(victim: Victim, signed: Offer, offered: Offer) -> bool:
 def _header(victim: Victim, name: str, value: str, payments: list[dict[str, Any]]) -> list[str]:
     if not (value.isascii() and value.isprintable()) or not re.fullmatch(r"[A-Z-]+", name):
         return ["a header that breaks out of its line"]
+    if len(value) > HEADER_CHARS_MAX:
+        return [f"a header of {len(value)} characters"]
     text = value if value.startswith("{") else base64.b64decode(value, validate=True)
     document = json.loads(text)
     found = [] if document["payload"] in payments else ["a header with another payload"]

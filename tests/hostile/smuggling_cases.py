@@ -121,6 +121,12 @@ def _bad_lines() -> dict[str, bytes | tuple[bytes, ...]]:
         "CONNECT to a path": ask(b"CONNECT /v1/a HTTP/1.1"),
         "TRACE": ask(b"TRACE /v1/a HTTP/1.1"),
         "SOURCE of ICE": ask(b"SOURCE /v1/a ICE/1.0"),
+        "RTSP/1.0": ask(b"GET /v1/a RTSP/1.0"),
+        "RTSP/1.1": ask(b"POST /v1/a RTSP/1.1", b"Content-Length: 3", body=b"abc"),
+        "RTSP/2.0": ask(b"GET /v1/a RTSP/2.0"),
+        "RTSP/1.0 and spaces": ask(b"OPTIONS  /v1/a  RTSP/1.0"),
+        "RTSP/1.0 after empty lines": b"\r\n\r\n" + ask(b"GET /v1/a RTSP/1.0"),
+        "RTSP/1.0 in two pieces": (b"GET /v1/a RT", ask(b"SP/1.0")),
         "HTTP/0.9": b"GET /v1/a\r\n",
         "HTTP/1.2": ask(b"GET /v1/a HTTP/1.2"),
         "HTTP/2.0": ask(b"GET /v1/a HTTP/2.0"),
@@ -261,6 +267,8 @@ def _read() -> tuple[Case, ...]:
             (ask(POST, b"Content-Length: %d" % len(body), body=body),),
             (Seen("POST", "/v1/a", body),),
         ),
+        Case("pipelined, then RTSP", (ask(GET), ask(b"GET /v1/a RTSP/1.0")), (READ,)),
+        Case("RTSP in a body", *_about_rtsp()),
         Case("pipelined", (ask(GET) + ask(POST, CHUNKED, body=ABC),), (READ, READ_ABC)),
         Case("in single pieces", (GET, b"\r\n", ADMIT, b"\r", b"\n"), (READ,)),
         Case("Upgrade h2c", (upgrade,), (READ,), probed=False),
@@ -269,6 +277,12 @@ def _read() -> tuple[Case, ...]:
         Case("Upgrade websocket, then frames", (websocket + b"\x81\x05hello",), (READ,)),
         Case("a query with all that paths may not hold", *_wild_query()),
     )
+
+
+def _about_rtsp() -> tuple[tuple[bytes, ...], tuple[Seen, ...]]:
+    body = b'{"content": "GET /v1/a RTSP/1.0"}'
+    data = ask(POST, b"Content-Length: %d" % len(body), body=body)
+    return (data,), (Seen("POST", "/v1/a", body),)
 
 
 def _wild_query() -> tuple[tuple[bytes, ...], tuple[Seen, ...]]:

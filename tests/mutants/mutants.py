@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from tests.mutants.approvals_and_shadow import APPROVALS_AND_SHADOW
+from tests.mutants.durability import DURABILITY
 from tests.mutants.hostile import HOSTILE
 from tests.mutants.ledger_faults import LEDGER_FAULTS
 from tests.mutants.mutant import Mutant
 from tests.mutants.pins_and_freeze import PINS_AND_FREEZE
+from tests.mutants.signer import SIGNER
+from tests.mutants.unix_socket import UNIX_SOCKET
 
 MONEY_PATH = "tests/flows/test_money_path.py"
 CRASH = "tests/flows/test_crash.py"
@@ -164,4 +167,7 @@ MUTANTS = (
     *APPROVALS_AND_SHADOW,
     *HOSTILE,
     *LEDGER_FAULTS,
+    *DURABILITY,
+    *SIGNER,
+    *UNIX_SOCKET,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from sidecar.proxy.outcomes import (
     answer_undelivered,
 )
 from sidecar.refusal import Denied
+from tests.simulation.disk import Disk
 from tests.simulation.scenario import Call
 from tests.world.seller import ORIGIN
 from tests.world.shop import Process
@@ -60,15 +62,49 @@ class Line:
         self.hear(Heard(answer.status, answer.headers()))
 
 
-async def use(call: Call, slot: Slot, random: Random) -> str:
+class Trail:
+    """At which processes one call was tried, and which of them may hold a payment for nobody.
+
+    From outside, a retry at a second process is a new purchase for as long as the first lives
+    and has not let go: it may still be serving. Where the first is dead, or has answered in
+    full, the retry has to bind.
+    """
+
+    def __init__(self) -> None:
+        self._tried: set[str] = set()
+        self._unsure: set[str] = set()
+
+    def is_new_purchase(self, call: Call, slot: Slot) -> bool:
+        """Note an attempt at what is there now; whether it may be a purchase of its own."""
+        world, owner = slot.world, slot.owner
+        rivals = [other for other in self._unsure - {owner} if world.is_alive(other)]
+        is_new = bool(self._tried and rivals and call.key is None and owner not in self._tried)
+        self._tried.add(owner)
+        return is_new
+
+    def hears(self, heard: Heard, owner: str, disk: Disk) -> None:
+        """What came of the attempt."""
+        if not heard.whole or disk.has_failed:
+            self._unsure.add(owner)
+        else:
+            self._unsure.discard(owner)
+
+
+async def use(call: Call, slots: Sequence[Slot], random: Random) -> str:
     """One call, tried as often as the stock SDKs do; how it ended."""
-    heard = Heard(0, whole=False)
+    heard, slot, trail = Heard(0, whole=False), slots[call.slot], Trail()
     for attempt in range(call.tries):
+        if trail.is_new_purchase(call, slot):
+            slot.world.purchases_more(call.group)
+        owner = slot.owner
         heard = await _try(call, slot)
+        trail.hears(heard, owner, slot.world.disk)
         slot.world.note(f"{call.group!r} hears {heard.status}{'' if heard.whole else ', cut'}")
         if attempt == call.tries - 1 or not _is_retried(heard):
             break
         await asyncio.sleep(_pause_s(heard, attempt, random))
+        if random.random() < call.roams:
+            slot = random.choice(slots)
     return f"{heard.status}" if heard.whole else "cut"
 
 

@@ -24,6 +24,7 @@ class Disk:
         self._random = random
         self.failing = 0.0  # how many of the commits fail
         self.slow = 0.0  # how many take very long
+        self.unsure = 0.0  # how many of the failing ones are written all the same
         self.has_failed = False
 
     def takes_s(self) -> float:
@@ -37,6 +38,10 @@ class Disk:
         self.has_failed = self.has_failed or fails
         return fails
 
+    def writes_all_the_same(self) -> bool:
+        """Whether a commit that fails has happened."""
+        return self.unsure > 0 and self._random.random() < self.unsure
+
 
 class _FaultyConnection:
     """A connection on a disk that may be full when it commits; the rest is SQLite's."""
@@ -47,13 +52,20 @@ class _FaultyConnection:
 
     def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
         if statement == "COMMIT" and self._disk.fails():
-            fault = sqlite3.OperationalError("database or disk is full")
-            fault.sqlite_errorcode = sqlite3.SQLITE_FULL
-            raise fault
+            if self._disk.writes_all_the_same():
+                self._connection.execute(statement)
+                raise _fault("disk I/O error", sqlite3.SQLITE_IOERR)
+            raise _fault("database or disk is full", sqlite3.SQLITE_FULL)
         return self._connection.execute(statement, *values)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
+
+
+def _fault(says: str, code: int) -> sqlite3.OperationalError:
+    fault = sqlite3.OperationalError(says)
+    fault.sqlite_errorcode = code
+    return fault
 
 
 class VirtualWriter(Writer):

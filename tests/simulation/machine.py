@@ -38,8 +38,9 @@ class Slot:
     def __init__(self, world: SimTown, number: int) -> None:
         self.world = world
         self._name = f"slot{number}"
+        self.wall = world.wall_of(number)
         self._lives = 0
-        self._owner = ""
+        self.owner = ""  # the process that is there, or was
         self._life: Life | None = None
         self._writer: VirtualWriter | None = None
         self._lines: dict[Line, None] = {}
@@ -49,15 +50,15 @@ class Slot:
     async def start(self, dies_at: int = 0) -> Process:
         """A new process at this address."""
         self._lives += 1
-        self._owner = f"{self._name}-{self._lives}"
+        self.owner = f"{self._name}-{self._lives}"
         world = self.world
         self._writer = VirtualWriter(
-            world.path, self._owner, world.disk, world.on_commit, world.breach
+            world.path, self.owner, world.disk, world.on_commit, world.breach
         )
         await self._writer.start()
         self._life = Life(dies_at or None, self)
-        self.process = world.wire(SqliteLedger(self._writer), self._life, self._owner)
-        world.note(f"{self._owner} starts")
+        self.process = world.wire(SqliteLedger(self._writer), self._life, self)
+        world.note(f"{self.owner} starts")
         if world.scenario.prepaid:
             self._app = world.app_of(self.process)
         return self.process
@@ -67,9 +68,9 @@ class Slot:
         process = self.process
         assert process is not None
         world = self.world
-        world.loop.spawn(self._owner, process.recovery.run(world.scenario.recovery_s))
+        world.loop.spawn(self.owner, process.recovery.run(world.scenario.recovery_s))
         if self._app is not None:
-            world.loop.spawn(self._owner, self._app.topups.resume())
+            world.loop.spawn(self.owner, self._app.topups.resume())
 
     def accept(self, line: Line, call: Call) -> asyncio.Task[Any] | None:
         """Serve a request; None where nobody listens."""
@@ -78,7 +79,12 @@ class Slot:
             return None
         self._lines[line] = None
         work = serve_prepaid(self._app, line) if self._app else serve(process, call, line)
-        return self.world.loop.spawn(self._owner, work)
+        return self.world.loop.spawn(self.owner, work)
+
+    @property
+    def ledger(self) -> SqliteLedger | None:
+        """The ledger as its operator's command opens it; None where no process is."""
+        return None if self.process is None else self.process.ledger
 
     def kill(self) -> None:
         """kill -9."""
@@ -93,9 +99,9 @@ class Slot:
         self._life, self.process, self._app = None, None, None
         assert self._writer is not None
         self._writer.kill()
-        self.world.note(f"{self._owner} dies at {moment}")
+        self.world.note(f"{self.owner} dies at {moment}")
         for line in self._lines:
             line.hear(Heard(0, whole=False))
         self._lines.clear()
-        self.world.loop.end(self._owner)
+        self.world.loop.end(self.owner)
         self.world.on_death(self)

@@ -8,7 +8,7 @@ from random import Random
 
 from sidecar.errors import UpstreamError, UpstreamTimeoutError
 from sidecar.http import Headers, HttpRequest
-from tests.simulation.virtual_loop import VirtualLoop
+from tests.simulation.virtual_loop import OWNER, VirtualLoop
 
 LATENCY_S = (0.0, 0.001, 0.02, 0.02, 0.3)
 
@@ -51,17 +51,21 @@ class Network:
         loop: VirtualLoop,
         random: Random,
         handle: Callable[[HttpRequest], Awaitable[TimedReply]],
-        on_leave: Callable[[HttpRequest], None],
+        on_leave: Callable[[HttpRequest, str], None],
+        on_return: Callable[[HttpRequest, str], None],
     ) -> None:
+        """``on_leave`` and ``on_return`` are told whose request it is."""
         self._loop = loop
         self._random = random
         self._handle = handle
         self._on_leave = on_leave
+        self._on_return = on_return
 
     async def send(
         self, request: HttpRequest, *, wait_s: float, body: AsyncIterator[bytes] | None = None
     ) -> TimedReply:
-        self._on_leave(request)
+        owner = OWNER.get()
+        self._on_leave(request, owner)
         answer: asyncio.Future[TimedReply] = self._loop.create_future()
         self._loop.spawn("", self._carry(request, answer))
         try:
@@ -69,6 +73,8 @@ class Network:
                 return await asyncio.shield(answer)
         except TimeoutError as fault:
             raise UpstreamTimeoutError("no answer in time") from fault
+        finally:
+            self._on_return(request, owner)
 
     async def _carry(self, request: HttpRequest, answer: asyncio.Future[TimedReply]) -> None:
         await asyncio.sleep(self._random.choice(LATENCY_S))

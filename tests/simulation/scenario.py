@@ -11,7 +11,13 @@ from sidecar.money import Usdc
 from tests.world.vendor import AMOUNT
 
 PRICE = Usdc(10_000)
-HORIZON_S = 60.0
+HORIZON_S, LONG_S = 60.0, 1_500.0
+AHEAD_S = (0.0, 0.0, 3.0, -3.0, 12.0, -12.0)
+
+
+PASSING = frozenset(
+    {"rpc", "disk", "slow disk", "jump", "sulk", "freeze", "halt", "misroute", "lag"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,7 @@ class Call:
     starts_s: float
     patience_s: float
     tries: int
+    roams: float  # how often a retry goes to another address
 
     @property
     def group(self) -> str:
@@ -36,9 +43,10 @@ class Call:
 class Trouble:
     """Something that happens at a moment; with the number 0 it is over.
 
-    ``kind``: kill, jump (the wall clock, seconds), rpc (down), lag (of the chain's nodes,
+    ``kind``: kill, jump (a wall clock, seconds), rpc (down), lag (of the chain's nodes,
     seconds), disk and slow disk (how many commits), spend (a vendor's credit is used up),
-    sulk (a vendor serves nobody).
+    sulk (a vendor serves nobody), freeze (by the operator), halt (of a Solana cluster),
+    misroute (an endpoint answers for another network), dust (into our token account).
     """
 
     at_s: float
@@ -52,63 +60,89 @@ class Scenario:
 
     slots: int
     prepaid: bool
+    solana: bool
     calls: tuple[Call, ...]
     troubles: tuple[Trouble, ...]
     dies_at: tuple[int, ...]  # after how many moments each life ends; 0: by itself never
     budgets: tuple[Budget, ...]
     breaker: Breaker
     dishonesty: float
+    stubborn: bool  # the seller treats every presentation of one payment alike
     replays: bool
     rpcs: int
     liar: bool
     finality_s: int
     drift: float
+    ahead_s: tuple[float, ...]  # of each machine's clock; one: they share it
+    chain_ahead_s: float
+    unsure_disk: float
+    dictates_memo: bool
+    dates: bool  # the seller names the blockhash, and our wallet has no endpoint
+    forgets_s: int
+    keeps_memos: bool
     recovery_s: float
     late_s: float | None
     mute: bool
+    dawdles: bool
     low_water: bool
 
 
 def scenario(random: Random) -> Scenario:
     """The world of a seed."""
     slots = random.choice((1, 1, 1, 2, 2, 3))
-    prepaid = random.random() < 0.3
+    prepaid = random.random() < 0.35
+    solana = not prepaid and random.random() < 0.45
     amount = AMOUNT if prepaid else PRICE
     often = random.choice((1, 2, 3, 5, 50, 50, 50))
     window = random.choice((Window.HOUR, Window.DAY, Window.TOTAL))
     budgets = [Budget("route", Usdc(amount.atomic * often), window)]
     if random.random() < 0.3:
         budgets.append(Budget("purse", Usdc(amount.atomic * often + 1), Window.DAY))
+    # Some vendors are lived with for longer than an undelivered payment is waited for.
+    horizon_s = LONG_S if prepaid and random.random() < 0.2 else HORIZON_S
     rpcs = random.choice((0, 1, 1, 1, 1, 2, 2))
+    # Processes of one ledger are on one machine; here they are not always of one mind.
+    apart = slots > 1 and random.random() < 0.3
     return Scenario(
         slots=slots,
         prepaid=prepaid,
-        calls=_calls(random, slots, prepaid),
-        troubles=(*_bad_disk(random), *_troubles(random, prepaid)),
+        solana=solana,
+        calls=_calls(random, slots, prepaid, horizon_s),
+        troubles=(*_bad_disk(random), *_troubles(random, prepaid, solana)),
         dies_at=tuple(random.choice((0, 0, random.randint(1, 60))) for _ in range(8)),
         budgets=tuple(budgets),
         breaker=Breaker(random.choice((1, 5, 5)), timedelta(days=1)),
         dishonesty=random.choice((0.0, 0.2, 0.5, 0.8, 1.0)),
+        stubborn=random.random() < 0.4,
         replays=random.random() < 0.7,
         rpcs=rpcs,
         liar=rpcs == 2 and random.random() < 0.5,
         finality_s=random.choice((2, 2, 20, 64)),
         drift=random.choice((0.0, 0.0, 0.0, 0.01, -0.01)),
-        recovery_s=random.choice((5.0, 15.0, 30.0)),
+        ahead_s=tuple(random.choice(AHEAD_S) for _ in range(slots if apart else 1)),
+        chain_ahead_s=random.choice((0.0, 0.0, 0.0, 2.0, -2.0, 12.0, -12.0, 40.0)),
+        unsure_disk=random.choice((0.0, 0.0, 0.5)),
+        dictates_memo=random.random() < 0.2,
+        dates=solana and (rpcs == 0 or random.random() < 0.2),
+        forgets_s=random.choice((0, 0, 0, 0, 100)),
+        keeps_memos=random.random() < 0.8,
+        recovery_s=60.0 if horizon_s > HORIZON_S else random.choice((5.0, 15.0, 30.0)),
         late_s=random.choice((0.0, 0.0, 2.0, 30.0, None)),
         mute=random.random() < 0.2,
+        dawdles=random.random() < 0.5,
         low_water=random.random() < 0.3,
     )
 
 
-def _calls(random: Random, slots: int, prepaid: bool) -> tuple[Call, ...]:
+def _calls(random: Random, slots: int, prepaid: bool, horizon_s: float) -> tuple[Call, ...]:
     """A few apps; some say the same thing twice, some name their purchases."""
     calls = []
     for app in range(random.randint(1, 3)):
         caller = random.choice((f"app{app}", f"app{app}", "shared"))
         slot = random.randrange(slots)
-        patience_s = random.choice((2.0, 8.0, 25.0, 60.0))
+        patience_s = random.choice((0.05, 0.5, 2.0, 8.0, 25.0, 60.0))
         tries = random.choice((1, 3, 3, 3, 6))
+        roams = random.choice((0.0, 0.0, 0.5))
         habit = random.random()
         for number in range(random.randint(1, 6 if prepaid else 3)):
             same = random.random() < 0.4
@@ -116,8 +150,8 @@ def _calls(random: Random, slots: int, prepaid: bool) -> tuple[Call, ...]:
             key = None
             if habit < 0.35:
                 key = "named" if random.random() < 0.4 else f"{app}-{number}"
-            starts_s = random.choice((0.0, random.random(), random.random() * HORIZON_S))
-            calls.append(Call(slot, caller, body.encode(), key, starts_s, patience_s, tries))
+            starts_s = random.choice((0.0, random.random(), random.random() * horizon_s))
+            calls.append(Call(slot, caller, body.encode(), key, starts_s, patience_s, tries, roams))
     return tuple(calls)
 
 
@@ -129,10 +163,12 @@ def _bad_disk(random: Random) -> tuple[Trouble, ...]:
     return Trouble(0.0, "disk", random.choice((0.1, 0.3))), Trouble(0.0, "slow disk", slow)
 
 
-def _troubles(random: Random, prepaid: bool) -> tuple[Trouble, ...]:
-    kinds = ["kill", "kill", "jump", "rpc", "rpc", "lag", "disk", "slow disk"]
+def _troubles(random: Random, prepaid: bool, solana: bool) -> tuple[Trouble, ...]:
+    kinds = ["kill", "kill", "jump", "rpc", "rpc", "lag", "disk", "slow disk", "freeze", "freeze"]
     if prepaid:
         kinds += ["spend"] * 6 + ["sulk"] * 3
+    if solana:
+        kinds += ["halt", "misroute", "misroute", "dust"]
     troubles = []
     for _ in range(random.choice((0, 1, 2, 4, 7))):
         kind, at_s = random.choice(kinds), random.random() * HORIZON_S * random.choice((0.05, 1))
@@ -142,7 +178,9 @@ def _troubles(random: Random, prepaid: bool) -> tuple[Trouble, ...]:
         if kind == "lag":
             number = random.choice((5.0, 25.0, 60.0))
         troubles.append(Trouble(at_s, kind, number))
-        if kind in ("rpc", "disk", "slow disk", "jump", "sulk"):
+        if kind == "dust":
+            number = random.choice((1.0, 3.0, 120.0))
+        if kind in PASSING:
             ends_s = at_s + random.choice((0.5, 5.0, 60.0))
             troubles.append(Trouble(ends_s, kind, 0.0))
     return tuple(sorted(troubles, key=lambda trouble: trouble.at_s))

@@ -3,36 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from decimal import Decimal
 from pathlib import Path
 from random import Random
 
 from sidecar.errors import LedgerError
 from sidecar.http import HttpRequest, header_values
 from sidecar.ledger.sqlite import SqliteLedger
-from sidecar.payments.prepaid import TopUpTerms
 from sidecar.sandbox.options import SandboxOptions
-from sidecar.sandbox.payment import Malformed, read_payment
 from tests.simulation.apps import use
 from tests.simulation.checks import Auditor, Left
 from tests.simulation.disk import Disk
 from tests.simulation.machine import Life, Slot
 from tests.simulation.network import Network, TimedReply
-from tests.simulation.scenario import PRICE, Call, Trouble, scenario
-from tests.simulation.sellers import Endpoint, SimSeller
+from tests.simulation.rails import read_slip
+from tests.simulation.scenario import PRICE, Call, scenario
+from tests.simulation.sellers import SimSeller
+from tests.simulation.troubles import Troubles
 from tests.simulation.vendors import SimVendor
 from tests.simulation.virtual_loop import TrueClock, VirtualLoop, WallClock
+from tests.simulation.wiring import LOW_WATER, Grounds, app_of, with_wallet
 from tests.world.fakes import FakeEntropy
-from tests.world.seller import RPC_URL
 from tests.world.shop import Process, World
-from tests.world.vendor import AMOUNT, App, prepaid_app
+from tests.world.vendor import AMOUNT, App
 
-RPC_URLS = (RPC_URL, f"{RPC_URL}/2")
-# Credit that still serves, and is under the low-water mark.
-SPARE, LOW_WATER = 3, 5
 RESTART_S = (0.0, 0.4, 2.0, 30.0)
 # After the last authorization has expired: past every delay and finality.
 QUIET_S = 400.0
+# A blockhash that is not of our own fetching is taken for alive so long.
+SELLERS_BLOCKHASH_S = 600.0
 
 
 class SimTown(World):
@@ -44,25 +42,33 @@ class SimTown(World):
         self.scenario = made = scenario(self.random)
         super().__init__(path, str(seed))
         self.true_clock = TrueClock(loop)
-        self.wall = WallClock(loop, made.drift)
+        self.walls = [WallClock(loop, made.drift, ahead_s) for ahead_s in made.ahead_s]
         self.disk = Disk(self.random)
+        self.disk.unsure = made.unsure_disk
         options = SandboxOptions(
             price=AMOUNT if made.prepaid else PRICE,
             replays=made.replays,
             finality_s=made.finality_s,
         )
-        self.sim = SimSeller(self.true_clock, self.random, made.dishonesty, options)
-        self.vendor = SimVendor(self.sim, self.true_clock, made.late_s)
+        self.grounds = Grounds(made, self.true_clock, self.random, options)
+        self.rpc_urls = tuple(self.grounds.endpoints)
+        self.sim = SimSeller(
+            self.grounds.rail,
+            self.random,
+            options,
+            dishonesty=made.dishonesty,
+            stubborn=made.stubborn,
+        )
+        self.vendor = SimVendor(
+            self.sim, self.true_clock, self.random, made.late_s, dawdles=made.dawdles
+        )
         self.vendor.mute = made.mute
-        self.rpc_urls = RPC_URLS[: made.rpcs]
-        self.endpoints = {url: Endpoint(self.sim.chain, self.random) for url in self.rpc_urls}
-        if made.liar:
-            self.endpoints[self.random.choice(RPC_URLS)].lies = True
-        self.network = Network(loop, self.random, self._route, self._leaves)
+        self.wire_network = Network(loop, self.random, self._route, self._leaves, self._returns)
         self.breaches: dict[str, None] = {}
         self.trace: list[str] = []
         self.auditor: Auditor | None = None
         self.slots = [Slot(self, number) for number in range(made.slots)]
+        self.troubles = Troubles(self)
         self._deaths = list(made.dies_at)
         self._over = False
 
@@ -78,20 +84,33 @@ class SimTown(World):
 
     # --- what the machines are given ---
 
-    def wire(self, ledger: SqliteLedger, life: Life, owner: str) -> Process:
+    def wall_of(self, number: int) -> WallClock:
+        """The clock of this machine."""
+        return self.walls[number % len(self.walls)]
+
+    def wire(self, ledger: SqliteLedger, life: Life, slot: Slot) -> Process:
         """A process on this ledger, which lives as long as this life."""
-        self.clock = self.wall  # type: ignore[assignment]  # a clock of its own kind
-        self.entropy = FakeEntropy(f"{self.path.name} {owner}")
-        self.upstream = self.network
+        self.clock = slot.wall  # type: ignore[assignment]  # a clock of its own kind
+        self.entropy = FakeEntropy(f"{self.path.name} {slot.owner}")
+        self.upstream = self.wire_network
+        self.network = self.grounds.network
         process = self._wire(ledger, life)
         process.budgets, process.breaker = self.scenario.budgets, self.scenario.breaker
-        return process
+        return with_wallet(process, self.grounds)
 
     def app_of(self, process: Process) -> App:
         """The prepaid route of this process."""
-        low_water = Decimal(LOW_WATER) if self.scenario.low_water else None
-        terms = TopUpTerms(AMOUNT, hourly_max=5, wait_s=20.0, low_water=low_water)
-        return prepaid_app(process, process.books, process.upstream, terms, self.scenario.budgets)
+        return app_of(process, self.scenario)
+
+    def is_alive(self, owner: str) -> bool:
+        """Whether this process is still there."""
+        return any(slot.owner == owner and slot.process is not None for slot in self.slots)
+
+    def purchases_more(self, group: str) -> None:
+        """A retry that nobody can tell from a purchase of its own."""
+        assert self.auditor is not None
+        self.auditor.calls[group] += 1
+        self.note(f"{group!r} may be another purchase now")
 
     def on_commit(self) -> None:
         """Something may have changed on the disk."""
@@ -117,7 +136,7 @@ class SimTown(World):
     # --- the wire ---
 
     async def _route(self, request: HttpRequest) -> TimedReply:
-        endpoint = self.endpoints.get(request.url)
+        endpoint = self.grounds.endpoints.get(request.url)
         if endpoint is not None:
             return await endpoint.handle(request)
         seller = self.vendor if self.scenario.prepaid else self.sim
@@ -126,29 +145,39 @@ class SimTown(World):
         self.note(f"{request.url[-8:]} {'paid' if paid else 'bare'} is answered {reply.status}")
         return reply
 
-    def _leaves(self, request: HttpRequest) -> None:
+    def _leaves(self, request: HttpRequest, owner: str) -> None:
         headers = header_values(request.headers, "payment-signature")
         if not headers or self.auditor is None:
             return
-        payment = read_payment(headers[0], 2)
-        assert not isinstance(payment, Malformed)
-        found = payment.authorization
+        slip = read_slip(headers[0])
         group = "".join(header_values(request.headers, "x-group"))
-        is_new = found.nonce not in self.auditor.left
-        self.note(f"{found.nonce[2:8]} leaves{' anew' if is_new else ''} for {group!r}")
-        self.auditor.leaves(Left(found.nonce, group, found.value, found.valid_before))
+        is_new = slip.identity not in self.auditor.left
+        told = "leaves anew" if is_new else "leaves"
+        self.note(f"{slip.identity[2:8]} {told} for {group!r} from {owner}")
+        self.auditor.leaves(Left(slip, group), owner, self.is_alive)
         if is_new and self.scenario.prepaid:
-            self._tops_up(found.nonce)
+            self._tops_up(slip.identity)
 
-    def _tops_up(self, nonce: str) -> None:
+    def _returns(self, request: HttpRequest, owner: str) -> None:
+        for header in header_values(request.headers, "payment-signature"):
+            if self.auditor is not None:
+                self.auditor.answered(read_slip(header).identity, owner)
+
+    def _tops_up(self, identity: str) -> None:
         """A top-up is bought: the ones before it are over, and there is little credit left."""
-        unsure = self.vendor.unsure(nonce)
+        unsure = self.vendor.unsure(identity)
         if unsure:
-            self.breach(f"top-ups: {nonce} leaves, and nobody saw the credit of {unsure}")
+            self.breach(f"top-ups: {identity} leaves, and nobody saw the credit of {unsure}")
         # A vendor that refuses with credit there is believed, once its last top-up has served.
         believed = self.vendor.has_sulked and (self.vendor.is_used or self.scenario.low_water)
-        if self.vendor.credit >= LOW_WATER and not believed:
-            self.breach(f"top-ups: {nonce} leaves, and there is {self.vendor.credit} of credit")
+        if self.vendor.credit < LOW_WATER or believed:
+            return
+        # A refusal is told from the credit that came after it by the clocks of the processes.
+        if self.troubles.clocks_moved:
+            assert self.auditor is not None
+            self.auditor.excused["bought again by clocks that were set"] += 1
+        else:
+            self.breach(f"top-ups: {identity} leaves, and there is {self.vendor.credit} of credit")
 
     # --- the course of events ---
 
@@ -157,30 +186,34 @@ class SimTown(World):
         for slot in self.slots:
             await slot.start(self._deaths.pop())
             slot.work()
-        self.auditor = Auditor(self.path, self.sim, self.scenario.budgets, self.breach)
+        self.auditor = Auditor(
+            self.path, self.sim, self.scenario.budgets, self.loop.time, self.breach
+        )
         calls = [self.loop.spawn("", self._use(call)) for call in self.scenario.calls]
-        troubles = self.loop.spawn("", self._trouble(self.scenario.troubles))
+        troubles = self.loop.spawn("", self.troubles.befall())
         await asyncio.wait(calls)
         troubles.cancel()
         self._over = True
         for slot in self.slots:
             slot.kill()
-        self._heal()
+        self.troubles.heal()
         await asyncio.sleep(self._lasting_s() + QUIET_S)
         last = self.slots[0]
         process = await last.start()
         for _ in range(2):
             await process.recovery.run_once()
-        self.auditor.final(has_rpc=bool(self.rpc_urls) and not self.scenario.liar)
+        self.auditor.final(
+            has_rpc=bool(self.rpc_urls) and not self.scenario.liar,
+            misrouted=self.troubles.has_misrouted,
+        )
         last.kill()
         self.auditor.close()
 
     def _lasting_s(self) -> float:
         """How long until all that has left is dead. Our clock was wrong when some were dated."""
         assert self.auditor is not None
-        now_s = self.true_clock.now().timestamp()
-        ends = [left.valid_before - now_s for left in self.auditor.left.values()]
-        return max(0.0, *ends, 0.0)
+        ends = [self.grounds.rail.lasts_s(left.slip) for left in self.auditor.left.values()]
+        return max(0.0, *ends, self.troubles.furthest_s + SELLERS_BLOCKHASH_S, 0.0)
 
     async def _use(self, call: Call) -> None:
         auditor = self.auditor
@@ -188,39 +221,4 @@ class SimTown(World):
         await asyncio.sleep(call.starts_s)
         once = call.key is not None
         auditor.calls[call.group] = 1 if once else auditor.calls[call.group] + 1
-        await use(call, self.slots[call.slot], self.random)
-
-    async def _trouble(self, troubles: tuple[Trouble, ...]) -> None:
-        for trouble in troubles:
-            await asyncio.sleep(max(0.0, trouble.at_s - self.loop.time()))
-            self.note(f"{trouble.kind} {trouble.number}")
-            self._befall(trouble)
-
-    def _befall(self, trouble: Trouble) -> None:
-        match trouble.kind:
-            case "kill":
-                self.random.choice(self.slots).kill()
-            case "jump":
-                self.wall.ahead_s = trouble.number
-            case "rpc":
-                for endpoint in self.endpoints.values():
-                    endpoint.down = trouble.number > 0
-            case "lag":
-                for endpoint in self.endpoints.values():
-                    endpoint.lags = (0, int(trouble.number))
-            case "disk":
-                self.disk.failing = trouble.number
-            case "slow disk":
-                self.disk.slow = trouble.number
-            case "sulk":
-                self.vendor.sulks = trouble.number > 0
-                self.vendor.has_sulked = True
-            case _:
-                assert trouble.kind == "spend"
-                self.vendor.use_up(Decimal(SPARE if trouble.number == 0.5 else 0))
-
-    def _heal(self) -> None:
-        self.disk.failing, self.disk.slow = 0.0, 0.0
-        self.wall.correct()
-        for endpoint in self.endpoints.values():
-            endpoint.down, endpoint.lags = False, (0,)
+        await use(call, self.slots, self.random)

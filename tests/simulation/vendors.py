@@ -1,24 +1,36 @@
-"""A vendor that sells credit: late, never, or told to nobody, as the seed says."""
+"""A vendor that sells credit: late, never, or told to nobody, as the seed says.
+
+It counts what one shortage buys. A shortage begins when it refuses and ends when it serves.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 from sidecar.http import HttpRequest, header_values
 from tests.simulation.network import TimedReply
 from tests.simulation.sellers import JSON, SimSeller
 from tests.world.seller import ORIGIN, FakeReply
-from tests.world.vendor import AMOUNT, PRICE, Vendor
+from tests.world.vendor import AMOUNT, CALL, PRICE, Vendor
+
+# How late its word comes, once it has made up its mind.
+LATE_WORD_S = (0.0, 0.0, 0.0, 0.3, 2.0, 6.0)
 
 
 class SimVendor(Vendor):
     """Credits each settlement after ``late_s``; ``late_s`` None: never."""
 
-    def __init__(self, seller: SimSeller, clock: Any, late_s: float | None) -> None:
+    def __init__(
+        self, seller: SimSeller, clock: Any, random: Random, late_s: float | None, dawdles: bool
+    ) -> None:
         super().__init__(clock)
+        self._random = random
+        self._dawdles = dawdles
         self.seller: Any = seller
         self._clock = clock
         self.late_s = late_s
@@ -32,6 +44,9 @@ class SimVendor(Vendor):
         """Answer one request."""
         self._give()
         reply = await self.send(request, wait_s=3600)
+        is_bare = not header_values(request.headers, "payment-signature")
+        if self._dawdles and is_bare and (request.url == CALL or reply.status == 402):
+            await asyncio.sleep(self._random.choice(LATE_WORD_S))
         return reply if isinstance(reply, TimedReply) else _timed(reply)
 
     async def send(
@@ -61,23 +76,21 @@ class SimVendor(Vendor):
 
     def unsure(self, besides: str) -> list[str]:
         """The authorizations that may still move money, or have, and whose credit none saw."""
-        final = self.seller.chain.finalized().timestamp
         return [
-            nonce
-            for nonce, seen in self.seller.seen.items()
-            if nonce != besides
-            and nonce not in self.shown
-            and (self.seller.settled(nonce) or seen.authorization.valid_before > final)
+            identity
+            for identity, seen in self.seller.seen.items()
+            if identity != besides
+            and identity not in self.shown
+            and self.seller.rail.can_move(seen.slip)
         ]
 
     def _give(self) -> None:
         if self.late_s is None:
             return
         now = self._clock.now().timestamp()
-        for settlement in self.seller.books.settlements:
-            due = settlement.at.timestamp() + self.late_s <= now
-            if due and settlement.nonce not in self.given:
-                self.given.add(settlement.nonce)
+        for identity, at_s in self.seller.rail.landed():
+            if at_s + self.late_s <= now and identity not in self.given:
+                self.given.add(identity)
                 self._served_before = self.served
                 self.credit += AMOUNT.in_usd()
 

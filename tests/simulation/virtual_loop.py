@@ -105,10 +105,10 @@ class TrueClock:
 class WallClock(TrueClock):
     """The time that our machine believes: set forward and back, and drifting."""
 
-    def __init__(self, loop: VirtualLoop, drift: float) -> None:
+    def __init__(self, loop: VirtualLoop, drift: float, ahead_s: float) -> None:
         super().__init__(loop)
         self._drift = drift
-        self.ahead_s = 0.0
+        self.ahead_s = ahead_s
 
     def now(self) -> datetime:
         return super().now() + timedelta(seconds=self.ahead_s + self._drift * self.monotonic_s())

@@ -23,17 +23,21 @@ from sidecar.ledger.model import Proof
 from sidecar.logs import LogSink, configure
 from sidecar.logs.faults import show_fault
 from sidecar.logs.lines import describe
-from sidecar.money import Usdc
+from sidecar.money import ZERO, Usdc
 from sidecar.payments.events import (
+    ApprovalAsked,
+    ApprovalEnded,
     BalanceObserved,
     ClockSkewMeasured,
     CostObserved,
+    DriftMeasured,
     Event,
     LedgerWriteFailed,
     PaymentConfirmed,
     PaymentDenied,
     PaymentInDoubt,
     PaymentPosted,
+    PaymentRehearsed,
     PaymentReserved,
     PaymentUndelivered,
     PaymentVoided,
@@ -42,6 +46,7 @@ from sidecar.payments.events import (
     ToppedUp,
     TopUpsStopped,
     WalletBalanceObserved,
+    WebhookFailed,
 )
 from sidecar.providers.base import Balance
 from sidecar.refusal import Denied
@@ -171,6 +176,10 @@ NOT_RAISED = ("unproven", "in_doubt", "denied", "failed")
         (PaymentInDoubt(PAYMENT, "cut"), "warning", "payment_in_doubt"),
         (PaymentUndelivered(PAYMENT, "500"), "error", "payment_undelivered"),
         (PaymentDenied("venice", "aider", Denied("budget", "x")), "warning", "payment_denied"),
+        (PaymentRehearsed(PAYMENT), "info", "payment_rehearsed"),
+        (ApprovalAsked(PAYMENT, NOON), "warning", "approval_asked"),
+        (ApprovalEnded(PAYMENT, "approved"), "info", "approval_ended"),
+        (WebhookFailed("venice", "p1", "it answered 500"), "warning", "approval_webhook_failed"),
         (ToppedUp("venice", "", "raised"), "info", "top_up"),
         *((ToppedUp("venice", "", end), "warning", "top_up") for end in NOT_RAISED),
         (TopUpsStopped("venice", "", stopped=True), "error", "top_ups_stopped"),
@@ -180,6 +189,9 @@ NOT_RAISED = ("unproven", "in_doubt", "denied", "failed")
         (BalanceObserved("venice", "", CREDIT, NOON), "debug", "balance"),
         (CostObserved("venice", "aider", Decimal(1), estimated=True), "debug", "cost"),
         (WalletBalanceObserved("main", "eip155:8453", Usdc(1), NOON), "debug", "wallet_balance"),
+        (DriftMeasured("main", "eip155:8453", ZERO, ZERO, NOON), "debug", "drift"),
+        (DriftMeasured("main", "eip155:8453", Usdc(1), ZERO, NOON), "error", "drift"),
+        (DriftMeasured("main", "eip155:8453", ZERO, Usdc(1), NOON), "error", "drift"),
         (LedgerWriteFailed("disk full"), "error", "ledger_write_failed"),
         (ClockSkewMeasured("eip155:8453", 2.0), "debug", "clock_skew"),
         (ClockSkewMeasured("eip155:8453", -31.0), "warning", "clock_skew"),
@@ -245,6 +257,10 @@ def test_payment_line(make: Make) -> None:
             TopUpsStopped("layer", "weather", stopped=False),
             {"route": "layer", "account": "weather"},
         ),
+        (
+            WebhookFailed("venice", "p1", "it answered 500"),
+            {"route": "venice", "payment_id": "p1", "detail": "it answered 500"},
+        ),
         (SignedIn("venice", "failed"), {"route": "venice", "outcome": "failed"}),
         (
             BalanceObserved("venice", "", CREDIT, NOON),
@@ -263,6 +279,15 @@ def test_payment_line(make: Make) -> None:
         (
             WalletBalanceObserved("main", "eip155:8453", Usdc(2_500_000), NOON),
             {"wallet": "main", "network": "eip155:8453", "amount": "2.50 USDC"},
+        ),
+        (
+            DriftMeasured("main", "eip155:8453", Usdc(2_500_000), ZERO, NOON),
+            {
+                "wallet": "main",
+                "network": "eip155:8453",
+                "foreign": "2.50 USDC",
+                "missing": "0.00 USDC",
+            },
         ),
     ],
 )

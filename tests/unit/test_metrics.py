@@ -22,15 +22,19 @@ from sidecar.metrics import METRICS, Metrics, catalogue
 from sidecar.metrics.holdings import ACCOUNTS_MAX
 from sidecar.money import Usdc
 from sidecar.payments.events import (
+    ApprovalAsked,
+    ApprovalEnded,
     BalanceObserved,
     ClockSkewMeasured,
     CostObserved,
+    DriftMeasured,
     Event,
     LedgerWriteFailed,
     PaymentConfirmed,
     PaymentDenied,
     PaymentInDoubt,
     PaymentPosted,
+    PaymentRehearsed,
     PaymentReserved,
     PaymentUndelivered,
     PaymentVoided,
@@ -216,6 +220,32 @@ def test_rules_are_the_documented_ones() -> None:
     assert listed[1].replace(",", " ").split() == list(catalogue.RULES)
 
 
+def test_approvals() -> None:
+    """How each waiting ended is counted; those that wait are what the ledger says."""
+    metrics = observed(
+        ApprovalAsked(PAYMENT, NOON),
+        ApprovalEnded(PAYMENT, "approved"),
+        ApprovalEnded(PAYMENT, "a word of no list"),
+    )
+    found = samples(metrics)
+    body, _ = metrics.render("", NOON, (), None, asked=(PAYMENT, PAYMENT))
+
+    assert (1, 1, 0) == tuple(
+        found["sidecar_approvals_total"][outcome, "venice"]
+        for outcome in ("approved", "other", "approval_timeout")
+    )
+    assert 'sidecar_approvals_waiting{route="venice"} 2.0' in body.decode()
+
+
+def test_rehearsals() -> None:
+    """What was rehearsed is counted beside what was spent, and never as it."""
+    found = samples(observed(PaymentRehearsed(PAYMENT)))
+
+    assert 0.01 == found["sidecar_rehearsed_usdc_total"]["aider", "request", "venice"]
+    assert 0 == found["sidecar_spend_usdc_total"]["aider", "request", "venice"]
+    assert 1 == found["sidecar_payments_total"][BASE, "rehearsed", "request", "venice", "exact"]
+
+
 def test_failures() -> None:
     """Failed commits and failed tasks are counted from zero."""
     found = samples(observed(LedgerWriteFailed("disk full"), TaskFailed("x", ValueError("y"))))
@@ -304,6 +334,27 @@ def test_wallet_balances() -> None:
 
     assert {(BASE, "main"): 2.5, (BASE, "spare"): 0.000002} == found["sidecar_wallet_balance_usdc"]
     assert {(BASE, "main"): 42, (BASE, "spare"): 100} == found["sidecar_balance_age_seconds"]
+
+
+def test_drift() -> None:
+    """How far a wallet's chain and the ledger are apart is the last that was measured."""
+    early, late = (NOON - timedelta(seconds=age_s) for age_s in (100, 42))
+    found = samples(
+        observed(
+            DriftMeasured("main", BASE, Usdc(1), Usdc(0), early),
+            DriftMeasured("main", BASE, Usdc(2_500_000), Usdc(7), late),
+        )
+    )
+
+    assert {("foreign", BASE, "main"): 2.5, ("missing", BASE, "main"): 0.000007} == found[
+        "sidecar_drift_usdc"
+    ]
+    assert {(BASE, "main"): 42} == found["sidecar_drift_age_seconds"]
+
+
+def test_no_drift_before_a_look() -> None:
+    """Before ledger and chain were compared nothing is said, not even that they agree."""
+    assert "sidecar_drift_usdc" not in samples(observed())
 
 
 def test_provider_balances() -> None:
@@ -507,9 +558,10 @@ def test_the_table_is_what_is_shown(accept: str) -> None:
         ClockSkewMeasured(BASE, 0.0),
         credit("1"),
         WalletBalanceObserved("main", BASE, Usdc(1), NOON),
+        DriftMeasured("main", BASE, Usdc(1), Usdc(0), NOON),
         CostObserved("venice", "aider", Decimal(1), estimated=False),
         CostObserved("venice", "aider", Decimal(1), estimated=True),
-    ).render(accept, NOON, (DAY,), (PAYMENT,))
+    ).render(accept, NOON, (DAY,), (PAYMENT,), asked=(PAYMENT,))
     parse = parse_openmetrics if accept else parse_text
     # The two formats differ in whether a family's name has its counter's or info's ending.
     shown = {

@@ -48,6 +48,7 @@ def intent(
     undelivered_since: datetime | None = None,
     pin_place: str | None = None,
     price: PriceRule | None = None,
+    ask_until: datetime | None = None,
 ) -> Intent:
     """What a payer is about to pay; a purchase of its own, unless it is given a key."""
     return Intent(
@@ -68,6 +69,7 @@ def intent(
         undelivered_since=undelivered_since,
         pin_place=pin_place,
         price=price,
+        ask_until=ask_until,
     )
 
 

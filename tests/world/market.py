@@ -68,8 +68,8 @@ ROUTES = {
     "x402layer": ("x402layer", "/x402layer", EVM),
     "x402layer-sol": ("x402layer", "/x402layer", SOL),
     "libertai": ("libertai", "/libertai", EVM + PRICES),
-    "seller": ("pay_per_request", "", EVM),
     "seller-sol": ("pay_per_request", "", SOL),
+    "seller": ("pay_per_request", "", EVM),
 }
 
 
@@ -133,14 +133,16 @@ async def market(
     options: SandboxOptions | None = None,
     interval_s: float = 3600,
     low_water: str = "",
+    more: str = "",
+    recovery: str = "{interval_s: 1}",
 ) -> AsyncIterator[Market]:
-    """All of it, up and listening."""
+    """All of it, up and listening; ``more`` is written at the end of the config."""
     sandbox = Sandbox(options or SandboxOptions(), SystemClock(), SystemEntropy())
     await sandbox.start()
     try:
-        config = parse_config(
-            config_text(folder, sandbox.url, interval_s, low_water), {}, {}, folder
-        )
+        text = config_text(folder, sandbox.url, interval_s, low_water) + more
+        text = text.replace("recovery: {interval_s: 1}", f"recovery: {recovery}")
+        config = parse_config(text, {}, {}, folder)
         opened = open_all(config, {}, SystemEntropy())
         events: list[Event] = []
         service = await Service.start(config, opened, events.append, Ports())

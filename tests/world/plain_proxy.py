@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -26,6 +28,7 @@ from sidecar.proxy.handler import RequestHandler, RequestLimits
 from sidecar.proxy.pool import Pool
 from sidecar.proxy.route import Route, RouteTable
 from sidecar.proxy.server import Listener, ProxyServer, ServerLimits
+from sidecar.service.socket_file import SocketFile
 from sidecar.tasks import Supervisor
 
 TOKEN = "sk-app"
@@ -68,8 +71,12 @@ async def plain_proxy(
     response_wait_s: float = 2.0,
     memory: int = 1_000_000,
     upstream_port: int = 0,
+    socket_path: Path | None = None,
 ) -> AsyncIterator[Plain]:
-    """The application, and the proxy in front of it as route ``up`` and as the default."""
+    """The application, and the proxy in front of it as route ``up`` and as the default.
+
+    With a ``socket_path`` it listens there, for this user, instead of on a port.
+    """
     runner = web.AppRunner(app, handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -104,9 +111,16 @@ async def plain_proxy(
         limits,
         ports,
     )
-    listener = await Listener.open(ProxyServer(handler, server_limits), "127.0.0.1", 0)
-    world.port = listener.port
-    gates.append(Gate(frozenset({f"127.0.0.1:{listener.port}"}), {TOKEN: Caller("app")}))
+    users = {} if socket_path is None else {os.geteuid(): Caller("app")}
+    server = ProxyServer(handler, server_limits, users, emit=emit)
+    if socket_path is None:
+        listener = await Listener.open(server, "127.0.0.1", 0)
+        world.port = listener.port
+        gates.append(Gate(frozenset({f"127.0.0.1:{listener.port}"}), {TOKEN: Caller("app")}))
+    else:
+        bound = SocketFile.make(socket_path, for_others=False).socket
+        listener = await Listener.open_unix(server, bound)
+        gates.append(Gate(None, {}, users=users))
     try:
         yield world
     finally:

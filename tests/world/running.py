@@ -27,7 +27,7 @@ log: {{level: error}}
 recovery: {{interval_s: 1}}
 limits: {limits}
 wallets:
-  main: {{kind: evm, key: {{file: {folder}/evm.key}}}}
+  main: {{kind: {kind}, key: {{file: {folder}/{kind}.key}}}}
 {chains}
 budgets:
   - {{name: day, limit: "{budget}", window: 1d}}
@@ -39,7 +39,7 @@ routes:
     upstream: {upstream}
     wallet: main
     default: true
-    networks: ["eip155:84532"]
+    networks: ["{network}"]
     max_payment: "0.10 USDC"
     budgets: [day]
     response_wait_s: {response_wait_s}
@@ -48,6 +48,19 @@ routes:
 
 
 START_WAIT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rail:
+    """What the seller is paid on: a network, the kind of wallet for it, and the wallet's key."""
+
+    network: str
+    kind: str
+    key: str
+
+
+EVM = Rail("eip155:84532", "evm", KEY)
+SOLANA = Rail("solana:EtWTRABZaYq6iMfeYKouRu166VU2xqa1", "solana", "33" * 32)
 
 
 async def listening(port: int) -> None:
@@ -80,14 +93,17 @@ def config_text(
     budget: str = "5.00 USDC",
     response_wait_s: float = 2,
     limits: str = "{}",
+    rail: Rail = EVM,
 ) -> str:
     """A config with one paying route, and the secrets that it names."""
-    write_private(folder / "evm.key", KEY)
+    write_private(folder / f"{rail.kind}.key", rail.key)
     write_private(folder / "app.token", TOKEN)
     return CONFIG.format(
         folder=folder,
         upstream=upstream,
-        chains=f'chains:\n  "eip155:84532": {{rpc: ["{rpc}"]}}' if rpc else "",
+        chains=f'chains:\n  "{rail.network}": {{rpc: ["{rpc}"]}}' if rpc else "",
+        kind=rail.kind,
+        network=rail.network,
         port=port,
         admin_port=admin_port,
         budget=budget,
@@ -120,18 +136,21 @@ async def running(
     budget: str = "5.00 USDC",
     response_wait_s: float = 2,
     limits: str = "{}",
+    rail: Rail = EVM,
 ) -> AsyncIterator[Running]:
     """Both, started and stopped."""
     sandbox = Sandbox(options or SandboxOptions(), SystemClock(), SystemEntropy())
     await sandbox.start("127.0.0.1", 0)
+    rpc_url = sandbox.rpc_url if rail is EVM else f"{sandbox.rpc_url}/solana"
     try:
         text = config_text(
             folder,
             sandbox.url,
-            rpc=sandbox.rpc_url if with_rpc else "",
+            rpc=rpc_url if with_rpc else "",
             budget=budget,
             response_wait_s=response_wait_s,
             limits=limits,
+            rail=rail,
         )
         config = parse_config(text, {}, {}, folder)
         opened = open_all(config, {}, SystemEntropy())

@@ -14,12 +14,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from sidecar.clock import WatchedClock
 from sidecar.errors import UpstreamError
 from sidecar.http import HttpRequest, Reply, Upstream, read_whole
 from sidecar.ledger import Ledger
 from sidecar.ledger.model import Breaker, Budget, Purchase, Window
 from sidecar.ledger.sqlite import SqliteLedger
 from sidecar.money import Usdc
+from sidecar.payments.approvals import ApprovalRule
 from sidecar.payments.events import Event
 from sidecar.payments.order import (
     InDoubt,
@@ -79,6 +81,8 @@ class Process:
     budgets: tuple[Budget, ...] = (DAY,)
     max_payment: Usdc = field(default_factory=lambda: Usdc(100_000))
     breaker: Breaker = field(default_factory=lambda: Breaker(5, timedelta(hours=1)))
+    approval: ApprovalRule | None = None
+    shadow: bool = False
 
     def route(self) -> PayingRoute:
         return PayingRoute(
@@ -89,6 +93,8 @@ class Process:
             self.breaker,
             response_wait_s=10.0,
             chain=self.upstream,
+            approval=self.approval,
+            shadow=self.shadow,
         )
 
     def order(self, body: bytes, idempotency_key: str | None = None) -> Order:
@@ -152,6 +158,7 @@ class World:
         self.seller = InMemorySeller(self.clock)
         self.processes = 0
         self.rpc_urls: tuple[str, ...] = (RPC_URL,)
+        self.network = NETWORK
         self.upstream: Upstream | None = None  # in the seller's place
 
     @asynccontextmanager
@@ -174,11 +181,13 @@ class World:
         books = plan.around("ledger", ledger)
         upstream = plan.around("upstream", self.upstream or self.seller)
         events: list[Event] = []
-        chains = {NETWORK: Chain(NETWORK, self.rpc_urls, "finalized")} if self.rpc_urls else {}
-        prover = Prover(books, upstream, chains, self.clock, events.append)
+        chain = Chain(self.network, self.rpc_urls, "finalized")
+        chains = {self.network: chain} if self.rpc_urls else {}
+        clock = WatchedClock(self.clock)
+        prover = Prover(books, upstream, chains, clock, events.append)
         payer = Payer(
             books,
-            self.clock,
+            clock,
             self.entropy,
             prover.prove,
             prover.objection,
@@ -191,7 +200,7 @@ class World:
             books,
             payer,
             Purchases(payer, tasks),
-            Recovery(books, prover, self.clock, events.append, TTL),
+            Recovery(books, prover, clock, events.append, TTL),
             prover,
             upstream,
             tasks,

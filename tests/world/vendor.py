@@ -25,7 +25,6 @@ from sidecar.payments.credentials import Credentials
 from sidecar.payments.order import InDoubt
 from sidecar.payments.prepaid import Credited, PrepaidRoute, TopUpTerms
 from sidecar.payments.topups import TopUps
-from sidecar.policy import Policy
 from sidecar.providers.base import (
     Balance,
     Credential,
@@ -41,7 +40,7 @@ from sidecar.sandbox.options import SandboxOptions
 from sidecar.x402.codec import read_payment_required
 from sidecar.x402.types import PaymentRequired
 from tests.world.seller import ORIGIN, RPC_URL, FakeReply, InMemorySeller
-from tests.world.shop import NETWORK, Process
+from tests.world.shop import Process
 
 AMOUNT = Usdc(10_000_000)
 PRICE = Decimal("0.01")
@@ -222,10 +221,11 @@ def prepaid_app(
 ) -> App:
     """An app in front of this process's money path, with ``upstream`` as its vendor."""
     ports = (process.clock, process.entropy, process.events.append)
+    paying = process.route()
     paying = replace(
-        process.route(),
+        paying,
         name="tab",
-        policy=Policy(AMOUNT, frozenset({NETWORK}), frozenset()),
+        policy=replace(paying.policy, max_payment=AMOUNT),
         upstream=upstream,
         chain=upstream,
     )

@@ -139,3 +139,14 @@ def test_flags_win(sidecar: Command, tmp_path: Path) -> None:
 
     summary = json.loads(ran.out)
     assert ("127.0.0.1:7", "none") == (summary["listen"], summary["auth"])
+
+
+def test_unix_socket(sidecar: Command, tmp_path: Path) -> None:
+    """A Unix socket is shown as it is written, and its callers with their users."""
+    path = write_config(tmp_path, "callers", to=[{"name": "app", "uid": 1000}])
+
+    ran = sidecar("check", "--json", "--config", path, "--listen", "unix:/run/x402/sidecar.sock")
+
+    summary = json.loads(ran.out)
+    assert "unix:/run/x402/sidecar.sock" == summary["listen"]
+    assert [{"name": "app", "budgets": [], "uid": 1000}] == summary["callers"]

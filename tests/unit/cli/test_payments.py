@@ -42,6 +42,8 @@ def test_json(sidecar: Command, tmp_path: Path) -> None:
             "delivered_at": None,
             "confirmed": False,
             "proof": None,
+            "closed_at": None,
+            "resolved_by": None,
         },
         {
             "id": "pay_1",
@@ -53,6 +55,8 @@ def test_json(sidecar: Command, tmp_path: Path) -> None:
             "delivered_at": "2026-01-02T03:04:06.500Z",
             "confirmed": True,
             "proof": "receipt",
+            "closed_at": None,
+            "resolved_by": None,
         },
     ] == json.loads(ran.out)
 
@@ -73,12 +77,12 @@ def test_csv(sidecar: Command, tmp_path: Path) -> None:
 
     assert (
         "id,state,route,caller,purpose,network,amount_usdc,amount_atomic,pay_to,transaction,"
-        "reserved_at,settled_at,delivered_at,confirmed,proof\n"
+        "reserved_at,settled_at,delivered_at,confirmed,proof,closed_at,resolved_by\n"
         f"pay_2,reserved,seller,aider,request,eip155:8453,0.01,10000,{PAYEE},,"
-        "2026-01-02T04:04:05.000Z,,,false,\n"
+        "2026-01-02T04:04:05.000Z,,,false,,,\n"
         f"pay_1,posted,seller,aider,request,eip155:8453,0.01,10000,{PAYEE},"
         '"\'=cmd(""x"")?",2026-01-02T03:04:05.000Z,2026-01-02T03:04:06.000Z,'
-        "2026-01-02T03:04:06.500Z,true,receipt\n"
+        "2026-01-02T03:04:06.500Z,true,receipt,,\n"
     ) == ran.out
 
 

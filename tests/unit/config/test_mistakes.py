@@ -131,6 +131,11 @@ TUNING: list[tuple[Steps, object, str]] = [
         100_000,
         "recovery.undelivered_ttl_s: out of range: 100000; use a number of seconds from 1 to 86400",
     ),
+    (
+        ("recovery", "reconcile_interval_s"),
+        0,
+        "recovery.reconcile_interval_s: out of range: 0; use a number of seconds from 1 to 86400",
+    ),
     (("log", "format"), "xml", "log.format: not a choice: 'xml'; use one of: auto, console, json"),
     (
         ("log", "level"),

@@ -9,7 +9,7 @@ from tests.unit.config.configs import BASE, GONE, PAYEE, changed, mistakes_in
 NAME_RULE = "use up to 32 of a-z, 0-9, _ and -, starting with a letter or digit"
 USDC_FIX = 'write it like "5.00 USDC"'
 REF_FIX = "write {file: PATH} or {env: NAME}"
-KEY_FIX = f"{REF_FIX} or {{keystore: {{...}}}}"
+KEY_FIX = "write {file: PATH}, {env: NAME}, {keystore: {...}} or {signer: PATH}"
 W = ("wallets", "main")
 C = ("chains", "eip155:8453")
 
@@ -33,7 +33,7 @@ WALLETS: list[tuple[Steps, object, str]] = [
     (
         (*W, "key"),
         GONE,
-        "wallets.main.key: missing; write {file: PATH}, {env: NAME} or {keystore: {...}}",
+        f"wallets.main.key: missing; {KEY_FIX}",
     ),
     (
         (*W, "key"),
@@ -88,6 +88,12 @@ WALLETS: list[tuple[Steps, object, str]] = [
         {"keystore": {"file": "k.json", "password": "hunter2"}},
         "wallets.main.key.keystore.password: a secret does not stand in the config itself; "
         f"{REF_FIX}",
+    ),
+    ((*W, "key"), {"signer": 5}, "wallets.main.key.signer: not text; name a file"),
+    (
+        (*W, "key"),
+        {"signer": "s", "file": "a"},
+        f"wallets.main.key: a secret is kept in exactly one place; {KEY_FIX}",
     ),
     (
         (*W, "address"),

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.config.addresses import Address
 from sidecar.config.model import (
-    Address,
     CallerConfig,
     ChainConfig,
     Config,
@@ -19,9 +19,11 @@ from sidecar.config.model import (
     RouteConfig,
     SecretKind,
     SecretRef,
+    SignerRef,
     WalletConfig,
 )
 from sidecar.config.read import load_config
+from sidecar.config.secrets import secret_refs
 from sidecar.errors import ConfigError
 from sidecar.ledger.model import Breaker, Budget, Window
 from sidecar.money import Usdc
@@ -88,7 +90,7 @@ def test_defaults() -> None:
         (),
         {},
         Limits(16 * 2**20, 256 * 2**20, 64 * 2**10, 2048, 1024, 20, 60, 75, 30),
-        RecoveryConfig(15, 600),
+        RecoveryConfig(15, 600, 3600),
         LogConfig("auto", "info"),
         Breaker(5, timedelta(hours=1)),
     ) == (
@@ -319,6 +321,15 @@ def test_frozen() -> None:
         config.routes["other"] = config.routes["seller"]  # type: ignore[index]
 
 
+def test_signer() -> None:
+    """A key may be kept by a signer, which is named by its socket, and is no secret to open."""
+    config = parsed(changed("wallets", "main", "key", to={"signer": "run/signer.sock"}))
+
+    assert SignerRef(FOLDER / "run/signer.sock") == config.wallets["main"].key
+    assert "wallets.main.key" == config.wallets["main"].key.path
+    assert "evm.key" not in " ".join(ref.where for ref in secret_refs(config))
+
+
 def test_load(tmp_path: Path) -> None:
     """A file's relative paths start from the folder that the file is in."""
     file = tmp_path / "sidecar.yaml"
@@ -326,7 +337,7 @@ def test_load(tmp_path: Path) -> None:
 
     key = load_config(file, {"HOME": "/home/ann"}, {}).wallets["main"].key
 
-    assert str(tmp_path / "evm.key") == key.where
+    assert SecretRef(SecretKind.FILE, str(tmp_path / "evm.key")) == key
 
 
 def test_load_what_is_no_config(tmp_path: Path) -> None:
@@ -359,4 +370,6 @@ def test_not_a_mapping() -> None:
 def test_folder_is_absolute() -> None:
     """Every place that a secret is kept in is an absolute path."""
     assert FOLDER.is_absolute()
-    assert parsed(changed("hosts", to=[])).wallets["main"].key.where.startswith("/")
+    key = parsed(changed("hosts", to=[])).wallets["main"].key
+    assert isinstance(key, SecretRef)
+    assert key.where.startswith("/")

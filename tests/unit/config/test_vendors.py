@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sidecar.config.model import RouteConfig, TopUpConfig
+from sidecar.config.model import ApprovalConfig, RouteConfig, TopUpConfig
 from sidecar.money import Usdc
 from sidecar.providers.cost import Price
 from tests.unit.config.configs import BASE, mistakes_in, parsed
@@ -219,3 +219,42 @@ def test_one_mistake(changes: dict[str, Any], message: str) -> None:
     found = mistakes_in(written(changes))
 
     assert any(line.startswith(message) for line in found), found
+
+
+def test_approval() -> None:
+    """A person approves above an amount; the webhook's URL may hold a secret in its query."""
+    whole = {"above": "5 USDC", "wait_s": 300, "webhook": "https://chat.example/hook?key=1"}
+    url = "https://chat.example/hook?key=1"
+
+    assert ApprovalConfig(Usdc(5_000_000), 300, url) == route(approval=whole).approval
+    assert ApprovalConfig(Usdc(0), 120, "") == route(approval={"above": "0 USDC"}).approval
+    assert route().approval is None
+
+
+@pytest.mark.parametrize(
+    ("approval", "mistake"),
+    [
+        ({}, 'routes.r.approval.above: missing; write an amount, like "5.00 USDC"'),
+        ({"above": 5}, "routes.r.approval.above: an amount has its unit, and 5 has none"),
+        ({"above": "1 USDC", "wait_s": 601}, "routes.r.approval.wait_s: out of range: 601"),
+        (
+            {"above": "1 USDC", "webhook": "http://chat.example"},
+            "routes.r.approval.webhook: http://",
+        ),
+        ({"above": "1 USDC", "by": "me"}, "routes.r.approval.by: unknown key"),
+    ],
+    ids=["missing", "no unit", "too long", "http", "unknown"],
+)
+def test_wrong_approval(approval: dict[str, Any], mistake: str) -> None:
+    """What is wrong about an approval is named with its place."""
+    (found,) = mistakes_in(written({"approval": approval}))
+
+    assert mistake in found
+
+
+def test_shadow() -> None:
+    """Shadow mode has books of its own, beside those of live payments."""
+    live, shadow = parsed(written({})), parsed(f"mode: shadow\n{written({})}")
+
+    assert ("live", "shadow") == (live.mode, shadow.mode)
+    assert f"{live.ledger_path}.shadow" == str(shadow.ledger_path)

@@ -164,6 +164,6 @@ def test_complaint(body: bytes, said: str) -> None:
 
 def test_long_complaint() -> None:
     """A long complaint is cut."""
-    said = complaint(answered(b'{"error": "' + b"x" * 10_000 + b'"}', status=402))
+    said = complaint(answered(b'{"error": "' + b"x " * 10_000 + b'"}', status=402))
 
     assert len("402: ") + COMPLAINT_CHARS_MAX == len(said)

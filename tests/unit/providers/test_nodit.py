@@ -265,7 +265,7 @@ def test_secrets_are_not_echoed() -> None:
     with pytest.raises(RemoteProtocolError) as unread:
         reading.send(json_response(500, {"message": f"bad Bearer {token}"}))
 
-    assert "Nodit answered the sign-in with 403: not good: (a long word)" == str(refused.value)
+    assert 'Nodit answered the sign-in with 403: not good: "(a long word)"' == str(refused.value)
     expected = "Nodit answered a question for the balance with 500: bad Bearer (a long word)"
     assert expected == str(unread.value)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from sidecar.errors import RemoteProtocolError
+from sidecar.errors import RemoteProtocolError, SignerRefusedError
 from sidecar.http import HttpRequest, HttpResponse, Origin
 from sidecar.providers.base import (
     Credential,
@@ -23,6 +24,7 @@ from sidecar.providers.base import (
     Traits,
 )
 from sidecar.providers.pay_per_request import PayPerRequest
+from sidecar.siwx import SignInMessage
 from sidecar.siwx.envelope import read_structured_header
 from sidecar.wallets.evm import EvmWallet
 from sidecar.x402.codec import read_payment_required
@@ -154,6 +156,25 @@ def test_present() -> None:
     assert WALLET.address == message.address
     assert "https://seller.example/base/members" == message.uri
     assert WALLET.sign_in(message) == signature
+
+
+class Strict:
+    """A wallet whose keeper signs in nowhere."""
+
+    address = WALLET.address
+
+    def sign_in(self, message: SignInMessage) -> str:
+        raise SignerRefusedError(f"the signer refuses (domain: {message.domain})")
+
+
+def test_keeper_refuses() -> None:
+    """Where the key's keeper does not sign in, the route pays; else it says why it did not."""
+    strict = replace(MEMBER, signer=Strict())
+
+    assert paid(refusal(OFFER)) == strict.remedy(REQUEST, refusal(OFFER), OCCASION)
+    said = strict.remedy(REQUEST, refusal(), OCCASION)
+    assert isinstance(said, PassThrough)
+    assert "the signer refuses (domain: seller.example)" in said.reason
 
 
 def test_members_only() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,10 +13,10 @@ from aiohttp import ClientSession
 from aiohttp.test_utils import RawTestServer, TestClient
 
 from sidecar.errors import LedgerError
-from sidecar.ledger.model import Payment, PaymentState, Proof, Purchase
+from sidecar.ledger.model import Asked, Payment, PaymentState, Proof, Purchase
 from sidecar.money import Usdc
 from sidecar.proxy.admin import PAYMENTS_SHOWN, AdminHandler, show_payment
-from sidecar.refusal import BudgetUse
+from sidecar.refusal import BudgetUse, Denied
 from sidecar.x402.types import Authorization
 from tests.world.fakes import NOON
 
@@ -57,6 +57,7 @@ class FixedView:
     broken: str = ""
     reads: int = 0
     frozen: datetime | None = None
+    decided: list[bool] = field(default_factory=list)
 
     async def readiness(self) -> Mapping[str, str | None]:
         self.reads += 1
@@ -87,6 +88,17 @@ class FixedView:
         self._read()
         was, self.frozen = self.frozen, None
         return was
+
+    async def asked(self) -> Sequence[Asked]:
+        self._read()
+        return (Asked(PAYMENT, NOON),)
+
+    async def decide(self, payment_id: str, *, approve: bool) -> Payment | Denied:
+        self._read()
+        if payment_id != PAYMENT.id:
+            return Denied("not_waiting", "it does not wait")
+        self.decided.append(approve)
+        return PAYMENT
 
     def describe(self) -> Mapping[str, Any]:
         return {"version": "1.2.3", "uptime_s": 5, "state": "serving"}
@@ -180,6 +192,7 @@ async def test_status(port: Port) -> None:
     assert state["budgets"][1]["resets_at"] is None
     assert ["p1"] == [payment["id"] for payment in state["in_doubt"]]
     assert PAYMENTS_SHOWN == len(state["payments"])
+    assert [("p1", NOON.isoformat())] == [(a["id"], a["until"]) for a in state["approvals"]]
 
 
 async def test_status_without_ledger(port: Port) -> None:
@@ -310,7 +323,31 @@ async def test_freeze(port: Port) -> None:
     assert (200, {"frozen": None, "was_frozen": None}) == (again[0], json.loads(again[1]))
 
 
-@pytest.mark.parametrize("path", ["/freeze", "/unfreeze", "/freeze?x=1"])
+async def test_decide(port: Port) -> None:
+    """POST /approve/ID and /refuse/ID, with the admin token, decide, and say about which."""
+    approved = await port.ask("/approve/p1", "POST", Authorization=BEARER)
+    refused = await port.ask("/refuse/p1", "POST", x_api_key=TOKEN)
+    unknown = await port.ask("/approve/p2", "POST", Authorization=BEARER)
+    nothing = await port.ask("/approve/", "POST", Authorization=BEARER)
+
+    assert [True, False] == port.view.decided
+    assert (200, "p1") == (approved[0], json.loads(approved[1])["approved"]["id"])
+    assert (200, "p1") == (refused[0], json.loads(refused[1])["refused"]["id"])
+    assert (409, {"error": "it does not wait"}) == (unknown[0], json.loads(unknown[1]))
+    assert 404 == nothing[0]
+    assert "/approve/PAYMENT" in nothing[1]
+
+
+async def test_decide_by_a_link(port: Port) -> None:
+    """A GET decides nothing, so that no link, image or prefetch can."""
+    status, _, _ = await port.ask("/approve/p1", Authorization=BEARER)
+
+    assert (405, []) == (status, port.view.decided)
+
+
+@pytest.mark.parametrize(
+    "path", ["/freeze", "/unfreeze", "/freeze?x=1", "/approve/p1", "/refuse/p1"]
+)
 @pytest.mark.parametrize(
     "headers",
     [

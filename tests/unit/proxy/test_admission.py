@@ -155,3 +155,79 @@ def test_plain_targets(target: str) -> None:
 def test_long_target() -> None:
     """A target has a length limit."""
     assert (414, "target") == refused(admit(HOST, TOKEN, target="/" + "a" * TARGET_CHARS_MAX))
+
+
+USER = 1000
+SOCKET_GATE = Gate(None, {}, users={USER: APP})
+ANY_HOST = ("Host", "localhost")
+
+
+def test_user() -> None:
+    """On a Unix socket the user is the caller; what is shown as a token is not looked at."""
+    shown: list[Headers] = [(), (TOKEN,), (("Authorization", "Bearer sk-other"),)]
+
+    assert [APP] * 3 == [
+        SOCKET_GATE.admit("POST", "/v1/chat", (ANY_HOST, *headers), USER) for headers in shown
+    ]
+
+
+@pytest.mark.parametrize("user", [None, 0, 1001])
+def test_stranger(user: int | None) -> None:
+    """A user who is no caller is refused, root too, before anything of the request is judged."""
+    outcome = SOCKET_GATE.admit("BREW", "//evil.example", (TOKEN,), user)
+
+    assert (403, "user") == refused(outcome)
+    assert isinstance(outcome, Answer)
+    assert outcome.closes
+
+
+def test_users_on_a_port() -> None:
+    """On a TCP port no user is known, and the token decides."""
+    assert APP == GATE.admit("POST", "/v1/chat", (HOST, TOKEN), None)
+    assert (401, "token") == refused(GATE.admit("POST", "/v1/chat", (HOST,), USER))
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "127.0.0.1:8402", "[::1]:8402", "EVIL.example", "%2Frun%2Fx402%2Fsidecar.sock"],
+)
+def test_any_host(host: str) -> None:
+    """On a Unix socket any one name will do: no name leads there."""
+    assert APP == SOCKET_GATE.admit("GET", "/v1/models", (("Host", host),), USER)
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        (),
+        (ANY_HOST, ANY_HOST),
+        (("Host", ""),),
+        (("Host", "a b"),),
+        (("Host", "a@b"),),
+        (("Host", "a/b"),),
+        (("Host", "a:b"),),
+        (("Host", "a,b"),),
+    ],
+)
+def test_no_host(hosts: Headers) -> None:
+    """What is not exactly one well-formed Host is refused there, too."""
+    assert (403, "host") == refused(SOCKET_GATE.admit("GET", "/v1/models", hosts, USER))
+
+
+@pytest.mark.parametrize(
+    "header", [("Origin", "http://localhost"), ("Sec-Fetch-Site", "cross-site")]
+)
+def test_web_pages_on_a_socket(header: tuple[str, str]) -> None:
+    """A web page that a local server passes on is refused, as on a port."""
+    assert (403, "origin") == refused(
+        SOCKET_GATE.admit("GET", "/v1/models", (ANY_HOST, header), USER)
+    )
+
+
+def test_named_hosts_on_a_socket() -> None:
+    """Where the config names hosts they hold on a Unix socket as well."""
+    gate = Gate(frozenset({"sidecar.internal"}), {}, users={USER: APP})
+    named = (("Host", "sidecar.internal"), ("Origin", "http://sidecar.internal"))
+
+    assert APP == gate.admit("GET", "/v1/models", named, USER)
+    assert (403, "host") == refused(gate.admit("GET", "/v1/models", (ANY_HOST,), USER))

@@ -9,7 +9,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from sidecar.errors import LedgerError, RemoteProtocolError, UpstreamTimeoutError, WalletError
+from sidecar.errors import (
+    LedgerError,
+    RemoteProtocolError,
+    SignerAwayError,
+    SignerRefusedError,
+    UpstreamTimeoutError,
+    WalletError,
+)
 from sidecar.http import HttpRequest, HttpResponse
 from sidecar.money import Usdc
 from sidecar.proxy.outcomes import (
@@ -108,6 +115,8 @@ def test_passing_refusals(rule: str, status: int) -> None:
         (UpstreamTimeoutError("slow"), 504, True),
         (RemoteProtocolError("garbage"), 502, True),
         (WalletError("no key"), 500, None),
+        (SignerAwayError("nobody there"), 503, True),
+        (SignerRefusedError("domain"), 402, False),
     ],
 )
 def test_faults(fault: WalletError, status: int, retry: bool | None) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from sidecar.clock import SystemEntropy
 from sidecar.config.read import parse_config
 from sidecar.http import HttpRequest
+from sidecar.ledger.sqlite import SqliteLedger
 from sidecar.payments.order import PayingRoute
 from sidecar.proxy.pool import Pool
 from sidecar.service.ports import Ports
@@ -44,7 +45,10 @@ async def paying(folder: Path, provider: str, more: str = "") -> PayingRoute:
     pool = Pool(tasks)
     chain = pool.upstream(frozenset(), 1, 1)
     opened = open_all(config, {}, SystemEntropy())
-    table = Wiring(config, opened, pool, chain, ports, lambda event: None).routes()
+    ledger = await SqliteLedger.open(folder / "ledger.db", "wiring")
+    books = (ledger, tasks)
+    table = Wiring(config, opened, pool, chain, ports, lambda event: None, books).routes()
+    await ledger.close()
     await pool.close()
     route = table.routes["route"].paying
     assert route is not None

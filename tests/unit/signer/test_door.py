@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import socket
 import subprocess
@@ -9,17 +11,33 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sidecar.clock import SystemClock
-from sidecar.errors import ConfigError, WalletError
-from sidecar.signer.door import open_door, peer_user
+from sidecar.errors import ConfigError, SignerAwayError, WalletError
+from sidecar.signer.door import BACKLOG, open_door, peer_user
 from sidecar.signer.frame import BYTES_MAX, framed
-from sidecar.signer.line import UnixLine
+from sidecar.signer.line import UnixLine, wallet_at
+from tests.world.fakes import FakeClock
 
 ADDRESS = {"method": "address"}
+
+
+def blocking(line: UnixLine) -> Any:
+    """The answer, waited for."""
+    return line.ask(ADDRESS)
+
+
+def awaited(line: UnixLine) -> Any:
+    """The answer, awaited."""
+    return asyncio.run(line.answer(ADDRESS))
+
+
+WAYS = (blocking, awaited)
 
 
 @contextmanager
@@ -35,7 +53,7 @@ def saying(path: Path, speak: Callable[[socket.socket], None]) -> Iterator[UnixL
 
         thread = threading.Thread(target=answer)
         thread.start()
-        yield UnixLine(path, SystemClock(), wait_s=0.3)
+        yield UnixLine(path, SystemClock(), 0.3)
         thread.join()
 
 
@@ -46,8 +64,9 @@ def test_answer(tmp_path: Path) -> None:
         for byte in framed(b'{"result": {"a": [1]}}'):
             connection.sendall(bytes([byte]))
 
-    with saying(tmp_path / "s", in_pieces) as line:
-        assert {"a": [1]} == line.ask(ADDRESS)
+    for asked in WAYS:
+        with saying(tmp_path / "s", in_pieces) as line:
+            assert {"a": [1]} == asked(line)
 
 
 FAULTS: dict[str, tuple[bytes, str]] = {
@@ -55,7 +74,11 @@ FAULTS: dict[str, tuple[bytes, str]] = {
         framed(b'{"refused": {"rule": "pay_to", "detail": "not\\nthis one"}}'),
         r"the signer refuses \(pay_to: not this one\)",
     ),
-    "silence": (b"", "ends before its end"),
+    "a journal": (
+        framed(b'{"refused": {"rule": "journal", "detail": "the disk is full"}}'),
+        "does not answer: the disk is full",
+    ),
+    "silence": (b"", "does not answer: a frame that ends before its end"),
     "half an answer": (framed(b'{"result": 1}')[:-1], "ends before its end"),
     "too much": ((BYTES_MAX + 1).to_bytes(4, "big"), "a frame of 65537 bytes"),
     "nothing in it": (bytes(4), "a frame of 0 bytes"),
@@ -68,9 +91,10 @@ FAULTS: dict[str, tuple[bytes, str]] = {
 def test_faults(tmp_path: Path, name: str) -> None:
     """Whatever else comes back is a wallet's fault that says what it was."""
     data, said = FAULTS[name]
-    with saying(tmp_path / "s", lambda connection: connection.sendall(data)) as line:
-        with pytest.raises(WalletError, match=said):
-            line.ask(ADDRESS)
+    for asked in WAYS:
+        with saying(tmp_path / "s", lambda connection: connection.sendall(data)) as line:
+            with pytest.raises(WalletError, match=said):
+                asked(line)
 
 
 def test_hangs(tmp_path: Path) -> None:
@@ -87,18 +111,82 @@ def test_hangs(tmp_path: Path) -> None:
     def wait(_: socket.socket) -> None:
         done.wait()
 
-    for speak in (wait, drip):
+    for speak, asked in product((wait, drip), WAYS):
         done.clear()
         with saying(tmp_path / "s", speak) as line:
             with pytest.raises(WalletError, match="the signer"):
-                line.ask(ADDRESS)
+                asked(line)
             done.set()
+
+
+def test_silent_once(tmp_path: Path) -> None:
+    """Who was silent is not waited for again for a while, and then is asked anew."""
+    clock = FakeClock()
+    line = UnixLine(tmp_path / "s", clock)
+    with open_door(tmp_path / "s", peer_is_other=False):
+        with pytest.raises(SignerAwayError, match="it took too long"):
+            line.ask(ADDRESS)
+        with pytest.raises(SignerAwayError, match="it was silent a moment ago"):
+            line.ask(ADDRESS)
+        clock.advance(5)
+        with pytest.raises(SignerAwayError, match="it took too long"):
+            line.ask(ADDRESS)
+
+
+def test_in_turn(tmp_path: Path) -> None:
+    """Of more that ask at once than may wait at the door, each gets its own answer."""
+    most = 2 * BACKLOG
+
+    def serve_all(listener: socket.socket) -> None:
+        for _ in range(most):
+            connection, _ = listener.accept()
+            with connection:
+                number = json.loads(connection.recv(65536)[4:])["number"]
+                connection.sendall(framed(b'{"result": %d}' % number))
+
+    async def ask_all(line: UnixLine) -> list[Any]:
+        return await asyncio.gather(*(line.answer({"number": number}) for number in range(most)))
+
+    with open_door(tmp_path / "s", peer_is_other=False) as listener:
+        # Who does not come must not be waited for until the tests are killed.
+        listener.settimeout(10)
+        thread = threading.Thread(target=serve_all, args=(listener,))
+        thread.start()
+        answers = asyncio.run(ask_all(UnixLine(tmp_path / "s", SystemClock())))
+        thread.join()
+
+    assert list(range(most)) == answers
 
 
 def test_too_much_to_ask(tmp_path: Path) -> None:
     """A question beyond the signer's limit is not sent."""
     with pytest.raises(WalletError, match="more than a signer reads"):
         UnixLine(tmp_path / "s", SystemClock()).ask({"method": "x" * BYTES_MAX})
+
+
+def test_wallet_at(tmp_path: Path) -> None:
+    """A signer that is not there, or keeps another kind of key, is told with place and fix."""
+    path = tmp_path / "s"
+
+    def found() -> object:
+        return wallet_at(path, "wallets.main.key", "evm", {}, SystemClock())
+
+    with pytest.raises(ConfigError) as caught:
+        found()
+    assert (
+        f"wallets.main.key: the signer at {path} does not answer: no such file or directory; "
+        f"start it (sidecar signer --socket {path} --rules FILE), or name its socket",
+    ) == caught.value.mistakes
+
+    address = "8qUL23aSj7mDWdoLMXGHFvnVCT9wd7jXcysiekroADEL"
+    said = {"result": {"kind": "solana", "address": address}}
+    with saying(path, lambda connection: connection.sendall(framed(json.dumps(said).encode()))):
+        with pytest.raises(ConfigError) as caught:
+            found()
+
+    assert (
+        f"wallets.main.key: the signer at {path} keeps a key of kind solana; write kind: solana",
+    ) == caught.value.mistakes
 
 
 def test_mode(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -125,3 +126,77 @@ def test_not_ours(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="another signer has it"):
         Journal.open(path)
     held.close()
+
+
+def test_compacted(tmp_path: Path) -> None:
+    """A large journal is written anew without what is a day older than its last line."""
+    path = tmp_path / "journal"
+    journal = Journal.open(path)
+    hours = [replace(entry(number), at=NOON + timedelta(hours=number)) for number in range(30)]
+    for one in hours:
+        journal.append(one)
+    journal.close()
+    size = path.stat().st_size
+
+    assert tuple(hours) == reopened(path)
+    compacted = Journal.open(path, size - 1)
+    assert tuple(hours[6:]) == compacted.entries
+    with pytest.raises(ConfigError, match="another signer has it"):
+        Journal.open(path)
+    compacted.append(entry(99))
+    compacted.close()
+    assert (*hours[6:], entry(99)) == reopened(path)
+    assert 0o600 == path.stat().st_mode & 0o777
+    assert path.stat().st_size < size
+
+
+def test_compacted_with_time_set_back(tmp_path: Path) -> None:
+    """Nothing behind a line that a window may need is dropped, whatever its time is."""
+    path = tmp_path / "journal"
+    days = (3, 2, 4, 1, 4)
+    journal = Journal.open(path)
+    entries = [
+        replace(entry(number), at=NOON + timedelta(days=day)) for number, day in enumerate(days)
+    ]
+    for one in entries:
+        journal.append(one)
+    journal.close()
+    compacted = Journal.open(path, 0)
+    compacted.close()
+
+    assert tuple(entries[2:]) == compacted.entries
+
+
+def test_killed_while_compacting(tmp_path: Path) -> None:
+    """A draft that a killed signer left is no journal, and in nobody's way."""
+    path = tmp_path / "journal"
+    entries = written(path, 3)
+    (tmp_path / ".journal.new").write_bytes(b"half a li")
+    journal = Journal.open(path, 0)
+    journal.close()
+
+    assert entries == journal.entries == reopened(path)
+    assert [path] == list(tmp_path.iterdir())
+
+
+def test_no_room_to_compact(tmp_path: Path) -> None:
+    """On a full disk the signer does not start, and the journal is as it was."""
+    path = tmp_path / "journal"
+    entries = written(path, 3)
+    with full_disk(path.stat().st_size - 1), pytest.raises(ConfigError, match="journal: "):
+        Journal.open(path, 0)
+
+    assert entries == reopened(path)
+
+
+def test_renamed_before_the_lock(tmp_path: Path) -> None:
+    """Who opened the file just before another signer wrote it anew does not count in it."""
+    path = tmp_path / "journal"
+    written(path, 1)
+    stale = os.open(path, os.O_RDWR)
+    Journal.open(path, 0).close()
+    try:
+        with pytest.raises(BlockingIOError):
+            Journal._of(path, stale)
+    finally:
+        os.close(stale)

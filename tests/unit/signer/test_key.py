@@ -48,7 +48,7 @@ def test_places(tmp_path: Path) -> None:
     [
         (b"", "empty"),
         (b"\xff\xfe", "not text"),
-        (b"\n\n", "empty, or more than one line"),
+        (b"\n\n", "empty or not set"),
         (KEY.hex().encode()[:-2], "not a private key"),
         (KEY.hex().encode() + b"\n" + KEY.hex().encode(), "more than one line"),
         (b"0" * 64, "not a private key"),

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from sidecar.chains import SOLANA
+from sidecar.config.read import load_config
 from sidecar.errors import ConfigError
+from sidecar.http import Origin
 from sidecar.money import Usdc
 from sidecar.signer.key import InFile, InKeystore, InVariable
 from sidecar.signer.rules import Cap, Rules, read_rules
@@ -110,3 +112,15 @@ def test_no_rules(data: bytes) -> None:
     """A file that is no JSON object, or says a thing twice, is no rules."""
     with pytest.raises(ConfigError):
         read_rules(data)
+
+
+def test_example() -> None:
+    """The rules that we ship are rules, and sign for what the config beside them pays."""
+    folder = Path(__file__).parents[3] / "config"
+    rules = read_rules((folder / "signer-rules.example.json").read_bytes())
+    config = load_config(folder / "signer.example.yaml", {"HOME": "/home/ann"}, {})
+    route = config.routes["venice"]
+
+    assert route.networks <= rules.networks
+    assert route.max_payment == rules.max_payment
+    assert {Origin.of(route.upstream).host_header} == rules.sign_in_domains

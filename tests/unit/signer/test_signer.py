@@ -94,6 +94,21 @@ def test_written_first() -> None:
     assert 1 == len(desk.journal.entries)
 
 
+def test_admitted() -> None:
+    """What is admitted is written down and counted once, and holds no signature; then it signs."""
+    desk = Desk(replace(RULES, caps=(Cap(HOUR, Usdc(10_000), 9), Cap(DAY, Usdc(10**9), 9))))
+    order, other = desk.order(1), desk.order(2)
+    answer = desk.ask({**order, "method": "admit"})
+
+    assert {"result": {}} == answer
+    assert "window" == desk.rule(other)
+    assert "window" == desk.rule({**other, "method": "admit"})
+    desk.clock.advance(600)
+    assert {"result": {}} == desk.ask({**order, "method": "admit"})
+    assert 1 == signatures(desk.ask(order))
+    assert 1 == len(desk.journal.entries)
+
+
 @pytest.mark.parametrize(
     ("life_s", "rule"), [(120, ""), (121, "validity"), (50, ""), (49, "validity")]
 )

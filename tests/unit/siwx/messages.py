@@ -66,7 +66,7 @@ def messages(draw: st.DrawFn) -> SignInMessage:
         address=address,
         uri=draw(URIS),
         network=network,
-        nonce=draw(_letters("ABCXYZabcxyz0189", 8, 128)),
+        nonce=draw(_letters("ABCXYZabcxyz0189", 8, 64)),
         issued_at=draw(TIMES),
         statement=draw(st.none() | STATEMENTS),
         expiration_time=draw(st.none() | TIMES),

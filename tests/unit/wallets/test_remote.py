@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from sidecar.chains import SOLANA, usdc_on
-from sidecar.errors import WalletBusyError, WalletError
+from sidecar.errors import SignerAwayError, SignerRefusedError, WalletBusyError, WalletError
 from sidecar.money import Usdc
+from sidecar.refusal import Denied
 from sidecar.siwx import SignIn, SignInMessage
 from sidecar.wallets import PaymentSigner
 from sidecar.wallets.evm import EvmAccount, EvmWallet
+from sidecar.wallets.keys import usdc_account
 from sidecar.wallets.remote import RemoteWallet, account_of, remote_wallet
 from sidecar.wallets.solana import SolanaWallet, token_account
 from sidecar.wallets.solana_layout import BARE
@@ -60,12 +62,17 @@ class Line:
     """A signer that always says the same, and remembers what it was asked."""
 
     def __init__(self, answer: object) -> None:
-        self.answer = answer
+        self.says = answer
         self.asked: list[Mapping[str, Any]] = []
 
     def ask(self, question: Mapping[str, Any]) -> Any:
         self.asked.append(question)
-        return self.answer
+        if isinstance(self.says, WalletError):
+            raise self.says
+        return self.says
+
+    async def answer(self, question: Mapping[str, Any]) -> Any:
+        return self.ask(question)
 
 
 def evm(answer: object = None) -> tuple[RemoteWallet, Line]:
@@ -104,13 +111,42 @@ def test_draws_up() -> None:
     assert [] == line.asked
 
 
-def test_sign() -> None:
+async def test_admit() -> None:
+    """It asks for admission by all that the authorization says; a no is a refusal, and not ours."""
+    wallet, line = evm({})
+    authorization = drawn_up(wallet, EVM)
+    admitted = await wallet.admit(authorization)
+    await wallet.payload(authorization)
+
+    assert admitted is None
+    assert ["admit", "sign"] == [question["method"] for question in line.asked]
+    assert line.asked[0]["authorization"] == line.asked[1]["authorization"]
+
+    line.says = SignerRefusedError("the signer refuses (window: 1.00 USDC)")
+    assert Denied("signer_refused", "the signer refuses (window: 1.00 USDC)") == (
+        await wallet.admit(authorization)
+    )
+    line.says = SignerAwayError("nobody there")
+    with pytest.raises(SignerAwayError):
+        await wallet.admit(authorization)
+
+
+async def test_key_holder() -> None:
+    """A wallet that holds its own key admits all, and signs as it always does."""
+    wallet = EvmWallet(KEY)
+    authorization = drawn_up(wallet, EVM)
+
+    assert await wallet.admit(authorization) is None
+    assert wallet.sign(authorization) == await wallet.payload(authorization)
+
+
+async def test_sign() -> None:
     """It asks for a signature by all that the authorization says, and gives the answer on."""
     payload = {"signature": "0x"}
     wallet, line = evm(payload)
     authorization = drawn_up(wallet, EVM)
 
-    assert payload == wallet.sign(authorization)
+    assert payload == await wallet.payload(authorization)
     said = {
         "network": "eip155:8453",
         "identity": "0x" + "ab" * 32,
@@ -120,17 +156,17 @@ def test_sign() -> None:
     assert [{"method": "sign", "authorization": said}] == line.asked
 
 
-def test_sign_malformed() -> None:
+async def test_sign_malformed() -> None:
     """What no wallet of this address would sign is not asked for."""
     wallet, line = evm({})
     authorization = replace(drawn_up(wallet, EVM), identity="another")
 
     with pytest.raises(WalletError, match="not this authorization's"):
-        wallet.sign(authorization)
+        await wallet.payload(authorization)
     assert [] == line.asked
 
 
-def test_permit_in_order() -> None:
+async def test_permit_in_order() -> None:
     """After it had a Permit signed, it draws no other up with that number until it expired."""
     wallet, _ = evm({})
     wanted = replace(EVM, scheme="upto", extra={"primaryType": "Permit"})
@@ -140,7 +176,8 @@ def test_permit_in_order() -> None:
         asked = question_in(request)[0]
         return answered(f"0x{3:064x}" if asked == "eth_call" else block)
 
-    wallet.sign(hold(wallet.authorize(wanted, Usdc(1_000), NONCE, NOON, 60), chain))
+    first = hold(wallet.authorize(wanted, Usdc(1_000), NONCE, NOON, 60), chain)
+    await wallet.payload(first)
     with pytest.raises(WalletBusyError):
         hold(wallet.authorize(wanted, Usdc(1_000), NONCE, NOON, 60), chain)
 
@@ -163,7 +200,7 @@ def test_sign_in() -> None:
     assert [{"method": "sign_in", "message": said}] == line.asked
 
 
-def test_odd_answers() -> None:
+async def test_odd_answers() -> None:
     """An answer that is no signature, no payload or no address is a wallet's fault."""
     wallet, line = evm([])
     authorization = drawn_up(wallet, EVM)
@@ -171,7 +208,7 @@ def test_odd_answers() -> None:
     with pytest.raises(WalletError, match="not a signature"):
         wallet.sign_in(MESSAGE)
     with pytest.raises(WalletError, match="not a payload"):
-        wallet.sign(authorization)
+        await wallet.payload(authorization)
     with pytest.raises(WalletError, match="not an address"):
         remote_wallet(line, {})
     with pytest.raises(WalletError, match="not an EVM address"):
@@ -186,7 +223,9 @@ def test_names_itself() -> None:
     ):
         line = Line({"kind": kind, "address": address})
 
-        assert address == remote_wallet(line, {}).address
+        wallet = remote_wallet(line, {})
+
+        assert (kind, address) == (wallet.kind, wallet.address)
         assert [{"method": "address"}] == line.asked
 
 
@@ -205,8 +244,8 @@ def test_usdc_account() -> None:
     wallet, _ = evm()
     owner = solana()
 
-    assert wallet.address == wallet.usdc_account("eip155:8453")
-    assert token_account(owner.address, usdc_on(SOLANA).address) == owner.usdc_account(SOLANA)
+    assert wallet.address == usdc_account(wallet, "eip155:8453")
+    assert token_account(owner.address, usdc_on(SOLANA).address) == usdc_account(owner, SOLANA)
 
 
 def test_account_has_no_key() -> None:

@@ -205,7 +205,8 @@ def test_no_offers(challenge: object) -> None:
         (["no"], '["no"]'),
         (False, "false"),
         ("a\nb", "a b"),
-        ("x" * 1000, "x" * 300),
+        ("x " * 500, "x " * 150),
+        (f"bad {'x' * 64}, sorry", "bad (a long word), sorry"),
     ],
 )
 def test_error(error: object, text: str) -> None:

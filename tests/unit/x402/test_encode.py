@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
 
-from sidecar.x402.encode import envelope_for, payment_header
+from sidecar.x402.encode import (
+    ECHO_BYTES_MAX,
+    PAYMENT_HEADER_BYTES_MAX,
+    echoable,
+    envelope_for,
+    payment_header,
+)
 from sidecar.x402.types import Dialect, Json, PaymentRequired, PaymentRequirements
 
 ORIGINAL = {"amount": "1", "scheme": "exact", "network": "base", "extra": {"acceptId": "é"}}
@@ -118,3 +125,39 @@ def test_same_bytes_after_storage() -> None:
     assert payment_header(envelope(2, {"url": "http://x"}), PAYLOAD) == payment_header(
         stored, PAYLOAD
     )
+
+
+def sized(size: int) -> PaymentRequirements:
+    """An offer whose own words are so many bytes of JSON."""
+    return replace(REQUIREMENTS, original={"a": "x" * (size - len('{"a":""}'))})
+
+
+def test_largest_header() -> None:
+    """The largest offer that may be repeated makes a header within the bound, on any chain."""
+    resource, identifier = {"url": "http://x"}, {"payment-identifier": {"info": {"a": "b"}}}
+    shared = len('{"url":"http://x"}') + len('{"info":{"a":"b"}}')
+    required = PaymentRequired(2, (sized(ECHO_BYTES_MAX - shared),), resource, identifier)
+    # A packet of Solana's holds no more.
+    payload = {"transaction": base64.b64encode(bytes(1232)).decode()}
+
+    _, text = payment_header(envelope_for(required, required.accepts[0], PAYMENT_ID), payload)
+
+    assert (True,) == echoable(required)
+    assert PAYMENT_HEADER_BYTES_MAX * 0.98 < len(text) <= PAYMENT_HEADER_BYTES_MAX
+
+
+def test_too_large_to_repeat() -> None:
+    """An offer is too large for a header by itself, or with what is repeated beside it."""
+    small, large = sized(100), sized(ECHO_BYTES_MAX)
+    beside = {"payment-identifier": {"info": "x" * ECHO_BYTES_MAX}}
+
+    assert (True, False) == echoable(PaymentRequired(2, (small, large)))
+    assert (False,) == echoable(PaymentRequired(2, (small,), resource="x" * ECHO_BYTES_MAX))
+    assert (False,) == echoable(PaymentRequired(2, (small,), extensions=beside))
+
+
+def test_nothing_is_repeated() -> None:
+    """In a flat dialect no word of an offer is repeated, so any size of it will do."""
+    required = PaymentRequired(1, (sized(100_000),), resource="x" * 100_000)
+
+    assert (True,) == echoable(required)

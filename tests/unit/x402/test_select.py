@@ -256,3 +256,15 @@ def test_reasons() -> None:
         "accepts[1]: why",
         "upto  on eip155:8453: we pay by the schemes exact and upto only",
     ) == reasons
+
+
+def test_too_large_to_repeat() -> None:
+    """An offer that no payment header could repeat is not payable; the next one is."""
+    large = offer(original={"description": "x" * 50_000}, amount="1")
+
+    payable, reasons = candidates(required(large, offer()))
+
+    assert ["1000"] == [candidate.requirements.amount for candidate in payable]
+    assert (
+        "exact on eip155:8453: what a payment of it has to repeat is too large for a header",
+    ) == reasons

@@ -1,0 +1,85 @@
+"""Which requests are HTTP that can be relayed: the parser takes more than RFC 9112 does.
+
+And what is said to those that are not, where no handler can answer them.
+"""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+
+from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
+from aiohttp.http_parser import (
+    HttpRequestParser,
+    HttpRequestParserPy,
+    HttpResponseParser,
+    HttpResponseParserPy,
+)
+
+from sidecar.errors import ConfigError
+from sidecar.proxy.answers import Answer
+
+_RELAYED_VERSIONS = frozenset({HttpVersion10, HttpVersion11})
+_BEGUN = re.compile(rb"[A-Z_]{1,20}(?: [^\n]*)?")
+_RTSP = re.compile(rb"^[A-Z_]+ +\S+ +RTSP/", re.MULTILINE)
+
+
+def check_parsers() -> None:
+    """ConfigError where aiohttp reads HTTP in pure Python, and so differently."""
+    if HttpRequestParser is HttpRequestParserPy or HttpResponseParser is HttpResponseParserPy:
+        raise ConfigError(
+            "sidecar: aiohttp runs without its C parser, and the pure-Python one lets requests "
+            "through that the C one refuses; install aiohttp from its wheel, and unset "
+            "AIOHTTP_NO_EXTENSIONS"
+        )
+
+
+class RequestLines:
+    """The request lines of one connection, in as many pieces as they come.
+
+    aiohttp's parser reads RTSP/1.0 as it reads HTTP/1.0, and hands on the number only.
+    """
+
+    __slots__ = ("_begun", "_bytes_max")
+
+    def __init__(self, bytes_max: int) -> None:
+        self._begun = b""
+        self._bytes_max = bytes_max
+
+    def are_http(self, data: bytes, in_body: bool) -> bool:
+        """Whether no request line in this next piece is RTSP's. ``in_body``: it starts in one."""
+        if in_body:
+            self._begun = b""
+            return True
+        text = self._begun + data
+        start = text.rfind(b"\n") + 1
+        line = text[start : start + self._bytes_max]
+        self._begun = line if _BEGUN.fullmatch(line) else b""
+        return b" RTSP/" not in text or _RTSP.search(text) is None
+
+
+def check_framing(request: web.BaseRequest) -> int | None:
+    """The status for a head that the parser takes and RFC 9112 does not; None when it is sound."""
+    if request.version not in _RELAYED_VERSIONS:
+        return 505
+    codings = request.headers.getall(hdrs.TRANSFER_ENCODING, ())
+    if not codings:
+        return None
+    # RFC 9112 6.1: one in HTTP/1.0 is a framing fault; of another coding nothing is known here.
+    if request.version == HttpVersion10:
+        return 400
+    return None if [coding.lower() for coding in codings] == ["chunked"] else 501
+
+
+def malformed(status: int, message: str) -> Answer:
+    """What comes is no request that can be relayed."""
+    return Answer(status, "sidecar_malformed", message, retry=False, rule="malformed", closes=True)
+
+
+def whole(answer: Answer) -> bytes:
+    """The answer as bytes, for where there is no request that it could be the response to."""
+    body = answer.body("")
+    fields = (*answer.headers(), ("Content-Length", str(len(body))), ("Connection", "close"))
+    lines = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in fields]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
