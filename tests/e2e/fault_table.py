@@ -76,6 +76,14 @@ class Section:
     def title(self) -> str:
         return str(self.place) if self.world == USUAL else f"{self.place} ({self.world})"
 
+    @property
+    def payable(self) -> int:
+        return sum(len(column.payable) for column in self.columns)
+
+    @property
+    def served(self) -> int:
+        return sum(column.served for column in self.columns)
+
 
 def section(place: Place, world: World, cells: Iterable[Ended], prefix: str = "") -> Section:
     """The cells of this place, in columns."""

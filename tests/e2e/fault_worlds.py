@@ -41,6 +41,8 @@ def options_of(world: World, place: Place) -> SandboxOptions:
         # Without an RPC endpoint nobody else can tell a recent one.
         solana_blockhash=place.on_solana and not world.with_rpc,
         replays=world.replays,
+        # Else what a busy machine sent too late would be taken for delivered.
+        replays_delivered=world.replays,
         hang_max_s=20,
         slow_head_s=6,
     )

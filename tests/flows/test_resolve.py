@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,22 @@ async def test_lost_is_counted(town: Town) -> None:
 
     assert (1, ["unproven", "unproven"]) == told[0]
     assert (0, ["unproven", "raised", "unproven"]) == told[1]
+
+
+async def test_credited_before_it_stopped(town: Town) -> None:
+    """A vendor that tells no balance: a person tells of the credit, and the next is bought."""
+    town.vendor.mute = True
+    async with town.process() as process:
+        app = town.app(process)
+        first = await app.call()
+        await say(town, process, Resolution.CREDITED)
+        town.vendor.credit = Decimal(0)
+        town.clock.advance(60)
+        second = await app.call()
+        stops = [event for event in process.events if isinstance(event, TopUpsStopped)]
+
+    assert ("served", "served") == (first, second)
+    assert (2, []) == (town.vendor.paid, stops)
 
 
 async def test_stopped_until_then(town: Town) -> None:

@@ -8,6 +8,7 @@ from tests.mutants.hostile import HOSTILE
 from tests.mutants.ledger_faults import LEDGER_FAULTS
 from tests.mutants.mutant import Mutant
 from tests.mutants.pins_and_freeze import PINS_AND_FREEZE
+from tests.mutants.resolve import RESOLVE
 from tests.mutants.signer import SIGNER
 from tests.mutants.unix_socket import UNIX_SOCKET
 
@@ -169,5 +170,6 @@ MUTANTS = (
     *LEDGER_FAULTS,
     *DURABILITY,
     *SIGNER,
+    *RESOLVE,
     *UNIX_SOCKET,
 )

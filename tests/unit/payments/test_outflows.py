@@ -16,8 +16,10 @@ from sidecar.payments.outflows import (
     PAGE_ENTRIES,
     PAGES_MAX,
     SPANS_MAX,
+    Mark,
     Outflow,
     evm_outflows,
+    mark_near,
     solana_outflows,
 )
 from sidecar.sandbox.chain import Chain, Transfer
@@ -94,6 +96,16 @@ def test_evm_young() -> None:
     paid = world.pay(100, 1)
 
     assert [paid] == [each.transaction for each in world.ask(span_blocks=10**9)]
+
+
+def test_mark_on_a_young_chain() -> None:
+    """On a chain too young to have a pace, a time is its start, whatever time it is."""
+
+    def young(request: HttpRequest) -> HttpResponse:
+        assert ("eth_getBlockByNumber", ["0x0", False]) == question_in(request)
+        return answered({"number": "0x0", "timestamp": "0x5"})
+
+    assert Mark(0, 5) == hold(mark_near(URL, BASE, 700, Mark(1_000, 900)), young)
 
 
 def test_evm_too_long() -> None:

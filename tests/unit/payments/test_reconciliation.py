@@ -78,6 +78,14 @@ def test_one_for_one() -> None:
     assert 1 == len(result.missing)
 
 
+def test_one_transaction_for_two() -> None:
+    """Two payments whose receipts name one transaction: it explains one of them."""
+    first, second = payment(1, transaction="0xa"), payment(2, transaction="0xa")
+    result = look([first, second], [Outflow("0xa", Usdc(100), PAYEE)])
+
+    assert (second,) == result.missing
+
+
 def test_told_first() -> None:
     """A transfer that one payment's receipt names is not given to another like it."""
     served, told = payment(1), payment(2, transaction="0xa")
