@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .PHONY: demo test world bench unit e2e check mutants fmt lock clean
+.PHONY: hostile sellers kills simulation overspend callers slow canary signer batteries
 
 demo: .venv/stamp
 	$(BIN)/sidecar demo
@@ -34,6 +35,46 @@ check: .venv/stamp
 
 mutants: .venv/stamp
 	$(BIN)/python -m tests.mutants.run
+
+# The batteries in their long forms, each by its own target; `make test` runs the short ones.
+# LONG=N: how many examples, seeds, kills at each moment, or idle connections.
+PYTEST := $(BIN)/python -m pytest -q -s
+
+batteries: hostile sellers kills simulation overspend callers slow canary signer
+
+hostile: .venv/stamp
+	SIDECAR_HOSTILE_EXAMPLES=$(or $(LONG),200000) $(PYTEST) tests/hostile/test_challenges.py \
+	  tests/hostile/test_challenge_properties.py tests/hostile/test_after_payment.py \
+	  tests/hostile/test_official_sdk.py
+
+sellers: world
+	$(BIN)/python -m tests.e2e.fault_table
+
+kills: .venv/stamp
+	SIDECAR_KILL_TIMES=$(or $(LONG),50) $(PYTEST) tests/e2e/test_kill.py tests/e2e/test_kill_topups.py
+	SIDECAR_RECOVERY_ROWS=100000 $(PYTEST) tests/flows/test_overspend.py::test_recovery_of_many
+
+simulation: .venv/stamp
+	SIDECAR_SIM_SEEDS=$(or $(LONG),100000) $(PYTEST) tests/simulation
+	$(BIN)/python -m tests.simulation.controls
+
+overspend: .venv/stamp
+	SIDECAR_OVERSPEND=$(or $(LONG),10000) $(PYTEST) tests/flows/test_overspend.py::test_no_unit_over
+
+callers: .venv/stamp
+	$(PYTEST) tests/hostile/test_smuggling.py tests/hostile/test_doors.py tests/hostile/test_redirects.py
+
+slow: .venv/stamp
+	SIDECAR_SLOW_IDLE=$(or $(LONG),5000) SIDECAR_SLOW_WAVES=5 $(PYTEST) tests/hostile/test_slow_and_many.py
+
+canary: world
+	SIDECAR_CANARY_LONG=1 $(PYTEST) tests/canary
+	SIDECAR_CANARY=all $(PYTEST) -p tests.canary.plugin tests/e2e tests/flows
+	$(BIN)/python -m tests.mutants.run --slow
+
+signer: .venv/stamp
+	SIDECAR_SIGNER_KILLS=$(or $(LONG),50) $(PYTEST) tests/e2e/test_signer_orders.py \
+	  tests/e2e/test_signer_process.py tests/e2e/test_signer_wired.py
 
 fmt: .venv/stamp
 	$(BIN)/ruff format .

@@ -30,6 +30,7 @@ from sidecar.ledger.model import (
     Purchase,
 )
 from sidecar.ledger.resolutions import voids
+from sidecar.ledger.sqlite_claims import Claims
 from sidecar.ledger.sqlite_instances import Instances
 from sidecar.ledger.sqlite_rows import (
     authorization_columns,
@@ -94,6 +95,7 @@ class Books:
         self.connection = connection
         self.instances = instances
         self._path = path
+        self.claims = Claims()
         self.said_by: dict[str, str] = {}  # {"by": name} where a person makes the moves
         self._identity = _identity(path)
 
@@ -177,8 +179,7 @@ class Books:
 
     def void(self, payment_id: str, proof: Proof, at: datetime) -> Change:
         row = self._find(payment_id)
-        made = "" if _is_terminal(row) else "voided"
-        if made:
+        if made := "" if _is_terminal(row) else "voided":
             self._void(row, proof, milliseconds(at))
         return Change(payment_of(self._find(payment_id)), made)
 
@@ -228,6 +229,7 @@ class Books:
         self.release(payment_id)
 
     def _hold(self, row: sqlite3.Row, at_ms: int) -> Payment:
+        self.claims.made(row["id"])
         self._change(_HOLD, self.instances.own, row["id"], row["holder"])
         self._tell(row, "claimed", at_ms, holder=self.instances.own, after=row["holder"])
         return payment_of(row)

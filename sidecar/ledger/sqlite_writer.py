@@ -150,13 +150,17 @@ class Writer:
             books.require_file()
             # Readers do not wait for another process's write, nor for a disk to be writable.
             connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+            for payment_id in books.claims.unsure if writes else ():
+                books.release(payment_id)
             answers = [self._step(books, job) for job in jobs]
             last_event = sqlite_marks.last_event(connection) if writes else None
             connection.execute("COMMIT")
             if last_event is not None:
+                books.claims.conclude(committed=True)
                 books.instances.record(last_event)
             return answers
         except Exception as fault:  # a thread has nobody above it: its callers hear of it
+            books.claims.conclude(committed=False)
             if connection.in_transaction:
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")

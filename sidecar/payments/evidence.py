@@ -6,7 +6,8 @@
     Unknown    anything else: a read that failed, was cut, or is not one of the expected words
 
 The expiry and the state are read at one finalized block. Read at two moments, the state first,
-the authorization could be used between the two looks.
+the authorization could be used between the two looks. The chain is asked for its id before and
+after: an endpoint that is led to another one meanwhile has a block of that one, and proves nothing.
 
 A Permit has no nonce of its own but a number, which another Permit can take. Used, it is Moved in
 full: its payee may pull up to its value, at any time. It is Dead past its deadline with its number
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from sidecar.chains import usdc_on
 from sidecar.http import HttpRequest, HttpResponse
 from sidecar.ledger.model import Payment, Proof
 from sidecar.rpc import evm
@@ -63,16 +65,31 @@ class Unknown:
 
 
 Finding: TypeAlias = Moved | Dead | Unknown
+ELSEWHERE = Unknown("the endpoint is of another network")
 
 
 def examine(
     url: str, payment: Payment, finality: str, span_blocks: int = LOG_SPAN_BLOCKS
 ) -> Generator[HttpRequest, HttpResponse, Finding]:
     """Ask one RPC endpoint about an authorized payment. RemoteProtocolError on any odd read."""
+    asset = usdc_on(payment.network)
+    if (yield from evm.chain_id(url)) != asset.chain_id:
+        return ELSEWHERE
+    assert payment.authorization is not None
+    is_permit = "primaryType" in payment.authorization.fields
+    examine_it = _examine_permit if is_permit else _examine_transfer
+    finding = yield from examine_it(url, payment, finality, span_blocks)
+    if isinstance(finding, Dead) and (yield from evm.chain_id(url)) != asset.chain_id:
+        return ELSEWHERE
+    return finding
+
+
+def _examine_transfer(
+    url: str, payment: Payment, finality: str, span_blocks: int
+) -> Generator[HttpRequest, HttpResponse, Finding]:
+    """What became of an authorization that its payee, or anybody, can submit."""
     authorization = payment.authorization
     assert authorization is not None
-    if "primaryType" in authorization.fields:
-        return (yield from _examine_permit(url, payment, finality, span_blocks))
     asset, payer = payment.asset, authorization.fields["from"]
     nonce = authorization.fields["nonce"]
     final = yield from evm.block(url, finality)

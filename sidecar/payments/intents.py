@@ -38,7 +38,7 @@ def intent_for(
         envelope=envelope_for(required, candidate.requirements, payment_id),
         budgets=order.budgets,
         breaker=route.breaker,
-        top_up=order.top_up,
+        top_up=order.top_up() if order.top_up else None,
         undelivered_since=undelivered_since,
         # A policy that names payees has checked this one already.
         pin_place=None if route.policy.pay_to else route.place_of(order.request),

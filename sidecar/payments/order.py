@@ -46,7 +46,8 @@ class PayingRoute:
 class Order:
     """One request that its seller wants paid: an app's, or a charge that buys credit.
 
-    ``deserted``: the app has hung up. ``top_up`` is None for an app's own request.
+    ``deserted``: the app has hung up. ``top_up`` is None for an app's own request; for a charge
+    it is asked at the last moment, for until then the wall clock may be set.
     """
 
     request: HttpRequest
@@ -55,7 +56,7 @@ class Order:
     caller: str
     budgets: tuple[Budget, ...]
     deserted: bool = False
-    top_up: TopUpRule | None = None
+    top_up: Callable[[], TopUpRule] | None = None
 
     @property
     def purpose(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -65,7 +65,7 @@ class Need:
     route: PrepaidRoute
     account: str
     caller: str  # "" where a low balance asks
-    since: datetime  # when the request was sent: credit that came later answers it
+    sent_s: float  # when the request was sent, by the steady count: later credit answers it
     background: bool = False  # nobody waits for it, so nobody will be served by it
 
     @property
@@ -73,10 +73,13 @@ class Need:
         """What the ledger knows its top-up by."""
         return self.route.purchase(self.account)
 
-    def order(self, charge: HttpRequest) -> Order:
-        """The charge as something to pay."""
+    def order(self, charge: HttpRequest, after: Callable[[float], datetime]) -> Order:
+        """The charge as something to pay; ``after`` as of ``WatchedClock``."""
         route = self.route
-        rule = TopUpRule(self.since, route.terms.hourly_max)
+
+        def rule() -> TopUpRule:
+            return TopUpRule(after(self.sent_s), route.terms.hourly_max)
+
         return Order(charge, self.purchase, route.paying, self.caller, route.budgets, top_up=rule)
 
 
@@ -99,7 +102,7 @@ class Proving:
     payment: Payment
     need: Need
     before: tuple[Balance, ...] | None  # None: not known, say after a restart
-    known_at: datetime  # what was sent before could not have found the credit yet
+    known_s: float  # what was sent before, by the steady count, could not find the credit yet
     rose: bool = False
     served: bool = False
     stopped: bool = False

@@ -10,7 +10,8 @@ nothing else, and a transaction with another message is another's. The transacti
 facilitator's signature, which we do not know before.
 
 The expiry is read first, and the history by nodes that have seen at least that slot: the other
-way round, the payment could get into a block between the two looks.
+way round, the payment could get into a block between the two looks. The cluster is asked for its
+name before and after: an endpoint that is led to another one meanwhile proves nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Generator
 
 from sidecar.http import HttpRequest, HttpResponse
 from sidecar.ledger.model import Payment, Proof
-from sidecar.payments.evidence import Dead, Finding, Moved, Unknown
+from sidecar.payments.evidence import ELSEWHERE, Dead, Finding, Moved, Unknown
 from sidecar.rpc import solana
 from sidecar.rpc.solana import Commitment, HistoryEntry, Tip
 
@@ -38,6 +39,8 @@ def examine(
 ) -> Generator[HttpRequest, HttpResponse, Finding]:
     """Ask one RPC endpoint about an authorized payment. RemoteProtocolError on any odd read."""
     commitment: Commitment = "finalized" if finality == "finalized" else "confirmed"
+    if (yield from solana.network(url)) != payment.network:
+        return ELSEWHERE
     tip = yield from solana.tip(url, commitment)
     expired = yield from _has_expired(url, payment, tip, commitment)
     found = yield from _search(url, payment, tip, commitment)
@@ -47,7 +50,7 @@ def examine(
         return Unknown("not in a block so far")
     # An endpoint of another cluster has no such transaction either.
     if (yield from solana.network(url)) != payment.network:
-        return Unknown("the endpoint is of another network")
+        return ELSEWHERE
     return Dead(Proof("expired"))
 
 

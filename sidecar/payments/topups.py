@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from sidecar.clock import Clock
+from sidecar.clock import WatchedClock
 from sidecar.errors import RemoteProtocolError, SidecarError, UpstreamError
 from sidecar.http import HttpRequest, HttpResponse, Reply, read_whole
 from sidecar.ledger import Ledger
@@ -58,7 +58,7 @@ class TopUps:
         ledger: Ledger,
         balances: Balances,
         tasks: Supervisor,
-        clock: Clock,
+        clock: WatchedClock,
         emit: Emit,
         waiters_max: int = WAITERS_MAX,
     ) -> None:
@@ -76,9 +76,9 @@ class TopUps:
 
     async def resume(self) -> None:
         """Take up the top-ups that an earlier process paid and did not see through."""
-        now = self._clock.now()
+        now, sent_s = self._clock.now(), self._clock.mark_s()
         needs = {
-            route.purchase(account).key: Need(route, account, NOBODY, now)
+            route.purchase(account).key: Need(route, account, NOBODY, sent_s)
             for route in self._routes.values()
             for account in route.provider.accounts
         }
@@ -87,16 +87,17 @@ class TopUps:
             if need is not None:
                 await self._take_up(need)
 
-    async def ensure(self, name: str, account: str, caller: str, sent_at: datetime) -> Refill:
+    async def ensure(self, name: str, account: str, caller: str, sent_s: float) -> Refill:
         """Credit for a request that was sent then and refused: bought now, or by another.
 
-        Raises LedgerError, WalletError, UpstreamError and RemoteProtocolError, as paying does.
+        ``sent_s``: the clock's ``mark_s`` before it was sent. Raises LedgerError, WalletError,
+        UpstreamError and RemoteProtocolError, as paying does.
         """
-        need = Need(self._routes[name], account, caller, sent_at)
+        need = Need(self._routes[name], account, caller, sent_s)
         key = need.purchase.key
         proving = self._proving.get(key)
         if key not in self._runs and proving is not None and not await self._is_settled(proving):
-            return self._refused(proving) if sent_at > proving.known_at else Credited()
+            return self._refused(proving) if sent_s > proving.known_s else Credited()
         if self._waiting[key] >= self._waiters_max:
             return later(f"{self._waiters_max} requests wait for it already")
         run = self._runs.get(key) or self._start(need)
@@ -141,7 +142,9 @@ class TopUps:
             return Denied("frozen", "the sidecar is frozen; `sidecar unfreeze` ends it")
         while self._clock.monotonic_s() < ends_at:
             newest = await self._ledger.newest_top_up(need.purchase)
-            if newest is not None and newest.delivered_at and newest.delivered_at >= need.since:
+            # By the wall clock as it ran since the request was sent: it may have been set.
+            since = self._clock.after(need.sent_s)
+            if newest is not None and newest.delivered_at and newest.delivered_at >= since:
                 return Credited()
             if newest is not None and is_unproven(newest):
                 proving = await self._take_up(need)
@@ -160,7 +163,7 @@ class TopUps:
         claimed = await self._ledger.claim(need.purchase, self._clock.now(), _EVER)
         if not isinstance(claimed, Payment):
             return None
-        proving = Proving(claimed, need, None, self._clock.now())
+        proving = Proving(claimed, need, None, self._clock.mark_s())
         self._proving[need.purchase.key] = proving
         self._see(proving, await self._balances.read(need.route.source, need.account) or ())
         return proving
@@ -176,7 +179,7 @@ class TopUps:
         if isinstance(asked, Denied):
             return asked
         charge, terms = asked
-        outcome = await self._payer.pay(need.order(charge), terms)
+        outcome = await self._payer.pay(need.order(charge, self._clock.after), terms)
         match outcome:
             case Denied("topped_up"):
                 return Credited()
@@ -190,10 +193,10 @@ class TopUps:
                 # Paid and refused in one breath: open in the ledger, and free to be taken up.
                 return later("it was paid, and the vendor has not answered for it yet")
             case Paid(payment, reply):
-                proving = Proving(payment, need, before, self._clock.now())
+                proving = Proving(payment, need, before, self._clock.mark_s())
                 self._proving[need.purchase.key] = proving
                 await self._look_for_credit(proving, reply)
-                proving.known_at = self._clock.now()
+                proving.known_s = self._clock.mark_s()
                 return Credited()
 
     async def _look_for_credit(self, proving: Proving, reply: Reply) -> None:
@@ -212,7 +215,7 @@ class TopUps:
             await self._clock.sleep(delay_s)
             self._see(proving, await self._balances.read(route.source, account) or ())
 
-    def served(self, name: str, request: HttpRequest, sent_at: datetime) -> None:
+    def served(self, name: str, request: HttpRequest, sent_s: float) -> None:
         """A request that was sent then was not refused: the credit for its account is in use.
 
         One that was sent before the credit came may live on what there was before.
@@ -222,7 +225,7 @@ class TopUps:
         route = self._routes[name]
         account = route.provider.account_of(request)
         proving = self._proving.get(route.purchase(account).key)
-        if proving is not None and sent_at >= proving.known_at:
+        if proving is not None and sent_s >= proving.known_s:
             proving.served = True
             self._conclude(proving)
 
@@ -238,7 +241,7 @@ class TopUps:
         route = self._routes.get(name)
         if route is None or not balances:
             return
-        need = Need(route, account, NOBODY, self._clock.now(), background=True)
+        need = Need(route, account, NOBODY, self._clock.mark_s(), background=True)
         key = need.purchase.key
         proving = self._proving.get(key)
         if proving is not None:

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime
 
 from aiohttp import web
 
-from sidecar.clock import Clock
+from sidecar.clock import WatchedClock
 from sidecar.errors import UpstreamTimeoutError
 from sidecar.http import (
     Headers,
@@ -90,7 +89,7 @@ class Dealings:
         topups: TopUps,
         delivery: Delivery,
         replay_bytes_max: int,
-        clock: Clock,
+        clock: WatchedClock,
         emit: Emit,
     ) -> None:
         self._purchases = purchases
@@ -102,12 +101,12 @@ class Dealings:
 
     async def serve(self, errand: Errand) -> web.StreamResponse:
         """Send it as it is; pay only if that is what the answer asks for."""
-        sent_at = self._clock.now()
+        sent_s = self._clock.mark_s()
         outgoing, reply = await self._signed_in(errand)
         route = errand.route
         unsigned = reply.status == 401 and route.rehearses_credit
         if reply.status != 402 and not unsigned:
-            return await self._relay(errand, outgoing, reply, sent_at)
+            return await self._relay(errand, outgoing, reply, sent_s)
         refusal = await _read_refusal(reply)
         remedy = route.provider.remedy(outgoing, refusal, route.credentials.occasion())
         if isinstance(remedy, PassThrough) and route.rehearses_credit:
@@ -121,7 +120,7 @@ class Dealings:
                 reply = await self._send(errand, outgoing)
                 if reply.status != 402:
                     route.credentials.remember(outgoing.url, remedy.credential)
-                    return await self._relay(errand, outgoing, reply, sent_at)
+                    return await self._relay(errand, outgoing, reply, sent_s)
                 refusal = await _read_refusal(reply)
                 remedy = route.provider.remedy(outgoing, refusal, route.credentials.occasion())
             if isinstance(remedy, Present):
@@ -132,7 +131,7 @@ class Dealings:
             case PayInline(required):
                 return await self._pay(errand, outgoing, refusal, required)
             case TopUp(account):
-                return await self._top_up(errand, refusal, account, sent_at)
+                return await self._top_up(errand, refusal, account, sent_s)
 
     async def _signed_in(self, errand: Errand) -> tuple[HttpRequest, Reply]:
         """Sent with the route's credential; once more with a new one where that had gone stale."""
@@ -166,10 +165,10 @@ class Dealings:
             turn.upstream_s += self._clock.monotonic_s() - sent_s
 
     async def _relay(
-        self, errand: Errand, outgoing: HttpRequest, reply: Reply, sent_at: datetime
+        self, errand: Errand, outgoing: HttpRequest, reply: Reply, sent_s: float
     ) -> web.StreamResponse:
         if errand.route.prepaid is not None:
-            self._topups.served(errand.route.name, outgoing, sent_at)
+            self._topups.served(errand.route.name, outgoing, sent_s)
         errand.turn.decision = "relayed"
         return await self._delivery.unpaid(errand.turn, errand.route, reply)
 
@@ -212,7 +211,7 @@ class Dealings:
                 return await self._deny(turn, outcome)
 
     async def _top_up(
-        self, errand: Errand, refusal: HttpResponse, account: str, sent_at: datetime
+        self, errand: Errand, refusal: HttpResponse, account: str, sent_s: float
     ) -> web.StreamResponse:
         turn, route = errand.turn, errand.route
         if route.prepaid is None:
@@ -220,7 +219,7 @@ class Dealings:
         if isinstance(errand.body, Streamed):
             return await self._deny(turn, body_too_large(self._replay_bytes_max))
         waiting_s = self._clock.monotonic_s()
-        refill = await self._topups.ensure(route.name, account, errand.caller.name, sent_at)
+        refill = await self._topups.ensure(route.name, account, errand.caller.name, sent_s)
         turn.upstream_s += self._clock.monotonic_s() - waiting_s
         match refill:
             case Denied():
@@ -232,10 +231,10 @@ class Dealings:
                 # Rehearsed for another request: there is nothing to be used.
                 return await self._deny(turn, Denied("shadow", "credit would have been bought"))
             case Credited():
-                sent_at = self._clock.now()
+                sent_s = self._clock.mark_s()
                 outgoing, reply = await self._signed_in(errand)
         if reply.status != 402:
-            return await self._relay(errand, outgoing, reply, sent_at)
+            return await self._relay(errand, outgoing, reply, sent_s)
         reply.close()
         return await self._deny(turn, self._topups.refused_again(route.name, account))
 

@@ -116,7 +116,7 @@ class Service:
             topups.see(route, account, seen)
 
         balances = Balances(ports.clock, emit, on_balance)
-        topups = TopUps(prepaid, payer, ledger, balances, self._tasks, ports.clock, emit)
+        topups = TopUps(prepaid, payer, ledger, balances, self._tasks, clock, emit)
         delivery = Delivery(payer, balances, self._tasks, ports.clock, emit)
         limits = wiring.request_limits(config)
         handler = RequestHandler(
@@ -127,7 +127,7 @@ class Service:
                 topups,
                 delivery,
                 limits.replay_bytes_max,
-                ports.clock,
+                clock,
                 emit,
             ),
             ReplayMemory(config.limits.replay_memory_max),

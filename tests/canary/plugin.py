@@ -32,6 +32,7 @@ KNOWN = (
 HOLD_SECRETS = frozenset(
     {
         *("evm.key", "solana.key", "key", "real.key", "app.token", "caller.token", "admin.token"),
+        *("rich.token", "poor.token"),
         "venice.key",
     }
 )

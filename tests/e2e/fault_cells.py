@@ -218,6 +218,8 @@ def _wrongs(world: World, one: Ended) -> list[str]:
 
 def _seller_wrongs(world: World, one: Ended) -> dict[str, bool]:
     return {
+        "signed for terms that must not be paid": one.cell.mode in REFUSED_TERMS
+        and (one.settled > 0 or one.states != ()),
         "served without payment": one.served and one.settled == 0,
         "served, and not marked as delivered": one.served and one.states != ("delivered",),
         "not what it should hear": world == USUAL and one.heard not in expected(one.cell),

@@ -1,6 +1,6 @@
 """The table of the battery of seller faults, in Markdown: what every app got, and what it paid.
 
-python -m tests.e2e.fault_table    plays all of it, in a quarter of an hour, and prints it
+python -m tests.e2e.fault_table    plays all of it, in about ten minutes, and prints it
 
 Each entry is what the app heard at last, how often its purchase was paid for at the seller (on
 the chain), and how the ledger has it in the end; "-" is a payment that was never signed.

@@ -88,7 +88,7 @@ def test_sample_is_whole() -> None:
         assert set(Way) == {cell.way for cell in cells}
 
 
-LAST = every_fault(Place.SELLER_EVM)[-1]
+FIRST, LAST = every_fault(Place.SELLER_EVM)[0], every_fault(Place.SELLER_EVM)[-1]
 BAD = {
     "it settled twice": Ended(LAST, SERVED, 2, ("delivered", "delivered")),
     "two were signed": Ended(LAST, SERVED, 1, ("delivered", "in doubt")),
@@ -97,6 +97,7 @@ BAD = {
     "it is posted and did not settle": Ended(LAST, 502, 0, ("given up",)),
     "it settled and is not posted": Ended(LAST, 503, 1, ("in doubt",)),
     "delivered, and the app was not served": Ended(LAST, BROKEN, 1, ("delivered",)),
+    "signed for terms that must not be paid": Ended(FIRST, 502, 0, ("in doubt",)),
     "served without payment": Ended(LAST, SERVED, 0, ()),
     "served, and not marked as delivered": Ended(LAST, SERVED, 1, ("undelivered",)),
     "not what it should hear": Ended(LAST, 502, 1, ("undelivered",)),

@@ -138,6 +138,29 @@ async def test_fault_ends_with_the_process(tmp_path: Path, trouble: str) -> None
         assert 1 + complete == world.seller.settled(BODY), (name, first, answers)
 
 
+async def test_claim_that_was_written(tmp_path: Path) -> None:
+    """A commit that fails and is written, at any statement of a retry: the next one still binds."""
+    world, _ = a_world(tmp_path, "count", "cut")
+    async with process_on(world, disk := Disk()) as process:
+        await process.call(BODY)
+        began = disk.statements
+        await process.call(BODY)
+        count = disk.statements - began
+    for at in range(1, count + 1):
+        world, _ = a_world(tmp_path, f"{at}", "cut")
+        async with process_on(world, disk := Disk()) as process:
+            await process.call(BODY)
+            disk.break_at(Failure.EIO, at, lasts=False, late=True)
+            first = await called(process)
+            (row,) = await process.ledger.payments(None, 100)
+            # It had its last byte, and the mark is on the disk: what comes now is another call.
+            complete = row.delivered_at is not None and first != "200"
+            answers = await until_served(process, first)
+
+        assert "200" == answers[-1], (at, answers)
+        assert 1 + complete == world.seller.settled(BODY), (at, answers)
+
+
 async def test_nothing_is_signed_meanwhile(tmp_path: Path) -> None:
     """While no write succeeds nothing is presented, however often the app asks."""
     for failure in Failure:

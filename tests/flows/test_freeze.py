@@ -148,7 +148,7 @@ async def test_paid_top_up_waits(tmp_path: Path) -> None:
     town = Town(tmp_path / "ledger.db")
     town.vendor.mute = True
     async with town.process() as process:
-        await town.app(process).topups.ensure("tab", "", "app", process.clock.now())
+        await town.app(process).topups.ensure("tab", "", "app", process.watched.mark_s())
         await process.ledger.freeze(process.clock.now())
     town.vendor.mute = False
     async with town.process() as process:

@@ -68,15 +68,53 @@ async def test_late_refusal(town: Town) -> None:
     """A refusal that comes after the top-up it needed buys nothing: its request was older."""
     async with town.process() as process:
         app = town.app(process)
-        sent_at = process.clock.now()
+        sent_s = process.watched.mark_s()
         process.clock.advance(1)
         await app.call()
         await process.tasks.drain(1)
         charges = len(town.vendor.seller.sent)
-        await app.topups.ensure("tab", "", "app", sent_at)
+        await app.topups.ensure("tab", "", "app", sent_s)
 
     assert 1 == town.vendor.paid
     assert charges == len(town.vendor.seller.sent)
+
+
+@pytest.mark.parametrize("jump_s", [20, -20])
+@pytest.mark.parametrize("early", [True, False])
+async def test_clock_set_before_the_refusal(town: Town, jump_s: float, early: bool) -> None:
+    """A request that is older than the last top-up buys none, whichever way the clock was set."""
+    async with town.process() as process:
+        app, clock = town.app(process), process.clock
+        sent_s = process.watched.mark_s()
+        clock.advance(1)
+        if early:
+            clock.set_wall(clock.now() + timedelta(seconds=jump_s))
+        await app.call()
+        await process.tasks.drain(1)
+        if not early:
+            clock.set_wall(clock.now() + timedelta(seconds=jump_s))
+        clock.advance(1)
+        refill = await app.topups.ensure("tab", "", "app", sent_s)
+
+    assert Credited() == refill
+    assert 1 == town.vendor.paid
+
+
+async def test_clock_set_while_it_is_bought(town: Town) -> None:
+    """A clock that is set back before another process completes its top-up: one is bought."""
+    async with town.process() as one, town.process() as two:
+        other = town.app(two)
+
+        async def overtake() -> None:
+            one.clock.set_wall(one.clock.now() - timedelta(seconds=20))
+            await other.call()
+            await two.tasks.drain(1)
+
+        town.vendor.interrupt = overtake
+        answer = await town.app(one).call()
+
+    assert "served" == answer
+    assert 1 == town.vendor.paid
 
 
 async def test_sent_while_credit_was_awaited(town: Town) -> None:
@@ -84,10 +122,10 @@ async def test_sent_while_credit_was_awaited(town: Town) -> None:
     town.vendor.mute = True
     async with town.process() as process:
         app = town.app(process)
-        paid_at = process.clock.now()
-        await app.topups.ensure("tab", "", "app", paid_at)
-        refill = await app.topups.ensure("tab", "", "app", paid_at + timedelta(seconds=2))
-        later = await app.topups.ensure("tab", "", "app", paid_at + timedelta(minutes=2))
+        paid_s = process.watched.mark_s()
+        await app.topups.ensure("tab", "", "app", paid_s)
+        refill = await app.topups.ensure("tab", "", "app", paid_s + 2)
+        later = await app.topups.ensure("tab", "", "app", paid_s + 120)
 
     assert Credited() == refill
     assert isinstance(later, Denied)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from tests.mutants.approvals_and_shadow import APPROVALS_AND_SHADOW
+from tests.mutants.canary import CANARY
 from tests.mutants.durability import DURABILITY
 from tests.mutants.hostile import HOSTILE
 from tests.mutants.ledger_faults import LEDGER_FAULTS
 from tests.mutants.mutant import Mutant
 from tests.mutants.pins_and_freeze import PINS_AND_FREEZE
 from tests.mutants.resolve import RESOLVE
+from tests.mutants.seller_faults import SELLER_FAULTS
 from tests.mutants.signer import SIGNER
 from tests.mutants.unix_socket import UNIX_SOCKET
 
@@ -92,7 +94,7 @@ MUTANTS = (
         "sidecar/proxy/delivery.py",
         "        complete = False\n        try:\n            complete = await self._stream(",
         "        complete = True\n        try:\n            await self._stream(",
-        ("tests/e2e/test_faults.py",),
+        ("tests/e2e/test_faults.py::test_hang_up_is_not_delivery",),
     ),
     Mutant(
         "tops up beside another process",
@@ -173,3 +175,4 @@ MUTANTS = (
     *RESOLVE,
     *UNIX_SOCKET,
 )
+SLOW_MUTANTS = (*CANARY, *SELLER_FAULTS)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.mutants.mutant import Mutant
-from tests.mutants.mutants import MUTANTS
+from tests.mutants.mutants import MUTANTS, SLOW_MUTANTS
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("sidecar", "tests", "config", "pyproject.toml")
@@ -67,8 +67,13 @@ def survives(mutant: Mutant) -> str:
 
 
 def main(words: Sequence[str] = ()) -> int:
-    """Run those whose names hold any of these words, or all; 0 when every one is caught."""
-    chosen = [m for m in MUTANTS if not words or any(word in m.name for word in words)]
+    """Run those whose names hold any of these words, or all; 0 when every one is caught.
+
+    ``--slow`` runs those instead that each take a whole day of the canary's.
+    """
+    known = SLOW_MUTANTS if "--slow" in words else MUTANTS
+    wanted = [word for word in words if word != "--slow"]
+    chosen = [m for m in known if not wanted or any(word in m.name for word in wanted)]
     with ThreadPoolExecutor(max_workers=2) as pool:
         results = list(pool.map(survives, chosen))
     failed = 0

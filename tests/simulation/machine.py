@@ -38,7 +38,6 @@ class Slot:
     def __init__(self, world: SimTown, number: int) -> None:
         self.world = world
         self._name = f"slot{number}"
-        self.wall = world.wall_of(number)
         self._lives = 0
         self.owner = ""  # the process that is there, or was
         self._life: Life | None = None

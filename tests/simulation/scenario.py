@@ -11,7 +11,15 @@ from sidecar.money import Usdc
 from tests.world.vendor import AMOUNT
 
 PRICE = Usdc(10_000)
+# How the money moves: now, so many seconds later, or never.
+MOVES = ("now", "now", "later", "never")
+# What is said about it. The number is a status; a + says that it carries a receipt of success.
+ANSWERS = (
+    *("200+", "200+", "200", "200-", "500", "503", "504", "402", "402-", "408", "409", "425"),
+    *("429", "400", "404", "500+", "hang", "reset", "cut", "drip"),
+)
 HORIZON_S, LONG_S = 60.0, 1_500.0
+MISROUTED_S = 60.0
 AHEAD_S = (0.0, 0.0, 3.0, -3.0, 12.0, -12.0)
 
 
@@ -67,13 +75,15 @@ class Scenario:
     budgets: tuple[Budget, ...]
     breaker: Breaker
     dishonesty: float
+    answers: tuple[str, ...]
+    moves: tuple[str, ...]
     stubborn: bool  # the seller treats every presentation of one payment alike
     replays: bool
     rpcs: int
     liar: bool
     finality_s: int
     drift: float
-    ahead_s: tuple[float, ...]  # of each machine's clock; one: they share it
+    ahead_s: float  # of the machine's one clock
     chain_ahead_s: float
     unsure_disk: float
     dictates_memo: bool
@@ -101,8 +111,6 @@ def scenario(random: Random) -> Scenario:
     # Some vendors are lived with for longer than an undelivered payment is waited for.
     horizon_s = LONG_S if prepaid and random.random() < 0.2 else HORIZON_S
     rpcs = random.choice((0, 1, 1, 1, 1, 2, 2))
-    # Processes of one ledger are on one machine; here they are not always of one mind.
-    apart = slots > 1 and random.random() < 0.3
     return Scenario(
         slots=slots,
         prepaid=prepaid,
@@ -113,13 +121,15 @@ def scenario(random: Random) -> Scenario:
         budgets=tuple(budgets),
         breaker=Breaker(random.choice((1, 5, 5)), timedelta(days=1)),
         dishonesty=random.choice((0.0, 0.2, 0.5, 0.8, 1.0)),
+        answers=ANSWERS,
+        moves=MOVES,
         stubborn=random.random() < 0.4,
         replays=random.random() < 0.7,
         rpcs=rpcs,
         liar=rpcs == 2 and random.random() < 0.5,
         finality_s=random.choice((2, 2, 20, 64)),
         drift=random.choice((0.0, 0.0, 0.0, 0.01, -0.01)),
-        ahead_s=tuple(random.choice(AHEAD_S) for _ in range(slots if apart else 1)),
+        ahead_s=random.choice(AHEAD_S),
         chain_ahead_s=random.choice((0.0, 0.0, 0.0, 2.0, -2.0, 12.0, -12.0, 40.0)),
         unsure_disk=random.choice((0.0, 0.0, 0.5)),
         dictates_memo=random.random() < 0.2,
@@ -167,8 +177,9 @@ def _troubles(random: Random, prepaid: bool, solana: bool) -> tuple[Trouble, ...
     kinds = ["kill", "kill", "jump", "rpc", "rpc", "lag", "disk", "slow disk", "freeze", "freeze"]
     if prepaid:
         kinds += ["spend"] * 6 + ["sulk"] * 3
+    kinds.append("misroute")
     if solana:
-        kinds += ["halt", "misroute", "misroute", "dust"]
+        kinds += ["halt", "misroute", "dust"]
     troubles = []
     for _ in range(random.choice((0, 1, 2, 4, 7))):
         kind, at_s = random.choice(kinds), random.random() * HORIZON_S * random.choice((0.05, 1))
@@ -181,6 +192,8 @@ def _troubles(random: Random, prepaid: bool, solana: bool) -> tuple[Trouble, ...
         if kind == "dust":
             number = random.choice((1.0, 3.0, 120.0))
         if kind in PASSING:
-            ends_s = at_s + random.choice((0.5, 5.0, 60.0))
+            lasts_s = random.choice((0.5, 5.0, 60.0))
+            # There and back within one look at a chain: only a second endpoint helps.
+            ends_s = at_s + (MISROUTED_S if kind == "misroute" else lasts_s)
             troubles.append(Trouble(ends_s, kind, 0.0))
     return tuple(sorted(troubles, key=lambda trouble: trouble.at_s))

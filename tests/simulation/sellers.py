@@ -18,17 +18,11 @@ from sidecar.sandbox.purchase import Purchase
 from sidecar.sandbox.terms import Terms, encoded
 from tests.simulation.network import TimedReply
 from tests.simulation.rails import Rail, Slip, read_slip
+from tests.simulation.scenario import Scenario
 from tests.world.seller import ORIGIN
 
 JSON: Headers = (("Content-Type", "application/json"),)
-# How the money moves: now, so many seconds later, or never.
-MOVES = ("now", "now", "later", "never")
 DELAYS_S = (0.5, 3.0, 20.0, 90.0, 200.0)
-# What is said about it. The number is a status; a + says that it carries a receipt of success.
-ANSWERS = (
-    *("200+", "200+", "200", "200-", "500", "503", "504", "402", "402-", "408", "409", "425"),
-    *("429", "400", "404", "500+", "hang", "reset", "cut", "drip"),
-)
 SLOW_S = (0.0, 0.1, 1.0, 4.0, 12.0)
 
 
@@ -52,23 +46,20 @@ class Seen:
 
 
 class SimSeller:
-    """A seller on a rail; dishonest now and then, and ``stubborn``: always so about one payment."""
+    """A seller on a rail; dishonest now and then, where it is stubborn alike about one payment."""
 
     def __init__(
         self,
         rail: Rail,
         random: Random,
         options: SandboxOptions,
-        *,
-        dishonesty: float,
-        stubborn: bool,
+        made: Scenario,
     ) -> None:
         self.rail = rail
         self._random = random
         self._options = options
         self._terms = Terms(options)
-        self._dishonesty = dishonesty
-        self._stubborn = stubborn
+        self._made = made
         self._conducts: dict[str, Conduct] = {}
         self._bought: dict[str, Purchase] = {}
         self.seen: dict[str, Seen] = {}  # by identity
@@ -77,7 +68,7 @@ class SimSeller:
         """Answer one request, paid or not."""
         headers = header_values(request.headers, "payment-signature")
         if not headers:
-            if self._random.random() < self._dishonesty / 8:
+            if self._random.random() < self._made.dishonesty / 8:
                 raise UpstreamError("closed the connection without an answer")
             return self._challenge(request, None)
         slip = read_slip(headers[0])
@@ -87,14 +78,14 @@ class SimSeller:
 
     def _conduct(self, slip: Slip) -> Conduct:
         drawn = self._draw()
-        return self._conducts.setdefault(slip.identity, drawn) if self._stubborn else drawn
+        return self._conducts.setdefault(slip.identity, drawn) if self._made.stubborn else drawn
 
     def _draw(self) -> Conduct:
-        if self._random.random() >= self._dishonesty:
+        if self._random.random() >= self._made.dishonesty:
             return Conduct(slow_s=self._random.choice(SLOW_S[:3]))
         return Conduct(
-            self._random.choice(MOVES),
-            self._random.choice(ANSWERS),
+            self._random.choice(self._made.moves),
+            self._random.choice(self._made.answers),
             self._random.choice(DELAYS_S),
             self._random.choice(SLOW_S),
         )

@@ -18,6 +18,7 @@ from tests.simulation.network import Network, TimedReply
 from tests.simulation.rails import read_slip
 from tests.simulation.scenario import PRICE, Call, scenario
 from tests.simulation.sellers import SimSeller
+from tests.simulation.themes import themed
 from tests.simulation.troubles import Troubles
 from tests.simulation.vendors import SimVendor
 from tests.simulation.virtual_loop import TrueClock, VirtualLoop, WallClock
@@ -39,10 +40,11 @@ class SimTown(World):
     def __init__(self, path: Path, seed: int, loop: VirtualLoop) -> None:
         self.random = Random(seed)
         self.loop = loop
-        self.scenario = made = scenario(self.random)
+        self.scenario = made = themed(scenario(self.random), self.random)
         super().__init__(path, str(seed))
         self.true_clock = TrueClock(loop)
-        self.walls = [WallClock(loop, made.drift, ahead_s) for ahead_s in made.ahead_s]
+        # One machine, one clock: what is on one ledger is on one machine.
+        self.wall = WallClock(loop, made.drift, made.ahead_s)
         self.disk = Disk(self.random)
         self.disk.unsure = made.unsure_disk
         options = SandboxOptions(
@@ -56,8 +58,7 @@ class SimTown(World):
             self.grounds.rail,
             self.random,
             options,
-            dishonesty=made.dishonesty,
-            stubborn=made.stubborn,
+            made,
         )
         self.vendor = SimVendor(
             self.sim, self.true_clock, self.random, made.late_s, dawdles=made.dawdles
@@ -84,13 +85,9 @@ class SimTown(World):
 
     # --- what the machines are given ---
 
-    def wall_of(self, number: int) -> WallClock:
-        """The clock of this machine."""
-        return self.walls[number % len(self.walls)]
-
     def wire(self, ledger: SqliteLedger, life: Life, slot: Slot) -> Process:
         """A process on this ledger, which lives as long as this life."""
-        self.clock = slot.wall  # type: ignore[assignment]  # a clock of its own kind
+        self.clock = self.wall  # type: ignore[assignment]  # a clock of its own kind
         self.entropy = FakeEntropy(f"{self.path.name} {slot.owner}")
         self.upstream = self.wire_network
         self.network = self.grounds.network
@@ -172,12 +169,7 @@ class SimTown(World):
         believed = self.vendor.has_sulked and (self.vendor.is_used or self.scenario.low_water)
         if self.vendor.credit < LOW_WATER or believed:
             return
-        # A refusal is told from the credit that came after it by the clocks of the processes.
-        if self.troubles.clocks_moved:
-            assert self.auditor is not None
-            self.auditor.excused["bought again by clocks that were set"] += 1
-        else:
-            self.breach(f"top-ups: {identity} leaves, and there is {self.vendor.credit} of credit")
+        self.breach(f"top-ups: {identity} leaves, and there is {self.vendor.credit} of credit")
 
     # --- the course of events ---
 

@@ -12,8 +12,6 @@ from tests.simulation.scenario import Trouble
 if TYPE_CHECKING:
     from tests.simulation.town import SimTown
 
-# Longer than one look at a chain waits for any answer.
-MISROUTE_OUT_S = 15.0
 # Credit that still serves, and is under the low-water mark.
 SPARE = 3
 
@@ -24,8 +22,8 @@ class Troubles:
     def __init__(self, town: SimTown) -> None:
         self._town = town
         self.has_misrouted = False
+        self._misroutes = 0
         self.furthest_s = 0.0  # how far ahead any clock ever was
-        self.clocks_moved = len(town.walls) > 1
 
     async def befall(self) -> None:
         """All of them, each at its moment."""
@@ -69,11 +67,10 @@ class Troubles:
                     endpoint.lags = (0, int(trouble.number)) if happens else (0,)
             case "misroute":
                 self.has_misrouted = True
-                # Nobody tells the reads of one look apart: where some were answered by another
-                # network and some not, only a second endpoint helps.
+                # Two that overlap end with the last of them.
+                self._misroutes += 1 if happens else -1
                 for endpoint in endpoints:
-                    endpoint.misrouted = happens
-                    endpoint.out_until_s = self._town.loop.time() + MISROUTE_OUT_S
+                    endpoint.misrouted = self._misroutes > 0
             case "halt":
                 assert grounds.cluster is not None
                 (grounds.cluster.halt if happens else grounds.cluster.resume)()
@@ -85,9 +82,7 @@ class Troubles:
         return True
 
     def _jump(self, ahead_s: float) -> None:
-        wall = self._town.random.choice(self._town.walls)
-        wall.ahead_s = ahead_s
-        self.clocks_moved = True
+        self._town.wall.ahead_s = ahead_s
         self.furthest_s = max(self.furthest_s, ahead_s)
 
     async def _switch(self, *, is_frozen: bool) -> None:
@@ -98,7 +93,7 @@ class Troubles:
                 continue
             try:
                 if is_frozen:
-                    await ledger.freeze(slot.wall.now())
+                    await ledger.freeze(self._town.wall.now())
                 else:
                     await ledger.unfreeze()
             except LedgerError as fault:
@@ -109,8 +104,7 @@ class Troubles:
         """Everything is as it should be again."""
         town = self._town
         town.disk.failing, town.disk.slow = 0.0, 0.0
-        for wall in town.walls:
-            wall.correct()
+        town.wall.correct()
         for endpoint in town.grounds.endpoints.values():
             endpoint.down, endpoint.lags, endpoint.misrouted = False, (0,), False
             endpoint.forgets_s = 0

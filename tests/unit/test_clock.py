@@ -108,15 +108,53 @@ def test_drift() -> None:
 
 
 def test_memory() -> None:
-    """What is older than the duration is forgotten."""
+    """What is older than any age that is asked for is forgotten."""
     inner = FakeClock()
     clock = WatchedClock(inner)
     for _ in range(100):
-        inner.advance(60)
+        inner.advance(3600)
         inner.set_wall(inner.now() + timedelta(seconds=5))
         clock.since(TTL)
 
-    assert len(clock._leads) <= 12
+    assert len(clock._leads) <= 26
+
+
+@pytest.mark.parametrize("jump", [HOUR, -HOUR, timedelta(seconds=0.9)])
+def test_after(jump: timedelta) -> None:
+    """What was stamped after a mark is found by it, and what before is not, whenever it was set."""
+    inner = FakeClock()
+    clock = WatchedClock(inner)
+    found = []
+    for _ in range(2):
+        before = clock.now()
+        inner.advance(2)
+        mark_s = clock.mark_s()
+        inner.advance(2)
+        young = [clock.now()]
+        inner.set_wall(inner.now() + jump)
+        young.append(clock.now())
+        inner.advance(700)
+        clock.since(TTL)
+        found += [stamp >= clock.after(mark_s) for stamp in young]
+        # Set back, the clock gives one moment twice: then nothing says which was the first.
+        found.append(before < clock.after(mark_s) or jump < timedelta(0))
+        inner.advance(100_000)
+
+    assert all(found)
+
+
+def test_clock_that_is_slewed() -> None:
+    """Small steps of the wall are no jumps: a few of them are remembered as one."""
+    inner = FakeClock()
+    clock = WatchedClock(inner)
+    mark_s = clock.mark_s()
+    for _ in range(50):
+        inner.advance(1)
+        inner.set_wall(inner.now() + timedelta(milliseconds=10))
+        clock.now()
+
+    assert 1 == len(clock._leads)
+    assert NOON == clock.after(mark_s)
 
 
 def test_epoch() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sidecar.clock import SystemClock, SystemEntropy
+from sidecar.clock import SystemClock, SystemEntropy, WatchedClock
 from sidecar.payments.balances import Balances
 from sidecar.payments.credentials import Credentials
 from sidecar.payments.events import Event
@@ -89,6 +89,7 @@ async def plain_proxy(
     chosen: Provider = ApiKey(base_url, KEY)
     ports = (SystemClock(), SystemEntropy(), world.events.append)
     clock, _, emit = ports
+    watched = WatchedClock(clock)
     upstream = pool.upstream(chosen.origins, 1.0, response_wait_s)
     credentials = Credentials("up", chosen, upstream, ports)
     route = Route("up", base_url, chosen, upstream, credentials, response_wait_s, secrets=(KEY,))
@@ -96,10 +97,10 @@ async def plain_proxy(
     payer: Any = NoPurchases()  # stands where the money would be
     dealings = Dealings(
         Purchases(payer, tasks),
-        TopUps({}, payer, payer, balances, tasks, clock, emit),
+        TopUps({}, payer, payer, balances, tasks, watched, emit),
         Delivery(payer, balances, tasks, clock, emit),
         limits.replay_bytes_max,
-        clock,
+        watched,
         emit,
     )
     gates: list[Gate] = []

@@ -77,6 +77,7 @@ class Process:
     seller: InMemorySeller
     clock: FakeClock
     entropy: FakeEntropy
+    watched: WatchedClock  # the clock as the money path has it
     events: list[Event] = field(default_factory=list)
     budgets: tuple[Budget, ...] = (DAY,)
     max_payment: Usdc = field(default_factory=lambda: Usdc(100_000))
@@ -207,5 +208,6 @@ class World:
             self.seller,
             self.clock,
             self.entropy,
+            clock,
             events,
         )

@@ -187,10 +187,10 @@ class App:
 
     async def call(self) -> str:
         """``served``, or the rule by which it was not."""
-        sent_at = self.process.clock.now()
+        sent_s = self.process.watched.mark_s()
         reply = await self._send()
         if reply.status == 402:
-            refill = await self.topups.ensure("tab", "", "app", sent_at)
+            refill = await self.topups.ensure("tab", "", "app", sent_s)
             match refill:
                 case Denied(rule):
                     return rule
@@ -203,11 +203,11 @@ class App:
         return "served"
 
     async def _send(self) -> HttpResponse:
-        request, sent_at = HttpRequest("POST", CALL), self.process.clock.now()
+        request, sent_s = HttpRequest("POST", CALL), self.process.watched.mark_s()
         reply = await self.route.paying.upstream.send(request, wait_s=10)
         response = await read_whole(reply, 1_000_000)
         if response.status != 402:
-            self.topups.served("tab", request, sent_at)
+            self.topups.served("tab", request, sent_s)
         return response
 
 
@@ -246,7 +246,7 @@ def prepaid_app(
         ledger,
         balances,
         process.tasks,
-        process.clock,
+        process.watched,
         process.events.append,
         waiters_max,
     )

@@ -13,7 +13,7 @@ from sidecar.x402.types import Authorization
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 PAYER, PAYEE, USDC = ("0x" + pair * 20 for pair in ("aa", "bb", "cc"))
-NONCE = "0x" + "11" * 32
+NONCE = "0x" + "1a" * 32
 
 
 def intent(payment_id: str) -> Intent:

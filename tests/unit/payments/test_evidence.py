@@ -93,13 +93,17 @@ class Asked:
             while True:
                 question = json.loads(request.body)
                 self.asked.append(question)
-                answer = json.dumps(self.node.answer(question)).encode()
+                answer = json.dumps(self.heard(question)).encode()
                 request = exchange.send(
                     HttpResponse(200, (("Content-Type", "application/json"),), answer)
                 )
         except StopIteration as done:
             result: T = done.value
             return result
+
+    def heard(self, question: dict[str, object]) -> dict[str, object]:
+        answer: dict[str, object] = self.node.answer(question)
+        return answer
 
 
 @pytest.fixture
@@ -162,10 +166,41 @@ def test_state_is_read_at_the_final_block(asked: Asked) -> None:
     """The expiry and the state are read at one and the same block."""
     asked.clock.advance(VALID_S + 50)
     asked.look()
-    block, state = asked.asked
+    _, block, state, _ = asked.asked
 
     assert "finalized" == block["params"][0]  # type: ignore[index]  # JSON-RPC params
     assert hex(asked.chain.finalized().number) == state["params"][1]  # type: ignore[index]  # as above
+
+
+class LedElsewhere(Asked):
+    """Its endpoint is of another chain for the reads from ``first`` to ``last``."""
+
+    def __init__(self, first: int, last: int) -> None:
+        super().__init__()
+        self._elsewhere = range(first, last)
+
+    def heard(self, question: dict[str, object]) -> dict[str, object]:
+        answer = super().heard(question)
+        if len(self.asked) - 1 in self._elsewhere:
+            # The number of its final block is one of our chain's past.
+            past = {"number": hex(self.chain.head().number - 200)}
+            block = past | {"timestamp": hex(self.chain.head().timestamp)}
+            theirs = {"eth_chainId": "0x1", "eth_getBlockByNumber": block}
+            answer["result"] = theirs.get(str(question["method"]), "0x" + "0" * 64)
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("first", "last"), [*((0, at) for at in range(5)), *((at, 9) for at in range(1, 5))]
+)
+def test_led_elsewhere(first: int, last: int) -> None:
+    """An endpoint that is led to another chain, or back from it, proves no death meanwhile."""
+    asked = LedElsewhere(first, last)
+    asked.clock.advance(VALID_S - 1)
+    asked.chain.settle(asked.transfer())
+    asked.clock.advance(50)
+
+    assert not isinstance(asked.look(), Dead)
 
 
 def test_used_and_expired(asked: Asked) -> None:
@@ -227,25 +262,14 @@ def test_garbage(asked: Asked) -> None:
 class Stalling(Asked):
     """A chain whose blocks say times that have nothing to do with their numbers."""
 
-    def block(self, question: dict[str, object], answer: dict[str, object]) -> None:
-        result = answer.get("result")
-        name = question["params"][0]  # type: ignore[index]  # JSON-RPC params
-        tagged = name in ("latest", "finalized")
+    def heard(self, question: dict[str, object]) -> dict[str, object]:
+        answer = super().heard(question)
+        tagged = question["params"][:1] in (["latest"], ["finalized"])  # type: ignore[index]  # as above
         if question["method"] == "eth_getBlockByNumber" and not tagged:
+            result = answer["result"]
             assert isinstance(result, dict)
             result["timestamp"] = hex(int(NOON.timestamp()) + 5_000)
-
-    def _drive(self, exchange: Generator[HttpRequest, HttpResponse, T]) -> T:
-        try:
-            request = next(exchange)
-            while True:
-                question = json.loads(request.body)
-                reply = self.node.answer(question)
-                self.block(question, reply)
-                request = exchange.send(HttpResponse(200, (), json.dumps(reply).encode()))
-        except StopIteration as done:
-            result: T = done.value
-            return result
+        return answer
 
 
 def test_lying_block_times() -> None:

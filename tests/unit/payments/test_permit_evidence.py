@@ -69,6 +69,9 @@ class Token:
             answer = {"error": {"code": -32000, "message": str(fault)}}
         return HttpResponse(200, (), json.dumps({"jsonrpc": "2.0", "id": 1, **answer}).encode())
 
+    def eth_chainId(self) -> object:
+        return hex(BASE.chain_id)
+
     def eth_getBlockByNumber(self, name: str, _: bool) -> object:
         number = self.tags.get(name)
         number = int(name, 16) if number is None else number
@@ -189,7 +192,7 @@ def test_unused_and_alive() -> None:
     token = Token(latest=LAST_IN_TIME, final=LAST_IN_TIME)
 
     assert Unknown("its number is not taken so far") == token.look()
-    assert 3 == len(token.asked)
+    assert 4 == len(token.asked)
 
 
 def test_expired_but_not_final() -> None:
@@ -208,7 +211,7 @@ def test_state_is_read_at_the_final_block() -> None:
     """The expiry and the number are read at one and the same block."""
     token = Token(latest=LAST_IN_TIME + 9, final=LAST_IN_TIME + 1)
     token.look()
-    block, state = token.asked
+    _, block, state, _ = token.asked
 
     assert ["finalized", False] == block["params"]
     assert hex(LAST_IN_TIME + 1) == state["params"][1]
@@ -347,8 +350,11 @@ def test_transfers_are_not_permits() -> None:
     exchange = examine(URL, transfer, "finalized")
     final = {"number": "0x1", "timestamp": hex(DEADLINE)}
     next(exchange)
-    question = exchange.send(
-        HttpResponse(200, (), json.dumps({"jsonrpc": "2.0", "id": 1, "result": final}).encode())
-    )
+    for result in (hex(BASE.chain_id), final):
+        question = exchange.send(
+            HttpResponse(
+                200, (), json.dumps({"jsonrpc": "2.0", "id": 1, "result": result}).encode()
+            )
+        )
 
     assert json.loads(question.body)["params"][0]["data"].startswith(evm.AUTHORIZATION_STATE)

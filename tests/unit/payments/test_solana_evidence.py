@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 
 import pytest
 from hypothesis import given, settings
@@ -11,15 +13,16 @@ from hypothesis import strategies as st
 
 from sidecar.chains import SOLANA_DEVNET
 from sidecar.errors import RemoteProtocolError
+from sidecar.http import HttpRequest, HttpResponse
 from sidecar.ledger.model import Proof
 from sidecar.payments import solana_evidence
 from sidecar.payments.evidence import Dead, Moved, Unknown
 from sidecar.payments.prover import SOLANA_BYTES_MAX
 from sidecar.wallets.solana_layout import BARE, STANDARD, Layout
-from tests.world.exchanges import answered
+from tests.world.exchanges import answered, hold
 from tests.world.fakes import NOON
 from tests.world.solana_cluster import EMPTY_SLOTS
-from tests.world.solana_payment import AGE_S, BLOCKHASH, FINAL_S, VALID_S, Paid
+from tests.world.solana_payment import AGE_S, BLOCKHASH, FINAL_S, URL, VALID_S, Paid
 
 
 @pytest.fixture
@@ -84,7 +87,7 @@ def test_expiry_is_read_first(paid: Paid) -> None:
     paid.cluster.wait(200)
     paid.look()
 
-    assert ["getEpochInfo", "getSignaturesForAddress"] == paid.cluster.asked[:2]
+    assert ["getEpochInfo", "getSignaturesForAddress"] == paid.cluster.asked[1:3]
 
 
 def test_late_node(paid: Paid) -> None:
@@ -231,6 +234,29 @@ def test_another_network(paid: Paid) -> None:
 
 
 @pytest.mark.parametrize(
+    ("first", "last"), [*((0, at) for at in range(6)), *((at, 9) for at in range(1, 6))]
+)
+def test_led_elsewhere(paid: Paid, first: int, last: int) -> None:
+    """An endpoint that is led to another cluster, or back from it, proves no death meanwhile."""
+    other = Paid()
+    other.cluster.genesis_hash = "4" * 44
+    other.cluster.wait(1_000)
+    # Many more blocks, in fewer slots.
+    other.cluster.changed["getEpochInfo"] = answered({"absoluteSlot": 1, "blockHeight": 10**9})
+    if first > 0:
+        paid.settle()
+        paid.cluster.wait(1_000)
+    reads = count()
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        return (other if next(reads) in range(first, last) else paid).cluster(request)
+
+    with suppress(RemoteProtocolError):
+        found = hold(solana_evidence.examine(URL, paid.payment, "finalized"), answer)
+        assert not isinstance(found, Dead)
+
+
+@pytest.mark.parametrize(
     ("passed_s", "valid", "dies"),
     [(600, False, False), (601.2, True, False), (601.2, False, True)],
 )
@@ -254,7 +280,7 @@ def test_sellers_blockhash_is_asked_first() -> None:
         "getBlockTime",
         "isBlockhashValid",
         "getSignaturesForAddress",
-    ] == paid.cluster.asked[:4]
+    ] == paid.cluster.asked[1:5]
 
 
 @pytest.mark.parametrize(

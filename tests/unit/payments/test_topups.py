@@ -102,8 +102,10 @@ async def test_too_many_wait(town: Town) -> None:
     """No more requests wait for one top-up than the limit; the others come back later."""
     async with town.process() as process:
         app = town.app(process, waiters_max=3)
-        now = process.clock.now()
-        refills = await asyncio.gather(*(app.topups.ensure("tab", "", "a", now) for _ in range(5)))
+        now_s = process.watched.mark_s()
+        refills = await asyncio.gather(
+            *(app.topups.ensure("tab", "", "a", now_s) for _ in range(5))
+        )
 
     assert [Credited()] * 3 == refills[:3]
     assert ["top_up_wait"] * 2 == [each.rule for each in refills[3:] if isinstance(each, Denied)]
@@ -186,8 +188,8 @@ async def test_served_elsewhere(town: Town) -> None:
     async with town.process() as process:
         app = town.app(process)
         await app.call()
-        now = process.clock.now()
-        app.topups.served("tab", HttpRequest("POST", f"{CALL}?another"), now)
+        now_s = process.watched.mark_s()
+        app.topups.served("tab", HttpRequest("POST", f"{CALL}?another"), now_s)
         town.clock.advance(1)
         answer = await app.call()
 
@@ -199,10 +201,10 @@ async def test_served_by_what_was_there(town: Town) -> None:
     town.vendor.sulks = True
     async with town.process() as process:
         app = town.app(process)
-        sent_at = process.clock.now()
+        sent_s = process.watched.mark_s()
         town.clock.advance(1)
         await app.call()
-        app.topups.served("tab", HttpRequest("POST", CALL), sent_at)
+        app.topups.served("tab", HttpRequest("POST", CALL), sent_s)
         town.clock.advance(1)
         answer = await app.call()
 
