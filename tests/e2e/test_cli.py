@@ -236,7 +236,7 @@ def test_reader_that_leaves(tmp_path: Path) -> None:
     """A reader that has seen enough ends the command quietly."""
     write_config(tmp_path)
     (tmp_path / "state").mkdir(mode=0o700)
-    write_ledger(tmp_path / "state" / "ledger.db", "0x" + "22" * 32)
+    write_ledger(tmp_path / "state" / "ledger.db", "0x" + "2b" * 32)
     reads, writes = os.pipe()
     os.close(reads)
     ran = subprocess.run(

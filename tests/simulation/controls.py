@@ -107,31 +107,6 @@ OWN = (
         (),
     ),
     Mutant(
-        "own: dates a refusal when its request was sent",
-        "sidecar/payments/prepaid.py",
-        "            return TopUpRule(after(self.sent_s), route.terms.hourly_max)\n",
-        "            from datetime import timedelta\n"
-        "            from tests.world.fakes import NOON\n\n"
-        "            at = NOON + timedelta(seconds=self.sent_s)\n"
-        "            return TopUpRule(at, route.terms.hourly_max)\n",
-        (),
-    ),
-    Mutant(
-        "own: asks an EVM chain for its id only before",
-        "sidecar/payments/evidence.py",
-        "    if isinstance(finding, Dead) and (yield",
-        "    if False and (yield",
-        (),
-    ),
-    Mutant(
-        "own: asks an EVM chain for its id only after",
-        "sidecar/payments/evidence.py",
-        "    if (yield from evm.chain_id(url)) != asset.chain_id:\n        return ELSEWHERE\n"
-        "    assert",
-        "    assert",
-        (),
-    ),
-    Mutant(
         "own: asks a cluster for its name only after",
         "sidecar/payments/solana_evidence.py",
         "    if (yield from solana.network(url)) != payment.network:\n        return ELSEWHERE\n"
