@@ -12,6 +12,7 @@ from tests.mutants.pins_and_freeze import PINS_AND_FREEZE
 from tests.mutants.resolve import RESOLVE
 from tests.mutants.seller_faults import SELLER_FAULTS
 from tests.mutants.signer import SIGNER
+from tests.mutants.simulation_finds import SIMULATION_FINDS
 from tests.mutants.unix_socket import UNIX_SOCKET
 
 MONEY_PATH = "tests/flows/test_money_path.py"
@@ -174,5 +175,6 @@ MUTANTS = (
     *SIGNER,
     *RESOLVE,
     *UNIX_SOCKET,
+    *SIMULATION_FINDS,
 )
 SLOW_MUTANTS = (*CANARY, *SELLER_FAULTS)

@@ -107,14 +107,6 @@ OWN = (
         (),
     ),
     Mutant(
-        "own: asks a cluster for its name only after",
-        "sidecar/payments/solana_evidence.py",
-        "    if (yield from solana.network(url)) != payment.network:\n        return ELSEWHERE\n"
-        "    tip",
-        "    tip",
-        (),
-    ),
-    Mutant(
         "own: takes a seller's blockhash for dead by the time",
         "sidecar/payments/solana_evidence.py",
         "    return not valid\n",
