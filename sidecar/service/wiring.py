@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sidecar.chains import is_evm
 from sidecar.config.addresses import Address, SocketPath
 from sidecar.config.model import Config, RouteConfig
-from sidecar.http import Origin, Upstream
+from sidecar.http import HttpRequest, Origin, Upstream
 from sidecar.ledger import Ledger
 from sidecar.logs.redaction import dresses
 from sidecar.payments.approvals import ApprovalRule
@@ -18,8 +20,7 @@ from sidecar.payments.prover import Chain
 from sidecar.payments.wallet_balances import Purse, Question, evm_question, solana_question
 from sidecar.payments.webhooks import Webhook
 from sidecar.policy import Policy
-from sidecar.providers.base import Provider
-from sidecar.providers.x402layer import X402Layer
+from sidecar.providers.base import Prepaid, Provider
 from sidecar.proxy.admission import Gate
 from sidecar.proxy.handler import RequestLimits
 from sidecar.proxy.lane import Lane, Slots
@@ -112,8 +113,7 @@ class Wiring:
             breaker=config.breaker,
             response_wait_s=config.response_wait_s,
             chain=self._chain,
-            # Each endpoint there is a seller of its own.
-            place_of=provider.account_of if isinstance(provider, X402Layer) else nowhere,
+            place_of=_place_of(config, provider),
             price_jump_max=config.price_jump_max,
             # Nobody is asked to approve what will not be paid.
             approval=None if self._shadow else self._approval(config),
@@ -140,6 +140,13 @@ class Wiring:
         key = (config.upstream, config.wallet)
         slots = self._slots.setdefault(key, Slots(in_flight_max, self._ports.clock))
         return Lane(upstream, slots)
+
+
+def _place_of(config: RouteConfig, provider: Provider) -> Callable[[HttpRequest], str]:
+    if config.provider == "x402layer" and isinstance(provider, Prepaid):
+        # Each endpoint there is a seller of its own.
+        return provider.account_of
+    return nowhere
 
 
 def build_gate(config: Config, opened: Opened, port: int) -> Gate:
