@@ -13,18 +13,16 @@ import pytest
 from tests.world.processes import ROOT, wait_until
 
 # Half a second and 40 MB for eth_account alone; the rest is smaller, and adds up.
-HEAVY = set(
-    {
-        *("eth_account", "eth_abi", "eth_utils", "web3", "x402", "pydantic", "py_ecc"),
-        *("structlog", "prometheus_client", "pycparser", "cffi"),
-        *("solders", "nacl", "coincurve", "Crypto"),
-        *("sidecar.sandbox", "sidecar.signer", "sidecar.cli.demo", "sidecar.wallets.keystore"),
-        *("sidecar.wallets.evm", "sidecar.wallets.solana", "sidecar.wallets.remote"),
-        *("sidecar.providers.venice", "sidecar.providers.nodit", "sidecar.providers.x402layer"),
-        *("sidecar.providers.libertai", "sidecar.providers.pay_per_request"),
-        "sidecar.providers.api_key",
-    }
-)
+HEAVY = {
+    *("eth_account", "eth_abi", "eth_utils", "web3", "x402", "pydantic", "py_ecc"),
+    *("structlog", "prometheus_client", "pycparser", "cffi"),
+    *("solders", "nacl", "coincurve", "Crypto"),
+    *("sidecar.sandbox", "sidecar.signer", "sidecar.cli.demo", "sidecar.wallets.keystore"),
+    *("sidecar.wallets.evm", "sidecar.wallets.solana", "sidecar.wallets.remote"),
+    *("sidecar.providers.venice", "sidecar.providers.nodit", "sidecar.providers.x402layer"),
+    *("sidecar.providers.libertai", "sidecar.providers.pay_per_request"),
+    "sidecar.providers.api_key",
+}
 
 COMMON = """\
 version: 1
