@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-import time
+import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,10 +11,11 @@ from bench.machine import Tree, Use, run_load
 from bench.peers import CHAT, TOKEN
 
 MEGABYTE = 1_000_000
+FIRSTS = 9
 STREAMS, STREAM_EVENTS, STREAM_GAP_US = 32, 50, 10_000
 # Gaps so long that a reader which waits for its core merges nothing itself.
 PACED_STREAMS, PACED_EVENTS, PACED_GAP_US = 8, 10, 50_000
-SLOW_STREAMS, SLOW_EVENTS, SLOW_GAP_US = 500, 3, 1_000_000
+SLOW_STREAMS, SLOW_GAP_US = 500, 1_000_000
 # Below the replay cap: what the sidecar keeps so that it could pay for it.
 REPLAYABLE_BYTES = 12 * MEGABYTE
 CPU_S_LEAST = 1e-9
@@ -32,10 +32,11 @@ class Scale:
     transfer_bytes: int
     ledger_rows: int
     others: int  # routes and callers, where there are many
+    slow_events: int  # of each slow stream, a second apart
 
 
-QUICK = Scale(1, 400, 50 * MEGABYTE, 100_000, 1000)
-FULL = Scale(5, 1000, 200 * MEGABYTE, 1_000_000, 1000)
+QUICK = Scale(1, 400, 50 * MEGABYTE, 100_000, 1000, 2)
+FULL = Scale(5, 1000, 200 * MEGABYTE, 1_000_000, 1000, 4)
 
 
 def _use(tree: Tree | None) -> Use:
@@ -52,31 +53,38 @@ def chat(
     return {**numbers, "cpu_us": cpu_s / max(numbers["requests"], 1) * 1e6}
 
 
-def calls(scale: Scale) -> Callable[[Runner], Figures]:
+def calls(scale: Scale) -> tuple[Callable[[Runner], Figures], ...]:
     """Unpaid chat calls at concurrency 1, 32 and 128, with heads that change and that do not."""
 
-    def calls_of(runner: Runner) -> Figures:
+    def calls_of_one(runner: Runner) -> Figures:
         one = chat(runner, 1, scale.run_ms)
+        return {"p50_us": one["p50_us"], "p99_us": one["p99_us"]}
+
+    def calls_of_32(runner: Runner) -> Figures:
         many = chat(runner, 32, scale.run_ms)
         changing = chat(runner, 32, scale.run_ms, "changing")
-        most = chat(runner, 128, scale.run_ms)
         return {
-            "p50_us": one["p50_us"],
-            "p99_us": one["p99_us"],
             "rate_32": many["rate"],
             "cpu_us": many["cpu_us"],
             "rate_32_changing": changing["rate"],
             "cpu_us_changing": changing["cpu_us"],
-            "rate_128": most["rate"],
-            "rss_load_mb": _use(runner.tree).rss_mb,
         }
 
-    return calls_of
+    def calls_of_128(runner: Runner) -> Figures:
+        figures = {"rate_128": chat(runner, 128, scale.run_ms)["rate"]}
+        if runner.tree is not None:
+            figures["rss_load_mb"] = runner.tree.use().rss_mb
+        return figures
+
+    return calls_of_one, calls_of_32, calls_of_128
 
 
 def streams(runner: Runner) -> Figures:
     """Paced server-sent events: how late each comes, and whether two come as one."""
-    one = run_load("load", "stream", runner.port, CHAT, TOKEN, 1, 10, 2_000)
+    firsts = [
+        run_load("load", "stream", runner.port, CHAT, TOKEN, 1, 2, 2_000)["first_p50_us"]
+        for _ in range(FIRSTS)
+    ]
     before = _use(runner.tree)
     many = run_load(
         "load", "stream", runner.port, CHAT, TOKEN, STREAMS, STREAM_EVENTS, STREAM_GAP_US
@@ -86,7 +94,7 @@ def streams(runner: Runner) -> Figures:
         "load", "stream", runner.port, CHAT, TOKEN, PACED_STREAMS, PACED_EVENTS, PACED_GAP_US
     )
     return {
-        "first_event_us": one["first_p50_us"],
+        "first_event_us": statistics.median(firsts),
         "event_delay_us": paced["delay_p50_us"],
         "event_delay_p99_us": paced["delay_p99_us"],
         "events_merged_percent": paced["merged"] / paced["events"] * 100,
@@ -94,20 +102,23 @@ def streams(runner: Runner) -> Figures:
     }
 
 
-def slow_streams(runner: Runner) -> Figures:
+def slow_streams(scale: Scale) -> Callable[[Runner], Figures]:
     """Five hundred streams at once, with an event a second each: memory and the first event."""
-    if runner.tree is not None:
-        runner.tree.forget_peak()
-    before = _use(runner.tree)
-    numbers = run_load(
-        "load", "stream", runner.port, CHAT, TOKEN, SLOW_STREAMS, SLOW_EVENTS, SLOW_GAP_US
-    )
-    peak_mb = _use(runner.tree).peak_mb
-    return {
-        "slow_kb_each": (peak_mb - before.rss_mb) * 1024 / SLOW_STREAMS,
-        "slow_rss_mb": peak_mb,
-        "slow_first_ms": numbers["first_max_us"] / 1000,
-    }
+
+    def slow_streams_of(runner: Runner) -> Figures:
+        if runner.tree is not None:
+            runner.tree.forget_peak()
+        before = _use(runner.tree)
+        words = (SLOW_STREAMS, scale.slow_events, SLOW_GAP_US)
+        numbers = run_load("load", "stream", runner.port, CHAT, TOKEN, *words)
+        peak_mb = _use(runner.tree).peak_mb
+        return {
+            "slow_kb_each": (peak_mb - before.rss_mb) * 1024 / SLOW_STREAMS,
+            "slow_rss_mb": peak_mb,
+            "slow_first_ms": numbers["first_max_us"] / 1000,
+        }
+
+    return slow_streams_of
 
 
 def transfers(scale: Scale) -> Callable[[Runner], Figures]:
@@ -148,30 +159,3 @@ def paid(scale: Scale) -> Callable[[Runner], Figures]:
         return figures
 
     return paid_of
-
-
-class Background:
-    """Slow streams that are open while something else is measured."""
-
-    def __init__(self, runner: Runner, count: int, seconds: int) -> None:
-        self._words = (
-            *("load", "stream", runner.port, CHAT, TOKEN),
-            *(count, seconds, 1_000_000),
-        )
-        self._fault = ""
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-        time.sleep(1.0)  # until all of them are open
-
-    def __exit__(self, *_: object) -> None:
-        self._thread.join()
-        if self._fault:
-            raise RuntimeError(self._fault)
-
-    def _run(self) -> None:
-        try:
-            run_load(*self._words)
-        except RuntimeError as fault:
-            self._fault = str(fault)

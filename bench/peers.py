@@ -110,6 +110,7 @@ defaults
   timeout connect 10s
   timeout client 600s
   timeout server 600s
+  option http-no-delay
   http-reuse always
 frontend app
   bind 127.0.0.1:{port} backlog 4096
@@ -154,7 +155,7 @@ def _mitmdump(folder: Path, port: int, upstream: int) -> Launch:
     program = WORLD / "mitmproxy" / "bin" / "mitmdump"
     if not program.exists():
         return Launch(missing="mitmproxy is not installed")
-    options = (f"confdir={folder}", "stream_large_bodies=1m", "keep_host_header=true")
+    options = (f"confdir={folder}", "stream_large_bodies=1", "keep_host_header=true")
     return Launch(
         [
             str(program),

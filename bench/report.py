@@ -70,6 +70,8 @@ class Table:
             cells = [cell(book, peer) for cell in self.columns.values()]
             if any(cell != NONE for cell in cells):
                 rows.append(f"| {peer} | {' | '.join(cells)} |")
+        if not rows:
+            return []
         rule = "|---|" + "---|" * len(self.columns)
         head = f"| | {' | '.join(self.columns)} |"
         return [f"### {self.heading}", "", self.says, "", head, rule, *rows, ""]

@@ -46,7 +46,8 @@ def measure_field(scale: Scale, folder: Path, up: int, book: Book) -> None:
         with section("start everybody"):
             runners = stack.enter_context(all_started(ALL, folder, up, book))
         with section("chat calls"):
-            take_turns(runners, scale.rounds, measures.calls(scale), book)
+            for measure_calls in measures.calls(scale):
+                take_turns(runners, scale.rounds, measure_calls, book)
         with section("streams"):
             take_turns(runners, scale.rounds, measures.streams, book)
         with section("large bodies"):
@@ -55,7 +56,7 @@ def measure_field(scale: Scale, folder: Path, up: int, book: Book) -> None:
         with section("paid calls"):
             take_turns(payers, scale.rounds, measures.paid(scale), book)
         with section("slow streams"):
-            take_turns(runners[1:], 1, measures.slow_streams, book)
+            take_turns(runners[1:], 1, measures.slow_streams(scale), book)
 
 
 def measure_starts(scale: Scale, folder: Path, up: int, book: Book) -> None:
