@@ -152,7 +152,7 @@ def test_lines_that_share(make: Make) -> None:
     odd = f'/v1/{TOKEN}?0.000,"upstream_ms":0.000'
     quiet = replace(SERVED, path=odd)
     events = [replace(quiet, request_id=f"r{n}", duration_s=n, upstream_s=n / 2) for n in range(3)]
-    events += [replace(events[0], status=503, decision="failed"), replace(SERVED, path="/other")]
+    events += [replace(events[0], status=503, decision="failed"), replace(events[0], status=404)]
     found = [line for event in events * 2 for line in logged(make, event)]
     stream = io.StringIO()
     sink = make(stream)
@@ -166,6 +166,7 @@ def test_lines_that_share(make: Make) -> None:
     ]
     assert ["r0", "r1", "r2"] == [line["request_id"] for line in found[:3]]
     assert ["info", "info", "info", "warning", "info"] == [line["level"] for line in found[:5]]
+    assert [200, 200, 200, 503, 404] == [line["status"] for line in found[:5]]
     assert odd.replace(TOKEN, "[redacted]") == found[0]["path"]
     assert TOKEN not in stream.getvalue()
 
