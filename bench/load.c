@@ -234,7 +234,7 @@ static void run_streams(int count, int events, int gap_us) {
     send_request(&connections[at]);
   }
   /* Twice as long as it should take, and a proxy that buffers has had its chance. */
-  uint64_t ends = now_ns() + 2000ull * (uint64_t)gap_us * (uint64_t)events + 20000000000ull;
+  uint64_t ends = now_ns() + 2000ull * (uint64_t)gap_us * (uint64_t)events + 2 * LATE_NS_MAX;
   int open = count;
   while (open > 0 && now_ns() < ends) {
     struct epoll_event ready[EVENTS_MAX];

@@ -121,28 +121,31 @@ def slow_streams(scale: Scale) -> Callable[[Runner], Figures]:
     return slow_streams_of
 
 
-def transfers(scale: Scale) -> Callable[[Runner], Figures]:
-    """One large body down, one up, one up that is small enough to be kept for a payment."""
+def transfer(name: str, way: str, size: int) -> Callable[[Runner], Figures]:
+    """One large body: how fast, and what the proxy grew by. Not every peer takes any body."""
 
-    def transfers_of(runner: Runner) -> Figures:
+    def transfer_of(runner: Runner) -> Figures:
         if not runner.peer.transfers:
             return {}
-        figures: Figures = {}
-        size = scale.transfer_bytes
-        for name, way, path, bytes_ in (
-            ("down", "down", f"/down-{size}", size),
-            ("up", "up", "/up", size),
-            ("replayable", "up", "/up", REPLAYABLE_BYTES),
-        ):
-            if runner.tree is not None:
-                runner.tree.forget_peak()
-            before = _use(runner.tree)
-            numbers = run_load("transfer", way, runner.port, path, TOKEN, bytes_)
-            figures[f"{name}_mb_s"] = numbers["mb_s"]
-            figures[f"{name}_growth_mb"] = _use(runner.tree).peak_mb - before.rss_mb
-        return figures
+        if runner.tree is not None:
+            runner.tree.forget_peak()
+        before = _use(runner.tree)
+        path = f"/down-{size}" if way == "down" else "/up"
+        numbers = run_load("transfer", way, runner.port, path, TOKEN, size)
+        grown_mb = _use(runner.tree).peak_mb - before.rss_mb
+        return {f"{name}_mb_s": numbers["mb_s"], f"{name}_growth_mb": grown_mb}
 
-    return transfers_of
+    transfer_of.__name__ = f"{name}_of_{size // MEGABYTE}_MB"
+    return transfer_of
+
+
+def transfers(scale: Scale) -> tuple[Callable[[Runner], Figures], ...]:
+    """One large body down, one up, one up that is small enough to be kept for a payment."""
+    return (
+        transfer("down", "down", scale.transfer_bytes),
+        transfer("up", "up", scale.transfer_bytes),
+        transfer("replayable", "up", REPLAYABLE_BYTES),
+    )
 
 
 def paid(scale: Scale) -> Callable[[Runner], Figures]:

@@ -51,7 +51,8 @@ def measure_field(scale: Scale, folder: Path, up: int, book: Book) -> None:
         with section("streams"):
             take_turns(runners, scale.rounds, measures.streams, book)
         with section("large bodies"):
-            take_turns(runners, scale.rounds, measures.transfers(scale), book)
+            for measure_transfer in measures.transfers(scale):
+                take_turns(runners, scale.rounds, measure_transfer, book)
         payers = [runner for runner in runners if runner.peer.paid]
         with section("paid calls"):
             take_turns(payers, scale.rounds, measures.paid(scale), book)
