@@ -67,9 +67,10 @@ class Wiring:
     def _route(self, config: RouteConfig) -> Route:
         ports = self._ports
         provider = vendors.build_provider(config, self._opened, shadow=self._shadow)
-        unbounded = ports.wrap_upstream(
-            self._pool.upstream(provider.origins, config.connect_wait_s, config.response_wait_s)
+        pooled = self._pool.upstream(
+            provider.origins, config.connect_wait_s, config.response_wait_s
         )
+        unbounded = ports.wrap_upstream(pooled)
         credentials = Credentials(
             config.name,
             vendors.signs_in(provider, shadow=self._shadow),
@@ -78,11 +79,15 @@ class Wiring:
         )
         paying = self._paying(config, provider, unbounded)
         api_key = self._opened.api_keys.get(config.name)
+        upstream = self._in_lane(config, provider, unbounded)
+        # What bounds the requests, sells credit or tells of itself is for the ordinary way.
+        plain = not (config.top_up or provider.traits.reads_bodies or provider.traits.reads_heads)
+        direct = upstream is pooled and plain and self._config.limits.fast_lane
         return Route(
             name=config.name,
             base_url=config.upstream,
             provider=provider,
-            upstream=self._in_lane(config, provider, unbounded),
+            upstream=upstream,
             credentials=credentials,
             response_wait_s=config.response_wait_s,
             budgets=config.budgets,
@@ -91,6 +96,7 @@ class Wiring:
             secrets=() if api_key is None else dresses(api_key.reveal()),
             source=Source(config.name, provider, unbounded, credentials.get),
             query="useCredits=1" if config.use_credits else "",
+            wires=self._pool.wires(pooled, config.upstream) if direct else None,
         )
 
     def _paying(
