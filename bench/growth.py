@@ -104,12 +104,12 @@ def fill(path: Path, rows: int) -> None:
 
 
 def _sidecar(name: str, *, rows: int = 0, others: int = 0) -> Peer:
-    limits = VARIANTS["sidecar"]
+    variant = VARIANTS["sidecar"]
 
     def start(folder: Path, port: int, upstream: int) -> Launch:
         if rows:
             fill(folder / "ledger.db", rows)
-        return Launch(command(write_config(folder, port, upstream, limits, others=others)))
+        return Launch(command(write_config(folder, port, upstream, variant, others=others)))
 
     return Peer(name, start, paid="/seller" + CHAT)
 

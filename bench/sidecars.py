@@ -40,8 +40,7 @@ routes:
     upstream: http://127.0.0.1:{upstream}
     default: true
     api_key: {{file: {folder}/api.key}}
-    prices:
-      m: {{input: "0.15", output: "0.60"}}
+{prices}
   seller:
     provider: pay_per_request
     upstream: http://127.0.0.1:{upstream}/paid
@@ -73,7 +72,7 @@ def write_config(
     folder: Path,
     port: int,
     upstream: int,
-    limits: str = "",
+    variant: tuple[str, str] = ("", ""),
     *,
     ledger: str = "ledger.db",
     others: int = 0,
@@ -93,7 +92,8 @@ def write_config(
             admin=free_port(),
             upstream=upstream,
             ledger=ledger,
-            limits=limits,
+            limits=variant[0],
+            prices=variant[1],
             limit=LIMIT,
             network=NETWORK,
             venice="eip155:8453",
@@ -109,24 +109,32 @@ def command(config: Path) -> list[str]:
     return [sys.executable, "-m", "sidecar", "run", "--config", str(config)]
 
 
-def _start(limits: str, folder: Path, port: int, upstream: int) -> Launch:
-    return Launch(command(write_config(folder, port, upstream, limits)))
+def _start(variant: tuple[str, str], folder: Path, port: int, upstream: int) -> Launch:
+    return Launch(command(write_config(folder, port, upstream, variant)))
 
 
-def _variants() -> dict[str, str]:
-    """Rows by name, each with what it adds to the config."""
+_PRICES = '    prices: {m: {input: "0.15", output: "0.60"}}'
+
+
+def _variants() -> dict[str, tuple[str, str]]:
+    """Rows by name, each with its limits, and with what it adds to the unpaid route.
+
+    With prices the sidecar reads every answer for what it cost, so that is a row of its own.
+    """
     if "fast_lane" not in {field.name for field in dataclasses.fields(Limits)}:
-        return {"sidecar": ""}
+        return {"sidecar": ("", ""), "sidecar with prices": ("", _PRICES)}
+    off, on = "limits: {fast_lane: false}", "limits: {fast_lane: true}"
     return {
-        "sidecar, lane off": "limits: {fast_lane: false}",
-        "sidecar": "limits: {fast_lane: true}",
+        "sidecar, lane off": (off, ""),
+        "sidecar with prices": (on, _PRICES),
+        "sidecar": (on, ""),
     }
 
 
 VARIANTS = _variants()
 SIDECARS = tuple(
-    Peer(name, partial(_start, limits), paid="/seller" + CHAT, credit="/prepaid" + CHAT)
-    for name, limits in VARIANTS.items()
+    Peer(name, partial(_start, variant), paid="/seller" + CHAT, credit="/prepaid" + CHAT)
+    for name, variant in VARIANTS.items()
 )
 
 
