@@ -47,6 +47,7 @@ class Passage:
         "_connecting",
         "_connection",
         "_express",
+        "_head",
         "_keeps",
         "_late",
         "_left",
@@ -79,6 +80,7 @@ class Passage:
         self._parts: list[bytes] = []
         self._left = 0
         self._keeps = False
+        self._head = b""
         self._answer: Body | None = None
         self._wire: Wire | None = None
         self._late: asyncio.TimerHandle | None = None
@@ -237,7 +239,11 @@ class Passage:
         self._body = b""
         self._express.memory.give_back(self._taken)
         self._taken = 0
-        self._connection.write(head + rest)
+        if rest or body.ended or relayed.chunked:
+            self._connection.write(head + rest)
+        else:
+            # One write for both, as soon as there is a body: of what is cut before, nothing came.
+            self._head = head
         if body.ended:
             self._finish()
         elif self._connection.is_paused:
@@ -253,7 +259,8 @@ class Passage:
             self._cut(UpstreamError(f"{CUT_SHORT}: its chunks are malformed"))
             return
         if piece:
-            self._connection.write(piece)
+            self._connection.write(self._head + piece if self._head else piece)
+            self._head = b""
         if body.ended:
             self._keeps = self._keeps and not body.excess
             self._finish()
