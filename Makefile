@@ -101,5 +101,7 @@ world: .venv/stamp
 clean:
 	rm -rf .venv .world
 
-bench: .venv/stamp
-	$(BIN)/python bench/run.py
+# The sidecar beside its peers, in one run; BENCH_ARGS=--quick for the short form.
+bench: world
+	bash bench/install.sh
+	$(BIN)/python -m bench.run $(BENCH_ARGS)

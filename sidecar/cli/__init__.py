@@ -6,6 +6,7 @@ terminal. A fault that is expected ends in one line and a documented status, nev
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -26,11 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Many commands open a key.
     close_memory()
     try:
-        # Imported for its own command only: some take a while.
-        command: Callable[..., int] = getattr(
-            import_module(f"sidecar.cli.{args.command}"), args.command
-        )
-        status = command(args)
+        status = _command(args.command)(args)
         sys.stdout.flush()
         return status
     except ConfigError as fault:
@@ -45,3 +42,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader, such as head, has what it wanted; the interpreter must not flush again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exits.OK
+
+
+def _command(name: str) -> Callable[..., int]:
+    # Imported for its own command only: some take a while. What is imported stays, so it is not
+    # searched for garbage while it comes, nor ever after.
+    gc.disable()
+    command: Callable[..., int] = getattr(import_module(f"sidecar.cli.{name}"), name)
+    gc.freeze()
+    gc.enable()
+    return command

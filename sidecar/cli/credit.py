@@ -17,9 +17,9 @@ from sidecar.payments.balances import Balances, Source
 from sidecar.payments.credentials import Credentials
 from sidecar.payments.prepaid import account_purchase, is_unproven
 from sidecar.payments.reconciliation import total
-from sidecar.providers.base import Balance
+from sidecar.providers.base import Balance, Prepaid
 from sidecar.service import open_all
-from sidecar.service.vendors import Vendor, build_provider
+from sidecar.service.vendors import build_provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ async def read_credit(config: Config, top_ups: Iterable[Payment]) -> list[Credit
     async with dialogue(route.upstream for route in routes) as talk:
         for route in routes:
             provider = build_provider(route, opened, shadow=False)
-            if not isinstance(provider, Vendor) or route.wallet is None:
+            if not isinstance(provider, Prepaid) or route.wallet is None:
                 continue
             ports = (SystemClock(), SystemEntropy(), lambda event: None)
             credentials = Credentials(route.name, provider, talk.upstream, ports)

@@ -198,6 +198,7 @@ class Limits:
     body_idle_s: float = 60
     keepalive_s: float = 75
     drain_wait_s: float = 30
+    fast_lane: bool = True  # False: every request goes the ordinary, slower way
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ def read_limits(field: Field) -> Limits:
             "body_idle_s",
             "keepalive_s",
             "drain_wait_s",
+            "fast_lane",
         )
     )
     usual = Limits()
@@ -40,6 +41,7 @@ def read_limits(field: Field) -> Limits:
         body_idle_s=section.at("body_idle_s").seconds(usual.body_idle_s, 1, HOUR_S),
         keepalive_s=section.at("keepalive_s").seconds(usual.keepalive_s, 1, HOUR_S),
         drain_wait_s=section.at("drain_wait_s").seconds(usual.drain_wait_s, 0, HOUR_S),
+        fast_lane=section.at("fast_lane").flag(usual.fast_lane),
     )
     if limits.replay_memory_max < limits.replay_bytes_max:
         section.at("replay_memory_max").mistake(

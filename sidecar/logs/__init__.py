@@ -3,7 +3,7 @@
 A line is not made where its event happens: that only puts the event in a queue. ``run`` makes
 the lines in slices that no request has to wait long for, and writes them in a thread, so that
 a reader that has stopped reading costs lines (counted) and not traffic. ``flush`` at the end.
-Every rendered slice is redacted, whatever it was made of.
+Every line is redacted, whatever it was made of.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Literal, TextIO, TypeAlias
 
 from sidecar.clock import Clock, SystemClock
 from sidecar.logs.bridge import Bridge
-from sidecar.logs.lines import LEVELS, Level, Line, describe, request_json, request_level
+from sidecar.logs.lines import LEVELS, Level, Line, RequestLines, describe
 from sidecar.logs.redaction import SECRET_CHARS_MIN, Redactor
 from sidecar.payments.events import Event, RequestServed
 
@@ -74,6 +74,7 @@ class LogSink:
     ) -> None:
         self._redactor = redactor
         self._lowest = LEVELS.index(level)
+        self._requests = RequestLines(redactor.redact, self._lowest)
         self._clock = clock
         self._stream = stream
         self._console = console
@@ -138,7 +139,7 @@ class LogSink:
             dropped, self._dropped = self._dropped, 0
             line = Line("warning", "log_lines_dropped", {"count": dropped})
             lines.append(self._render(self._clock.now(), line))
-        text = self._redactor.redact("".join(lines))
+        text = "".join(lines)
         if not text.isascii():
             text = text.encode("ascii", "backslashreplace").decode("ascii")
         if text:
@@ -149,14 +150,12 @@ class LogSink:
 
     def _render(self, at: datetime, event: Event | Line) -> str:
         if self._console is None and isinstance(event, RequestServed):
-            if LEVELS.index(request_level(event)) < self._lowest:
-                return ""
-            return request_json(self._timestamp(at), event) + "\n"
+            return self._requests.line(self._timestamp(at), event)
         line = event if isinstance(event, Line) else describe(event)
         if LEVELS.index(line.level) < self._lowest:
             return ""
         line = self._redacted(line)
-        return (self._console or _json)(self._timestamp(at), line) + "\n"
+        return self._redactor.redact((self._console or _json)(self._timestamp(at), line)) + "\n"
 
     def _redacted(self, line: Line) -> Line:
         # Before it is rendered too: what a renderer does to a text could hide a secret in it.

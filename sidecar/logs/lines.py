@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from json.encoder import encode_basestring_ascii as _quote
 from typing import Literal, TypeAlias
 
@@ -42,6 +42,7 @@ Fields: TypeAlias = dict[str, str | int | float | bool]
 LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
 # Signing is refused past this (money-safety.md, Chains).
 CLOCK_SKEW_LOUD_S = 30
+SHARED_MAX = 1024
 _LOUD = frozenset({"in_doubt", "undelivered", "failed"})
 _HUNG_UP = 499
 
@@ -169,6 +170,55 @@ def request_json(timestamp: str, event: RequestServed) -> str:
         f'"duration_ms":{event.duration_s * 1000:.3f},"upstream_ms":{event.upstream_s * 1000:.3f},'
         f'"decision":{_quote(event.decision)}{more}}}'
     )
+
+
+class RequestLines:
+    """Makes the JSON lines of requests: what many of them share is made, and redacted, once.
+
+    What differs from line to line are numbers and our own random id, which hold no secret.
+    """
+
+    def __init__(self, redact: Callable[[str], str], lowest: int) -> None:
+        self._redact = redact
+        self._lowest = lowest
+        self._shared: dict[tuple[str | int, ...], tuple[str, str, str] | None] = {}
+
+    def line(self, timestamp: str, event: RequestServed) -> str:
+        """The line, redacted; none where it is not loud enough."""
+        if event.rule or event.amount is not None or event.payment_id or event.detail:
+            return self._redact(self._rare(timestamp, event))
+        key = (*(event.route, event.caller, event.method, event.path), event.status, event.decision)
+        try:
+            shared = self._shared[key]
+        except KeyError:
+            shared = self._share(key, event)
+        if shared is None:
+            return ""
+        begin, middle, end = shared
+        return (
+            f'{{"timestamp":"{timestamp}"{begin}"{event.request_id}"{middle}'
+            f'{event.duration_s * 1000:.3f},"upstream_ms":{event.upstream_s * 1000:.3f}{end}'
+        )
+
+    def _rare(self, timestamp: str, event: RequestServed) -> str:
+        if LEVELS.index(request_level(event)) < self._lowest:
+            return ""
+        return request_json(timestamp, event) + "\n"
+
+    def _share(
+        self, key: tuple[str | int, ...], event: RequestServed
+    ) -> tuple[str, str, str] | None:
+        # Apps choose their paths: what they can make us remember is bounded.
+        if len(self._shared) >= SHARED_MAX:
+            self._shared.clear()
+        shared = None
+        line = self._rare("", replace(event, request_id="", duration_s=0.0, upstream_s=0.0))
+        if line:
+            begin, line = line.removeprefix('{"timestamp":""').split('""', 1)
+            middle, end = line.rsplit('0.000,"upstream_ms":0.000', 1)
+            shared = (self._redact(begin), self._redact(middle), self._redact(end))
+        self._shared[key] = shared
+        return shared
 
 
 def _top_up_fields(event: ToppedUp) -> Fields:

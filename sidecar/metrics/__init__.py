@@ -1,8 +1,8 @@
 """Payment and proxy events -> Prometheus. The one place where a metric is named.
 
-Counting is whole numbers in dicts (``tally``); the client library is only asked to write the
-exposition when somebody scrapes. Counters start again with the process: lifetime truth is in
-the ledger, and what the ledger knows (budgets, doubts) is read from it at each scrape.
+Counting is whole numbers in dicts (``tally``); the client library is only loaded, and asked to
+write the exposition, when somebody scrapes. Counters start again with the process: lifetime
+truth is in the ledger, and what the ledger knows (budgets, doubts) is read from it at each scrape.
 """
 
 from __future__ import annotations
@@ -10,21 +10,9 @@ from __future__ import annotations
 import platform
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from importlib import import_module
 from types import MappingProxyType
-from typing import TypeAlias
-
-from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
-from prometheus_client.metrics_core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    InfoMetricFamily,
-    Metric,
-)
-from prometheus_client.openmetrics import exposition as openmetrics
-from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
+from typing import TYPE_CHECKING, TypeAlias
 
 from sidecar import __version__
 from sidecar.chains import NETWORK_NAMES
@@ -61,6 +49,9 @@ from sidecar.payments.events import (
 )
 from sidecar.refusal import BudgetUse
 
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+
 __all__ = ["METRICS", "MetricDoc", "Metrics"]
 
 Values: TypeAlias = Collection[tuple[Labels, float | Times]]
@@ -89,7 +80,6 @@ class Metrics:
         self._shadow = shadow
         self._clock_skew_s: dict[Labels, float] = {}
         self._build = (__version__, platform.python_version())
-        self._process = (ProcessCollector(registry=None), PlatformCollector(registry=None))
 
     def observe(self, event: Event) -> None:  # noqa: C901, PLR0912 - one arm for each event
         """Count what happened."""
@@ -138,6 +128,11 @@ class Metrics:
             case TaskFailed():
                 self._tally.task_failures[()] += 1
 
+    @staticmethod
+    def load() -> None:
+        """Load what ``render`` needs. It takes some 50 ms once, which a thread can spend."""
+        import_module("prometheus_client.openmetrics.exposition")
+
     def render(
         self,
         accept: str,
@@ -156,15 +151,7 @@ class Metrics:
         values |= self._held_values(now)
         values[names.FROZEN] = () if frozen is None else [((), frozen)]
         values[names.APPROVALS_WAITING] = () if asked is None else self._waiting(asked)
-        registry = CollectorRegistry()
-        registry.register(_Families([_family(doc, values[doc]) for doc in METRICS]))
-        for collector in self._process:
-            registry.register(collector)
-        if _prefers_openmetrics(accept):
-            # Its annotations stop at its own door.
-            text: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
-            return text, openmetrics.CONTENT_TYPE_LATEST
-        return generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4
+        return _exposition(values, openmetrics=_prefers_openmetrics(accept))
 
     def _route(self, name: str) -> Labels:
         return (fold(name, self._tally.routes),)
@@ -226,16 +213,6 @@ class Metrics:
         return {names.IN_DOUBT: amounts.items(), names.IN_DOUBT_OLDEST: [((), oldest_s)]}
 
 
-class _Families(Collector):
-    """What one scrape shows."""
-
-    def __init__(self, families: Sequence[Metric]) -> None:
-        self._families = families
-
-    def collect(self) -> Iterable[Metric]:
-        return self._families
-
-
 def _budget_values(budgets: Sequence[BudgetUse]) -> Shown:
     return {
         names.BUDGET_LIMIT: [((use.name,), use.limit.atomic) for use in budgets],
@@ -248,33 +225,54 @@ def _budget_values(budgets: Sequence[BudgetUse]) -> Shown:
     }
 
 
+def _exposition(values: Shown, *, openmetrics: bool) -> tuple[bytes, str]:
+    # What is never scraped need not have it in memory, nor wait for it at its start.
+    from prometheus_client import (  # noqa: PLC0415 - see above
+        CollectorRegistry,
+        PlatformCollector,
+        ProcessCollector,
+    )
+    from prometheus_client.exposition import (  # noqa: PLC0415 - see above
+        CONTENT_TYPE_PLAIN_0_0_4,
+        generate_latest,
+    )
+    from prometheus_client.openmetrics import exposition  # noqa: PLC0415 - see above
+    from prometheus_client.registry import Collector  # noqa: PLC0415 - see above
+
+    class Families(Collector):
+        def collect(self) -> Iterable[Metric]:
+            return [_family(doc, values[doc]) for doc in METRICS]
+
+    registry = CollectorRegistry()
+    registry.register(Families())
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    if openmetrics:
+        # Its annotations stop at its own door.
+        text: bytes = exposition.generate_latest(registry)  # type: ignore[no-untyped-call]
+        return text, exposition.CONTENT_TYPE_LATEST
+    return generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4
+
+
 def _family(doc: MetricDoc, values: Values) -> Metric:
-    family: Metric
-    match doc.kind:
-        case "counter":
-            family = CounterMetricFamily(doc.name, doc.help, labels=doc.labels)
-        case "gauge":
-            family = GaugeMetricFamily(doc.name, doc.help, labels=doc.labels)
-        case "info":
-            family = InfoMetricFamily(doc.name.removesuffix("_info"), doc.help, labels=())
-        case "histogram":
-            family = HistogramMetricFamily(doc.name, doc.help, labels=doc.labels)
+    from prometheus_client import Metric  # noqa: PLC0415 - as in _exposition
+    from prometheus_client.utils import floatToGoString  # noqa: PLC0415 - as in _exposition
+
+    # The format gives these suffixes back to the samples.
+    name = doc.name.removesuffix("_total").removesuffix("_info")
+    family = Metric(name, doc.help, doc.kind)
     for labels, value in values:
         # To Prometheus an empty label is an absent one, and so it is not written.
         named = {name: text for name, text in zip(doc.labels, labels, strict=True) if text}
         if isinstance(value, Times):
-            _add_buckets(family, named, value)
+            bounds = [*map(floatToGoString, value.bounds), "+Inf"]
+            for bound, count in zip(bounds, value.cumulative(), strict=True):
+                family.add_sample(f"{doc.name}_bucket", {**named, "le": bound}, count)
+            family.add_sample(f"{doc.name}_count", named, sum(value.buckets))
+            family.add_sample(f"{doc.name}_sum", named, value.total_s)
         else:
             family.add_sample(doc.name, named, value / doc.parts)
     return family
-
-
-def _add_buckets(family: Metric, labels: dict[str, str], times: Times) -> None:
-    bounds = [*map(floatToGoString, times.bounds), "+Inf"]
-    for bound, count in zip(bounds, times.cumulative(), strict=True):
-        family.add_sample(f"{family.name}_bucket", {**labels, "le": bound}, count)
-    family.add_sample(f"{family.name}_count", labels, sum(times.buckets))
-    family.add_sample(f"{family.name}_sum", labels, times.total_s)
 
 
 def _prefers_openmetrics(accept: str) -> bool:

@@ -56,13 +56,15 @@ class Credentials:
 
         Raises what the sign-in raises: UpstreamError, RemoteProtocolError, WalletError.
         """
+        return self.at_hand(url) or await self._renewed(self._kept)
+
+    def at_hand(self, url: str = "") -> Credential | None:
+        """The credential that is kept for this URL; None where there is none, or it is old."""
         scoped = self._scoped.get(_scope(url)) if self._scoped else None
         if scoped is not None and self._is_good(scoped):
             return scoped
         kept = self._kept
-        if kept is not None and self._is_good(kept):
-            return kept
-        return await self._renewed(kept)
+        return kept if kept is not None and self._is_good(kept) else None
 
     async def renew(self, refused: Credential, refusal: HttpResponse) -> Credential:
         """Another one in place of this, which the vendor refused, by the vendor's own clock."""

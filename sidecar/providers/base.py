@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from sidecar.http import Exchange, Headers, HttpRequest, HttpResponse, Origin
 from sidecar.money import Usdc
@@ -150,6 +150,7 @@ class Provider(Protocol):
         ...
 
 
+@runtime_checkable
 class Prepaid(Provider, Protocol):
     """A vendor that sells credit."""
 

@@ -34,6 +34,7 @@ from sidecar.payments.topups import TopUps
 from sidecar.providers.base import Credential, PassThrough, PayInline, Present, TopUp
 from sidecar.proxy.admission import Caller
 from sidecar.proxy.answers import Answer
+from sidecar.proxy.begun import Begun
 from sidecar.proxy.body import Kept, Streamed
 from sidecar.proxy.delivery import Delivery
 from sidecar.proxy.headers import credential_secrets, request_headers, response_headers
@@ -63,6 +64,7 @@ class Errand:
     route: Route
     target: str
     body: Kept | Streamed
+    begun: Begun | None = None  # where it was sent already
 
     def outgoing(self, credential: Credential) -> HttpRequest:
         """The request as the upstream shall see it."""
@@ -102,7 +104,7 @@ class Dealings:
     async def serve(self, errand: Errand) -> web.StreamResponse:
         """Send it as it is; pay only if that is what the answer asks for."""
         sent_s = self._clock.mark_s()
-        outgoing, reply = await self._signed_in(errand)
+        outgoing, reply = await self._signed_in(errand, errand.begun)
         route = errand.route
         unsigned = reply.status == 401 and route.rehearses_credit
         if reply.status != 402 and not unsigned:
@@ -133,12 +135,14 @@ class Dealings:
             case TopUp(account):
                 return await self._top_up(errand, refusal, account, sent_s)
 
-    async def _signed_in(self, errand: Errand) -> tuple[HttpRequest, Reply]:
+    async def _signed_in(
+        self, errand: Errand, begun: Begun | None = None
+    ) -> tuple[HttpRequest, Reply]:
         """Sent with the route's credential; once more with a new one where that had gone stale."""
         credentials = errand.route.credentials
-        credential = await credentials.get(errand.url)
+        credential = await credentials.get(errand.url) if begun is None else begun.credential
         outgoing = errand.outgoing(credential)
-        reply = await self._send(errand, outgoing)
+        reply = await self._send(errand, outgoing, begun)
         signs_in = credential.single_use or credential.expires_at is not None
         if reply.status != 401 or not signs_in:
             return outgoing, reply
@@ -148,10 +152,14 @@ class Dealings:
         outgoing = errand.outgoing(await credentials.renew(credential, refusal))
         return outgoing, await self._send(errand, outgoing)
 
-    async def _send(self, errand: Errand, outgoing: HttpRequest) -> Reply:
+    async def _send(
+        self, errand: Errand, outgoing: HttpRequest, begun: Begun | None = None
+    ) -> Reply:
         turn, route, body = errand.turn, errand.route, errand.body
         sent_s = self._clock.monotonic_s()
         try:
+            if begun is not None:
+                return await begun.answer(outgoing)
             if isinstance(body, Kept):
                 return await route.upstream.send(outgoing, wait_s=route.response_wait_s)
             lengths = header_values(turn.headers, "content-length")

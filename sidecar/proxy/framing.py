@@ -21,6 +21,10 @@ from sidecar.proxy.answers import Answer
 
 _RELAYED_VERSIONS = frozenset({HttpVersion10, HttpVersion11})
 _BEGUN = re.compile(rb"[A-Z_]{1,20}(?: [^\n]*)?")
+HEAD_END = b"\r\n\r\n"
+_FRAMED_BY = re.compile(
+    rb"\n(content-length|transfer-encoding)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE
+)
 _RTSP = re.compile(rb"^[A-Z_]+ +\S+ +RTSP/", re.MULTILINE)
 
 
@@ -83,3 +87,19 @@ def whole(answer: Answer) -> bytes:
     lines = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}"]
     lines += [f"{name}: {value}" for name, value in fields]
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
+
+
+def bytes_of_request(given: bytes) -> int:
+    """How long the request is that begins these bytes, in which its head is; -1: unknown.
+
+    Never less than it is. Where as many bytes were given, and one request was read from them,
+    they are that request: blank lines before it, which the parser skips, would leave it short.
+    """
+    end = given.find(HEAD_END)
+    framing = _FRAMED_BY.findall(given, 0, end + 2) if end >= 0 else [(b"", b""), (b"", b"")]
+    if not framing:
+        return end + len(HEAD_END)
+    name, value = framing[0]
+    if len(framing) > 1 or len(name) != len(b"content-length") or not value.strip().isdigit():
+        return -1
+    return end + len(HEAD_END) + int(value)

@@ -9,6 +9,7 @@ from aiohttp import TCPConnector
 
 from sidecar.http import Origin
 from sidecar.proxy.upstream import HttpUpstream
+from sidecar.proxy.wires import Wires
 from sidecar.tasks import Supervisor
 
 DNS_TTL_S = 30
@@ -20,6 +21,7 @@ class Pool:
     def __init__(self, tasks: Supervisor) -> None:
         self._tasks = tasks
         self._connector = TCPConnector(limit=0, ttl_dns_cache=DNS_TTL_S)
+        self._wires: list[Wires] = []
 
     def upstream(
         self, origins: frozenset[Origin], connect_wait_s: float, idle_s: float
@@ -27,6 +29,14 @@ class Pool:
         """A port that reaches these origins and no others."""
         return HttpUpstream(origins, self._connector, self._tasks, connect_wait_s, idle_s)
 
+    def wires(self, upstream: HttpUpstream, base_url: str) -> Wires:
+        """Connections for the fast lane to one of the upstream's origins."""
+        wires = Wires(upstream, Origin.of(base_url))
+        self._wires.append(wires)
+        return wires
+
     async def close(self) -> None:
         """Close every connection."""
+        for wires in self._wires:
+            wires.close()
         await self._connector.close()

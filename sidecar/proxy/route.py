@@ -12,6 +12,7 @@ from sidecar.payments.credentials import Credentials
 from sidecar.payments.order import PayingRoute
 from sidecar.payments.prepaid import PrepaidRoute
 from sidecar.providers.base import Provider
+from sidecar.proxy.wires import Wires
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Route:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     source: Source | None = None  # where its balance is read
     query: str = ""  # added to each request's own
+    wires: Wires | None = None  # for the fast lane; None where all go the ordinary way
 
     def url(self, target: str) -> str:
         """Where a request for this target goes."""

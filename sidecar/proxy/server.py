@@ -234,7 +234,7 @@ class ProxyServer(web.Server):
         return sum(each not in self._users for each in held) > STRANGERS_MAX
 
     def __call__(self) -> web.RequestHandler:
-        connection = Connection(self, loop=self._loop, **self._kwargs)
+        connection = self._new_connection()
         connection.user = None
         connection._server = self
         connection._newest_body = None
@@ -247,6 +247,9 @@ class ProxyServer(web.Server):
         connection._lines = RequestLines(self._limits.header_bytes_max)
         connection._refused = len(self._connections) >= self._limits.connections_max
         return connection
+
+    def _new_connection(self) -> Connection:
+        return Connection(self, loop=self._loop, **self._kwargs)
 
 
 def user_behind(request: web.BaseRequest) -> int | None:

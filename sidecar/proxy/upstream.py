@@ -7,15 +7,19 @@ its connector (pool, DNS, TLS) and its response parser are used, and the request
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
-from aiohttp import ClientError, ClientTimeout, ServerDisconnectedError, TCPConnector
+from aiohttp import (
+    ClientError,
+    ClientTimeout,
+    ServerDisconnectedError,
+    TCPConnector,
+)
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import Connection
-from aiohttp.http import HttpProcessingError, RawResponseMessage
-from aiohttp.streams import StreamReader
+from aiohttp.http import HttpProcessingError
 from yarl import URL
 
 from sidecar.errors import (
@@ -24,57 +28,13 @@ from sidecar.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from sidecar.http import Headers, HttpRequest, Origin, header_values
+from sidecar.http import HttpRequest, Origin, header_values
+from sidecar.proxy.outgoing import render_head, split_url
+from sidecar.proxy.streamed import StreamedReply, told
 from sidecar.tasks import Supervisor
 
 HEAD_BYTES_MAX = 256 * 1024  # one header field of a response; the app gets smaller ones only
-FAULT_CHARS_MAX = 200
-# How it sets its quotation off; in a fault within a fault that is escaped.
-_QUOTE = re.compile(r"\n\n|\\n\\n|b['\"]")
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
-_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-_NOT_OURS_TO_SEND = frozenset({"host", "content-length", "transfer-encoding", "connection"})
-
-
-class StreamedReply:
-    """A response whose body is still arriving; ``http.Reply``."""
-
-    __slots__ = ("_connection", "_payload", "_upload", "headers", "status")
-
-    def __init__(
-        self,
-        message: RawResponseMessage,
-        payload: StreamReader,
-        connection: Connection,
-        upload: asyncio.Task[None] | None,
-    ) -> None:
-        self.status = message.code
-        self.headers: Headers = tuple(
-            (name.decode("latin-1"), value.decode("latin-1")) for name, value in message.raw_headers
-        )
-        self._payload = payload
-        self._connection = connection
-        self._upload = upload
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        try:
-            while chunk := await self._payload.readany():
-                yield chunk
-        except TimeoutError as fault:
-            raise UpstreamTimeoutError("the upstream went silent in its response") from fault
-        except (ClientError, OSError, HttpProcessingError) as fault:
-            raise UpstreamError(f"the upstream's response was cut short: {_told(fault)}") from fault
-        self.close()
-
-    def close(self) -> None:
-        uploading = self._upload is not None and not self._upload.done()
-        # A body that was not read, or sent, to its end would be taken for the next message.
-        if self._payload.is_eof() and not uploading:
-            self._connection.release()
-            return
-        if self._upload is not None:
-            self._upload.cancel()
-        self._connection.close()
 
 
 class HttpUpstream:
@@ -94,12 +54,29 @@ class HttpUpstream:
         self._timeout = ClientTimeout(total=None, connect=connect_wait_s)
         # The connector wants a request to know whom to connect to; one for each origin does.
         self._targets = {origin: ClientRequest("GET", URL(str(origin))) for origin in origins}
+        self._lenders: dict[ClientRequest, Callable[[], Connection | None]] = {}
         self._by_prefix = {str(origin): (origin, self._targets[origin]) for origin in origins}
 
     async def send(
         self, request: HttpRequest, *, wait_s: float, body: AsyncIterator[bytes] | None = None
     ) -> StreamedReply:
-        prefix, path = _split(request.url)
+        return await self._finish(request, None, wait_s, wait_s, body)
+
+    async def finish(
+        self, request: HttpRequest, begun: Connection, *, wait_s: float, left_s: float
+    ) -> StreamedReply:
+        """The reply to what was written to this connection already, ``left_s`` before the end."""
+        return await self._finish(request, begun, wait_s, left_s, None)
+
+    async def _finish(
+        self,
+        request: HttpRequest,
+        begun: Connection | None,
+        wait_s: float,
+        left_s: float,
+        body: AsyncIterator[bytes] | None,
+    ) -> StreamedReply:
+        prefix, path = split_url(request.url)
         known = self._by_prefix.get(prefix)
         if known is None:
             origin = Origin.of(request.url)
@@ -107,12 +84,12 @@ class HttpUpstream:
                 raise LocalProtocolError(f"{origin} is not an upstream of this route")
             known = (origin, self._targets[origin])
         origin, target = known
-        head = _render_head(request, origin, path, streamed=body is not None)
+        head = render_head(request, origin, path, streamed=body is not None)
         try:
-            async with asyncio.timeout(wait_s) as limit:
+            async with asyncio.timeout(left_s) as limit:
                 if body is not None:
                     body = _extending(body, limit, wait_s)
-                reply = await self._converse(request, target, head, body)
+                reply = await self._converse(request, target, head, body, begun)
         except TimeoutError as fault:
             raise UpstreamTimeoutError(f"no answer from {origin} in {wait_s:g} s") from fault
         try:
@@ -122,25 +99,62 @@ class HttpUpstream:
             raise
         return reply
 
+    def borrow(self, origin: Origin, lender: Callable[[], Connection | None]) -> None:
+        """Use what this has, before a connection to the origin is made."""
+        self._lenders[self._targets[origin]] = lender
+
+    async def connect(self, origin: Origin) -> Connection:
+        """A connection to one of the origins. UpstreamError where there is none to be had."""
+        return await self._connect(self._targets[origin])
+
+    async def _connect(self, target: ClientRequest) -> Connection:
+        lent = self._lenders[target]() if target in self._lenders else None
+        if lent is not None:
+            return lent
+        try:
+            while True:
+                connection = await self._connector.connect(target, [], self._timeout)
+                protocol = connection.protocol
+                if protocol is not None and not protocol.should_close:
+                    return connection
+                # It was sent something while it was idle, which would be read as our answer.
+                connection.close()
+        except (ClientError, OSError) as fault:
+            raise UpstreamError(
+                f"cannot connect to {target.url.origin()}: {str(fault) or 'timed out'}"
+            ) from fault
+
+    def expect(self, protocol: ResponseHandler, method: str) -> None:
+        """Prepare for one answer to a request of this method."""
+        protocol.set_response_params(
+            skip_payload=method == "HEAD",
+            read_until_eof=True,
+            auto_decompress=False,
+            read_timeout=self._idle_s,
+            max_line_size=HEAD_BYTES_MAX,
+            max_field_size=HEAD_BYTES_MAX,
+        )
+
     async def _converse(
         self,
         request: HttpRequest,
         target: ClientRequest,
         head: bytes,
         body: AsyncIterator[bytes] | None,
+        begun: Connection | None,
     ) -> StreamedReply:
         """Connect, write, and read the head; once more where a kept connection had just died."""
         again = request.method in _REPEATABLE and body is None
         while True:
+            connection, written = begun, begun is not None
+            if connection is None:
+                connection = await self._connect(target)
+            begun, complete = None, False
             try:
-                connection = await self._connector.connect(target, [], self._timeout)
-            except (ClientError, OSError) as fault:
-                raise UpstreamError(
-                    f"cannot connect to {target.url.origin()}: {str(fault) or 'timed out'}"
-                ) from fault
-            complete = False
-            try:
-                reply = await self._one_round(request, connection, head, body)
+                if not written:
+                    reply = await self._one_round(request, connection, head, body)
+                else:
+                    reply = await _read_head(connection.protocol, connection, None)
                 complete = True
                 return reply
             except ServerDisconnectedError as fault:
@@ -151,12 +165,12 @@ class HttpUpstream:
                 again = False
             except HttpProcessingError as fault:
                 raise RemoteProtocolError(
-                    f"{target.url.origin()} sent a malformed response: {_told(fault)}"
+                    f"{target.url.origin()} sent a malformed response: {told(fault)}"
                 ) from fault
             except (ClientError, OSError) as fault:
                 if isinstance(fault, TimeoutError):
                     raise
-                raise UpstreamError(f"{target.url.origin()}: {_told(fault)}") from fault
+                raise UpstreamError(f"{target.url.origin()}: {told(fault)}") from fault
             finally:
                 if not complete:
                     connection.close()
@@ -171,14 +185,7 @@ class HttpUpstream:
         protocol, transport = connection.protocol, connection.transport
         if protocol is None or transport is None:
             raise ServerDisconnectedError
-        protocol.set_response_params(
-            skip_payload=request.method == "HEAD",
-            read_until_eof=True,
-            auto_decompress=False,
-            read_timeout=self._idle_s,
-            max_line_size=HEAD_BYTES_MAX,
-            max_field_size=HEAD_BYTES_MAX,
-        )
+        self.expect(protocol, request.method)
         upload: asyncio.Task[None] | None = None
         if body is None:
             transport.write(head + request.body)
@@ -186,16 +193,7 @@ class HttpUpstream:
             transport.write(head)
             chunked = not header_values(request.headers, "content-length")
             upload = self._tasks.spawn("upload", self._upload(connection, body, chunked))
-        settled = False
-        try:
-            message, payload = await protocol.read()
-            while 100 <= message.code < 200 and message.code != 101:
-                message, payload = await protocol.read()
-            settled = True
-        finally:
-            if upload is not None and not settled:
-                upload.cancel()
-        return StreamedReply(message, payload, connection, upload)
+        return await _read_head(protocol, connection, upload)
 
     async def _upload(
         self, connection: Connection, body: AsyncIterator[bytes], chunked: bool
@@ -218,11 +216,22 @@ class HttpUpstream:
             connection.close()
 
 
-def _told(fault: Exception) -> str:
-    """What went wrong, without the bytes that aiohttp's parser quotes: they may repeat ours."""
-    text = fault.message if isinstance(fault, HttpProcessingError) else str(fault)
-    reason = _QUOTE.split(text, maxsplit=1)[0]
-    return " ".join(reason.split())[:FAULT_CHARS_MAX].rstrip(":")
+async def _read_head(
+    protocol: ResponseHandler | None, connection: Connection, upload: asyncio.Task[None] | None
+) -> StreamedReply:
+    """The reply once its head is here; what was said before it (1xx) is dropped."""
+    if protocol is None:
+        raise ServerDisconnectedError
+    settled = False
+    try:
+        message, payload = await protocol.read()
+        while 100 <= message.code < 200 and message.code != 101:
+            message, payload = await protocol.read()
+        settled = True
+    finally:
+        if upload is not None and not settled:
+            upload.cancel()
+    return StreamedReply(message, payload, connection, upload)
 
 
 async def _extending(
@@ -235,33 +244,6 @@ async def _extending(
         with suppress(RuntimeError):
             limit.reschedule(loop.time() + wait_s)
         yield chunk
-
-
-def _split(url: str) -> tuple[str, str]:
-    """Origin prefix and request target of an absolute URL."""
-    end = url.find("/", len("https://"))
-    return (url, "/") if end < 0 else (url[:end], url[end:])
-
-
-def _render_head(request: HttpRequest, origin: Origin, path: str, streamed: bool) -> bytes:
-    """The request's head with our framing. LocalProtocolError if a field would break it."""
-    lines = [f"{request.method} {path} HTTP/1.1", f"Host: {origin.host_header}"]
-    lines += [
-        f"{name}: {value}"
-        for name, value in request.headers
-        if name.lower() not in _NOT_OURS_TO_SEND
-    ]
-    if streamed:
-        lengths = header_values(request.headers, "content-length")
-        lines.append(f"Content-Length: {lengths[0]}" if lengths else "Transfer-Encoding: chunked")
-    elif request.body or request.method in _WITH_BODY:
-        lines.append(f"Content-Length: {len(request.body)}")
-    if any("\r" in line or "\n" in line or "\0" in line for line in lines):
-        raise LocalProtocolError("a header value with a line break")
-    try:
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-    except UnicodeEncodeError as fault:
-        raise LocalProtocolError("a header value outside latin-1") from fault
 
 
 def _check_redirect(reply: StreamedReply, origin: Origin) -> None:

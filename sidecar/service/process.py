@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import resource
 import signal
 import sys
@@ -59,6 +60,8 @@ async def _serve(config: Config, opened: Opened, ports: Ports) -> int:
     tasks.spawn("log", log.run())
     try:
         service = await Service.start(config, opened, log, ports)
+        # Routes, rules and books stay as long as the process.
+        gc.freeze()
         try:
             for line in _greeting(config, opened, service):
                 print(line, file=sys.stderr, flush=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from sidecar.clock import Entropy, SystemClock
@@ -20,12 +21,11 @@ from sidecar.config.secrets import (
 )
 from sidecar.errors import ConfigError, WalletError
 from sidecar.proxy.admission import Caller
-from sidecar.signer.line import wallet_at
 from sidecar.wallets import PaymentSigner
-from sidecar.wallets.evm import EvmWallet
 from sidecar.wallets.keys import Wallet, keys_of
-from sidecar.wallets.remote import RemoteWallet
-from sidecar.wallets.solana_layout import BARE
+
+if TYPE_CHECKING:
+    from sidecar.wallets.remote import RemoteWallet
 
 DEFAULT_CALLER = "default"
 # Whose facilitator takes no memo (providers.md 4).
@@ -104,6 +104,9 @@ def _wallets(
     for wallet in config.wallets.values():
         try:
             if isinstance(wallet.key, SignerRef):
+                # Not for those who have no signer, as all that follows from it.
+                from sidecar.signer.line import wallet_at  # noqa: PLC0415 - see above
+
                 socket, path = wallet.key.socket, wallet.key.path
                 # A socket keeps the machine's time, whatever clock payments go by.
                 remote = wallet_at(socket, path, wallet.kind, rpc_urls, SystemClock())
@@ -132,9 +135,17 @@ def _signers(
             continue
         wallet = wallets[route.wallet]
         signers[route.name] = wallet
-        if route.provider == BARE_PROVIDER and not isinstance(wallet, EvmWallet):
-            signers[route.name] = wallet.with_layout(BARE)
+        if route.provider == BARE_PROVIDER:
+            signers[route.name] = _bare(wallet)
     return signers
+
+
+def _bare(wallet: Wallet | RemoteWallet) -> PaymentSigner:
+    # Only for those who have such a route: each kind of wallet brings its libraries.
+    from sidecar.wallets.evm import EvmWallet  # noqa: PLC0415 - see above
+    from sidecar.wallets.solana_layout import BARE  # noqa: PLC0415 - see above
+
+    return wallet if isinstance(wallet, EvmWallet) else wallet.with_layout(BARE)
 
 
 def _api_keys(config: Config, environ: Mapping[str, str], mistakes: list[str]) -> dict[str, Secret]:

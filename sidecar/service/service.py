@@ -26,9 +26,11 @@ from sidecar.payments.wallet_balances import WalletBalances
 from sidecar.providers.base import Balance
 from sidecar.proxy.admin import AdminHandler
 from sidecar.proxy.admission import Gate
+from sidecar.proxy.boarding import BoardingServer
 from sidecar.proxy.body import ReplayMemory
 from sidecar.proxy.dealings import Dealings
 from sidecar.proxy.delivery import Delivery
+from sidecar.proxy.express import Express
 from sidecar.proxy.handler import RequestHandler
 from sidecar.proxy.pool import Pool
 from sidecar.proxy.route import RouteTable
@@ -134,7 +136,8 @@ class Service:
             limits,
             (ports.clock, ports.entropy, emit),
         )
-        self._data = await self._listen("listen", config.listen, handler)
+        express = handler.express(self._tasks) if config.limits.fast_lane else None
+        self._data = await self._listen("listen", config.listen, handler, express)
         self._gate: Gate = wiring.build_gate(config, self._opened, self._data.port)
         view = View(config, self._opened, ledger, self._metrics, ports.clock, self._is_draining)
         admin = AdminHandler(view, lambda: self._admin_hosts, self._opened.admin_token)
@@ -173,9 +176,17 @@ class Service:
             self._tasks.spawn("drift", drift.run(spenders)),
         ]
 
-    async def _listen(self, key: str, address: Address | SocketPath, handler: Handler) -> Listener:
-        users = self._opened.users or {}
-        server = ProxyServer(handler, wiring.server_limits(self._config), users, emit=self._emit)
+    async def _listen(
+        self,
+        key: str,
+        address: Address | SocketPath,
+        handler: Handler,
+        express: Express | None = None,
+    ) -> Listener:
+        users, limits = self._opened.users or {}, wiring.server_limits(self._config)
+        server = ProxyServer(handler, limits, users, emit=self._emit)
+        if express is not None:
+            server = BoardingServer(handler, limits, users, emit=self._emit, express=express)
         if isinstance(address, SocketPath):
             others = any(user != os.geteuid() for user in users)
             try:

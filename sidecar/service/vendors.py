@@ -1,9 +1,13 @@
-"""Config -> the provider of a route, and what a prepaid one needs to buy credit."""
+"""Config -> the provider of a route, and what a prepaid one needs to buy credit.
+
+A provider's module is loaded for those who have a route to it.
+"""
+
+# ruff: noqa: PLC0415 - see above
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TypeAlias
 
 from sidecar.config.model import RouteConfig
 from sidecar.errors import ConfigError
@@ -12,19 +16,10 @@ from sidecar.payments.balances import Source
 from sidecar.payments.credentials import Credentials, SignsIn
 from sidecar.payments.order import PayingRoute
 from sidecar.payments.prepaid import PrepaidRoute, TopUpTerms
-from sidecar.providers.api_key import ApiKey
 from sidecar.providers.base import Credential, Occasion, Prepaid, Provider
-from sidecar.providers.libertai import LibertAI
-from sidecar.providers.nodit import Nodit
-from sidecar.providers.pay_per_request import PayPerRequest
-from sidecar.providers.venice import Venice
-from sidecar.providers.venice_key import VeniceKey
-from sidecar.providers.x402layer import X402Layer
 from sidecar.service.secrets import Opened
 from sidecar.siwx import SignIn
 from sidecar.wallets.watch_only import WatchOnlyWallet
-
-Vendor: TypeAlias = Venice | Nodit | X402Layer
 
 
 def build_provider(route: RouteConfig, opened: Opened, *, shadow: bool) -> Provider:
@@ -32,7 +27,11 @@ def build_provider(route: RouteConfig, opened: Opened, *, shadow: bool) -> Provi
     if route.api_key is not None:
         key = opened.api_keys[route.name].reveal()
         if route.provider == "venice":
+            from sidecar.providers.venice_key import VeniceKey
+
             return VeniceKey(route.upstream, key)
+        from sidecar.providers.api_key import ApiKey
+
         return ApiKey(route.upstream, key, route.api_key_header, route.prices)
     assert route.wallet is not None
     wallet: SignIn = opened.wallets[route.wallet]
@@ -42,15 +41,25 @@ def build_provider(route: RouteConfig, opened: Opened, *, shadow: bool) -> Provi
     try:
         match route.provider:
             case "venice":
+                from sidecar.providers.venice import Venice
+
                 return Venice(route.upstream, wallet, networks[0])
             case "nodit":
+                from sidecar.providers.nodit import Nodit
+
                 return Nodit(route.upstream, wallet, networks[0])
             case "x402layer":
+                from sidecar.providers.x402layer import X402Layer
+
                 return X402Layer(route.upstream, wallet.address, networks[0])
             case "libertai":
+                from sidecar.providers.libertai import LibertAI
+
                 return LibertAI(route.upstream, route.prices)
             case _:
                 assert route.provider == "pay_per_request"
+                from sidecar.providers.pay_per_request import PayPerRequest
+
                 signer = wallet if route.sign_in and not shadow else None
                 return PayPerRequest(route.upstream, signer, networks)
     except ValueError as fault:
@@ -67,7 +76,7 @@ class NoSignIn:
 
 def signs_in(provider: Provider, *, shadow: bool) -> SignsIn:
     """Who makes a route's credentials: in shadow mode nothing is signed for one."""
-    return NoSignIn() if shadow and isinstance(provider, Vendor) else provider
+    return NoSignIn() if shadow and isinstance(provider, Prepaid) else provider
 
 
 def prepaid_route(
@@ -81,7 +90,7 @@ def prepaid_route(
 
     ``unbounded``: the way to the vendor that no limit of requests in flight holds up.
     """
-    if paying is None or route.top_up is None or not isinstance(provider, Vendor):
+    if paying is None or route.top_up is None or not isinstance(provider, Prepaid):
         return None
     top_up, most = route.top_up, route.max_payment
     assert most is not None
@@ -92,9 +101,8 @@ def prepaid_route(
         wait_s=top_up.wait_s,
         low_water=None if top_up.low_water is None else top_up.low_water.in_usd(),
     )
-    vendor: Prepaid = provider
-    source = Source(route.name, vendor, unbounded, credentials.get)
-    return PrepaidRoute(paying, vendor, credentials, source, route.budgets, terms)
+    source = Source(route.name, provider, unbounded, credentials.get)
+    return PrepaidRoute(paying, provider, credentials, source, route.budgets, terms)
 
 
 def schemes(config: RouteConfig) -> frozenset[str]:

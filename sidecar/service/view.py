@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -90,6 +91,8 @@ class View:
 
     async def metrics(self, accept: str) -> tuple[bytes, str]:
         """The exposition and its content type, for this Accept header."""
+        # Not on the loop: requests would wait for the first one.
+        await asyncio.to_thread(self._metrics.load)
         now = self._clock.now()
         try:
             budgets, in_doubt = await self.budgets(), await self.in_doubt()

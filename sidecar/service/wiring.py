@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sidecar.chains import is_evm
 from sidecar.config.addresses import Address, SocketPath
 from sidecar.config.model import Config, RouteConfig
-from sidecar.http import Origin, Upstream
+from sidecar.http import HttpRequest, Origin, Upstream
 from sidecar.ledger import Ledger
 from sidecar.logs.redaction import dresses
 from sidecar.payments.approvals import ApprovalRule
@@ -18,8 +20,7 @@ from sidecar.payments.prover import Chain
 from sidecar.payments.wallet_balances import Purse, Question, evm_question, solana_question
 from sidecar.payments.webhooks import Webhook
 from sidecar.policy import Policy
-from sidecar.providers.base import Provider
-from sidecar.providers.x402layer import X402Layer
+from sidecar.providers.base import Prepaid, Provider
 from sidecar.proxy.admission import Gate
 from sidecar.proxy.handler import RequestLimits
 from sidecar.proxy.lane import Lane, Slots
@@ -66,9 +67,10 @@ class Wiring:
     def _route(self, config: RouteConfig) -> Route:
         ports = self._ports
         provider = vendors.build_provider(config, self._opened, shadow=self._shadow)
-        unbounded = ports.wrap_upstream(
-            self._pool.upstream(provider.origins, config.connect_wait_s, config.response_wait_s)
+        pooled = self._pool.upstream(
+            provider.origins, config.connect_wait_s, config.response_wait_s
         )
+        unbounded = ports.wrap_upstream(pooled)
         credentials = Credentials(
             config.name,
             vendors.signs_in(provider, shadow=self._shadow),
@@ -77,11 +79,15 @@ class Wiring:
         )
         paying = self._paying(config, provider, unbounded)
         api_key = self._opened.api_keys.get(config.name)
+        upstream = self._in_lane(config, provider, unbounded)
+        # What bounds the requests, sells credit or tells of itself is for the ordinary way.
+        plain = not (config.top_up or provider.traits.reads_bodies or provider.traits.reads_heads)
+        direct = upstream is pooled and plain and self._config.limits.fast_lane
         return Route(
             name=config.name,
             base_url=config.upstream,
             provider=provider,
-            upstream=self._in_lane(config, provider, unbounded),
+            upstream=upstream,
             credentials=credentials,
             response_wait_s=config.response_wait_s,
             budgets=config.budgets,
@@ -90,6 +96,7 @@ class Wiring:
             secrets=() if api_key is None else dresses(api_key.reveal()),
             source=Source(config.name, provider, unbounded, credentials.get),
             query="useCredits=1" if config.use_credits else "",
+            wires=self._pool.wires(pooled, config.upstream) if direct else None,
         )
 
     def _paying(
@@ -112,8 +119,7 @@ class Wiring:
             breaker=config.breaker,
             response_wait_s=config.response_wait_s,
             chain=self._chain,
-            # Each endpoint there is a seller of its own.
-            place_of=provider.account_of if isinstance(provider, X402Layer) else nowhere,
+            place_of=_place_of(config, provider),
             price_jump_max=config.price_jump_max,
             # Nobody is asked to approve what will not be paid.
             approval=None if self._shadow else self._approval(config),
@@ -140,6 +146,13 @@ class Wiring:
         key = (config.upstream, config.wallet)
         slots = self._slots.setdefault(key, Slots(in_flight_max, self._ports.clock))
         return Lane(upstream, slots)
+
+
+def _place_of(config: RouteConfig, provider: Provider) -> Callable[[HttpRequest], str]:
+    if config.provider == "x402layer" and isinstance(provider, Prepaid):
+        # Each endpoint there is a seller of its own.
+        return provider.account_of
+    return nowhere
 
 
 def build_gate(config: Config, opened: Opened, port: int) -> Gate:

@@ -20,7 +20,6 @@ from types import MappingProxyType
 from typing import Any
 
 from coincurve import PrivateKey
-from Crypto.Hash import keccak
 
 from sidecar.chains import Asset, find_asset, is_evm
 from sidecar.errors import WalletError
@@ -28,6 +27,7 @@ from sidecar.http import HttpRequest, HttpResponse
 from sidecar.money import Usdc
 from sidecar.siwx import SignInMessage
 from sidecar.wallets import KeyHolder
+from sidecar.wallets.keccak import native
 from sidecar.wallets.permit import PermitNumbers, next_number
 from sidecar.x402.select import PERMIT, primary_type
 from sidecar.x402.types import Authorization, PaymentRequirements
@@ -39,8 +39,13 @@ _NONCE = re.compile(r"0x([0-9a-f]{64})", re.ASCII)
 _FIELDS = ("from", "to", "value", "validAfter", "validBefore", "nonce")
 
 
-def _keccak(data: bytes) -> bytes:
+def _by_library(data: bytes) -> bytes:
+    from Crypto.Hash import keccak  # noqa: PLC0415 - slow to import, and rarely needed
+
     return keccak.new(digest_bits=256, data=data).digest()
+
+
+_keccak = native() or _by_library
 
 
 _DOMAIN_TYPE = _keccak(

@@ -1,7 +1,7 @@
 """Keys of both kinds: from the text that people keep to a wallet.
 
-Each kind is a module with the functions of ``Keys``. Solana's is loaded for those who have such
-a key: its libraries weigh some 10 MB and a tenth of a second.
+Each kind is a module with the functions of ``Keys``, loaded for those who have such a key:
+Solana's libraries weigh some 10 MB and a tenth of a second, and EVM's are not free either.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from sidecar.wallets import WalletKind, evm_keys
-from sidecar.wallets.evm import EvmWallet
+from sidecar.wallets import WalletKind
 
 if TYPE_CHECKING:
+    from sidecar.wallets.evm import EvmWallet
     from sidecar.wallets.remote import RemoteWallet
     from sidecar.wallets.solana import SolanaWallet
 
@@ -43,6 +43,8 @@ def keys_of(kind: WalletKind) -> Keys:
     """What is done with keys of this kind."""
     match kind:
         case "evm":
+            from sidecar.wallets import evm_keys  # noqa: PLC0415 - see above
+
             return evm_keys
         case "solana":
             from sidecar.wallets import solana_keys  # noqa: PLC0415 - see above
@@ -52,4 +54,6 @@ def keys_of(kind: WalletKind) -> Keys:
 
 def usdc_account(wallet: Wallet | RemoteWallet, network: str) -> str:
     """Where a chain is asked about this wallet's USDC: an EVM wallet holds it itself."""
+    from sidecar.wallets.evm import EvmWallet  # noqa: PLC0415 - see above
+
     return wallet.address if isinstance(wallet, EvmWallet) else wallet.usdc_account(network)

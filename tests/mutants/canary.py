@@ -60,7 +60,7 @@ CANARY = (
     Mutant(
         "quotes a malformed response",
         "sidecar/proxy/upstream.py",
-        "sent a malformed response: {_told(fault)}",
+        "sent a malformed response: {told(fault)}",
         "sent a malformed response: {fault.message}",
         (ANSWERS,),
     ),

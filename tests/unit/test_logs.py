@@ -22,7 +22,7 @@ import sidecar.logs
 from sidecar.ledger.model import Proof
 from sidecar.logs import LogSink, configure
 from sidecar.logs.faults import show_fault
-from sidecar.logs.lines import describe
+from sidecar.logs.lines import SHARED_MAX, RequestLines, describe
 from sidecar.money import ZERO, Usdc
 from sidecar.payments.events import (
     ApprovalAsked,
@@ -145,6 +145,39 @@ def test_both_renderings_agree(make: Make) -> None:
             "event": "request",
             **describe(each).fields,
         } == line
+
+
+def test_lines_that_share(make: Make) -> None:
+    """Requests that share all but their numbers keep those apart, and never show a secret."""
+    odd = f'/v1/{TOKEN}?0.000,"upstream_ms":0.000'
+    quiet = replace(SERVED, path=odd)
+    events = [replace(quiet, request_id=f"r{n}", duration_s=n, upstream_s=n / 2) for n in range(3)]
+    events += [replace(events[0], status=503, decision="failed"), replace(events[0], status=404)]
+    found = [line for event in events * 2 for line in logged(make, event)]
+    stream = io.StringIO()
+    sink = make(stream)
+    for event in events * 2:
+        sink(event)
+    sink.flush()
+
+    assert found == lines(stream)
+    assert [(0.0, 0.0), (1000.0, 500.0), (2000.0, 1000.0)] == [
+        (line["duration_ms"], line["upstream_ms"]) for line in found[:3]
+    ]
+    assert ["r0", "r1", "r2"] == [line["request_id"] for line in found[:3]]
+    assert ["info", "info", "info", "warning", "info"] == [line["level"] for line in found[:5]]
+    assert [200, 200, 200, 503, 404] == [line["status"] for line in found[:5]]
+    assert odd.replace(TOKEN, "[redacted]") == found[0]["path"]
+    assert TOKEN not in stream.getvalue()
+
+
+def test_shared_is_bounded() -> None:
+    """However many paths an app asks for, what is remembered of them is bounded."""
+    shared = RequestLines(str, 0)
+    for number in range(SHARED_MAX + 2):
+        shared.line("", replace(SERVED, path=f"/{number}"))
+
+    assert 2 == len(shared._shared)
 
 
 def test_no_line_breaks(make: Make) -> None:

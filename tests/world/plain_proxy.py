@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from sidecar.payments.topups import TopUps
 from sidecar.providers.api_key import ApiKey
 from sidecar.providers.base import Provider
 from sidecar.proxy.admission import Caller, Gate
+from sidecar.proxy.boarding import BoardingServer
 from sidecar.proxy.body import ReplayMemory
 from sidecar.proxy.dealings import Dealings
 from sidecar.proxy.delivery import Delivery
@@ -46,6 +47,7 @@ class Plain:
     port: int
     upstream_port: int
     events: list[Event] = field(default_factory=list)
+    open_connections: Callable[[], int] = lambda: 0
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
@@ -72,6 +74,7 @@ async def plain_proxy(
     memory: int = 1_000_000,
     upstream_port: int = 0,
     socket_path: Path | None = None,
+    fast_lane: bool = True,
 ) -> AsyncIterator[Plain]:
     """The application, and the proxy in front of it as route ``up`` and as the default.
 
@@ -92,7 +95,16 @@ async def plain_proxy(
     watched = WatchedClock(clock)
     upstream = pool.upstream(chosen.origins, 1.0, response_wait_s)
     credentials = Credentials("up", chosen, upstream, ports)
-    route = Route("up", base_url, chosen, upstream, credentials, response_wait_s, secrets=(KEY,))
+    route = Route(
+        "up",
+        base_url,
+        chosen,
+        upstream,
+        credentials,
+        response_wait_s,
+        secrets=(KEY,),
+        wires=pool.wires(upstream, base_url) if fast_lane else None,
+    )
     balances = Balances(clock, emit, lambda *seen: None)
     payer: Any = NoPurchases()  # stands where the money would be
     dealings = Dealings(
@@ -114,6 +126,10 @@ async def plain_proxy(
     )
     users = {} if socket_path is None else {os.geteuid(): Caller("app")}
     server = ProxyServer(handler, server_limits, users, emit=emit)
+    if fast_lane:
+        express = handler.express(tasks)
+        server = BoardingServer(handler, server_limits, users, emit=emit, express=express)
+    world.open_connections = lambda: len(server.connections)
     if socket_path is None:
         listener = await Listener.open(server, "127.0.0.1", 0)
         world.port = listener.port

@@ -1,0 +1,289 @@
+"""Connections whose ordinary requests take the fast lane; the parser gets all others.
+
+The two never read from the same request. Bytes go to the lane only while the parser rests: it has
+answered all that it was given, and what it was given ended with a request's last byte. Bytes go
+to the parser once the lane has declined them, and from then on until it rests again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+from aiohttp import web
+
+from sidecar.payments.events import Emit
+from sidecar.proxy.begun import Begun
+from sidecar.proxy.framing import HEAD_END, bytes_of_request
+from sidecar.proxy.server import Connection, Handler, ProxyServer, ServerLimits
+
+# What an app may send ahead of its answer before it has to wait.
+EARLY_BYTES_MAX = 64 * 1024
+
+
+class Passing(Protocol):
+    """A request on the fast lane."""
+
+    def more(self, data: bytes) -> bool:
+        """More bytes from the app; False where they belong to a later request."""
+        ...
+
+    def app_gone(self) -> None:
+        """The app has hung up."""
+        ...
+
+    def app_slow(self) -> None:
+        """Nothing more is to be written for now."""
+        ...
+
+    def app_ready(self) -> None:
+        """The app reads again."""
+        ...
+
+
+class FastLane(Protocol):
+    """Takes requests that are ordinary."""
+
+    def take(self, connection: BoardingConnection, data: bytes) -> bool:
+        """Take the request that begins these bytes; False where the parser is to have them."""
+        ...
+
+
+class BoardingConnection(Connection):
+    """One app connection with a fast lane."""
+
+    __slots__ = (
+        "_begun",
+        "_closes",
+        "_early",
+        "_ended",
+        "_express",
+        "_given",
+        "_given_bytes",
+        "_passing",
+        "_requests_before",
+        "_waits_for_end",
+    )
+
+    _begun: Begun | None
+    _closes: bool  # once the request on the lane is over
+    _early: bytes  # what came while a request was on the lane
+    _ended: asyncio.Future[None] | None
+    _express: FastLane
+    _given: bytes  # the head of what the parser was given since it rested, and how much that was
+    _given_bytes: int
+    _passing: Passing | None
+    _requests_before: int
+
+    def board(self, express: FastLane) -> None:
+        """Made ready, before it is connected."""
+        self._express = express
+        self._begun = None
+        self._closes = False
+        self._early = b""
+        self._ended = None
+        self._given = b""
+        self._given_bytes = 0
+        self._passing = None
+        self._requests_before = 0
+
+    def data_received(self, data: bytes) -> None:
+        passing = self._passing
+        if passing is not None:
+            if not passing.more(data):
+                self._keep_early(data)
+            return
+        rests = not self._given_bytes or self._rests()
+        open_ = not (self._close or self._force_close)
+        if not (rests and data and open_ and self._express.take(self, data)):
+            self._give_parser(data)
+
+    # What the lane does with it.
+
+    def enter(self, passing: Passing) -> None:
+        """A request takes the lane."""
+        self._passing = passing
+        self.head_arrived()
+
+    def leave(self) -> None:
+        """It is over; the next may come."""
+        self._passing = None
+        if self._closes or self._ended is not None:
+            self._end_waiting()
+            super().close()
+            if self.transport is not None:
+                self.transport.close()
+            return
+        loop = self._loop
+        self._next_keepalive_close_time = loop.time() + self._keepalive_timeout
+        if self._keepalive_handle is None:
+            self._keepalive_handle = loop.call_at(
+                self._next_keepalive_close_time, self._process_keepalive
+            )
+        self._go_on()
+
+    def decline(self, pieces: list[bytes]) -> None:
+        """Nothing was sent, and these bytes are the parser's after all, as they came."""
+        self._passing = None
+        for piece in pieces:
+            self._give_parser(piece)
+        self._end_with_request()
+
+    def hand_over(self, head: bytes, begun: Begun) -> None:
+        """It was sent; its handler gets the answer. The parser sees the head alone."""
+        self._passing = None
+        self._begun = begun
+        self._give_parser(head)
+        self._go_on()
+        self._end_with_request()
+
+    def take_begun(self) -> Begun | None:
+        """What was begun of the request that is handled now."""
+        begun, self._begun = self._begun, None
+        self._end_waiting()
+        self._end_with_request()
+        return begun
+
+    def write(self, data: bytes) -> None:
+        """Send this to the app."""
+        if self.transport is not None:
+            self.transport.write(data)
+
+    def cut(self) -> None:
+        """End the connection where it is."""
+        self._closes = True
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the app is slow to read."""
+        return self._paused
+
+    def call_later(self, wait_s: float, what: Callable[[], None]) -> asyncio.TimerHandle:
+        """Do this later."""
+        return self._loop.call_later(wait_s, what)
+
+    # What happens to it.
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._passing is not None:
+            self._passing.app_slow()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._passing is not None:
+            self._passing.app_ready()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        passing, self._passing = self._passing, None
+        super().connection_lost(exc)
+        if passing is not None:
+            passing.app_gone()
+        self._abandon()
+
+    def close(self) -> None:
+        # aiohttp's server closes what is idle so when it stops, and busy ones after their request.
+        if self._passing is not None or self._begun is not None:
+            self._closes = True
+        else:
+            super().close()
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's
+        began_s = self._loop.time()
+        if self._passing is not None or self._begun is not None:
+            self._ended = self._loop.create_future()
+            await asyncio.wait([self._ended], timeout=timeout)
+        if timeout is not None:
+            timeout = max(0.0, timeout - (self._loop.time() - began_s))
+        await super().shutdown(timeout)
+
+    def _process_keepalive(self) -> None:
+        if self._passing is None:
+            super()._process_keepalive()
+            return
+        # To aiohttp it looks idle while a request is on the lane.
+        self._keepalive_handle = self._loop.call_later(
+            self._keepalive_timeout, self._process_keepalive
+        )
+
+    # The parser's share.
+
+    def _give_parser(self, data: bytes) -> None:
+        if data and HEAD_END not in self._given:
+            # No longer than a head may be: a longer one ends its connection.
+            self._given += data
+        self._given_bytes += len(data)
+        super().data_received(data)
+
+    def _rests(self) -> bool:
+        """Whether the parser has answered what it was given, and that ended with its request."""
+        waiter = self._waiter
+        if waiter is None or waiter.done() or self._messages or self._upgraded:
+            return False
+        if self._request_count != self._requests_before + 1:
+            return False
+        if self._given_bytes != bytes_of_request(self._given):
+            return False
+        self._given, self._given_bytes = b"", 0
+        self._requests_before = self._request_count
+        return True
+
+    def _keep_early(self, data: bytes) -> None:
+        self._early += data
+        if len(self._early) > EARLY_BYTES_MAX and self.transport is not None:
+            self.transport.pause_reading()
+
+    def _go_on(self) -> None:
+        if not self._early:
+            return
+        early, self._early = self._early, b""
+        if len(early) > EARLY_BYTES_MAX and self.transport is not None:
+            self.transport.resume_reading()
+        self.data_received(early)
+
+    # The end.
+
+    def _end_with_request(self) -> None:
+        """Where it is to end once the parser has its request: as aiohttp does that."""
+        if self._closes:
+            super().close()
+
+    def _end_waiting(self) -> None:
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
+
+    def _abandon(self) -> None:
+        self._end_waiting()
+        begun = self._begun
+        if begun is not None:
+            self._begun = None
+            begun.drop()
+            begun.give_back()
+
+
+class BoardingServer(ProxyServer):
+    """A server whose connections have a fast lane."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        limits: ServerLimits,
+        users: Collection[int] = frozenset(),
+        *,
+        emit: Emit,
+        express: FastLane,
+    ) -> None:
+        super().__init__(handler, limits, users, emit=emit)
+        self._express = express
+
+    def _new_connection(self) -> Connection:
+        connection = BoardingConnection(self, loop=self._loop, **self._kwargs)
+        connection.board(self._express)
+        return connection
+
+
+def begun_of(request: web.BaseRequest) -> Begun | None:
+    """What the fast lane has begun of this request."""
+    protocol = request.protocol
+    return protocol.take_begun() if isinstance(protocol, BoardingConnection) else None

@@ -1,0 +1,1 @@
+"""The fast lane and the ordinary way: the same bytes in, the same outcome."""

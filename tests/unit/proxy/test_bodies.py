@@ -1,0 +1,45 @@
+"""Where the fast lane sees a body end, and what it passes on."""
+
+from __future__ import annotations
+
+import pytest
+
+from sidecar.proxy.bodies import BadChunksError, Chunked, Counted
+
+
+def test_counted() -> None:
+    """A body of a known length ends with its last byte; what follows is not passed on."""
+    body = Counted(5)
+
+    assert (b"abc", False) == (body.pass_on(b"abc"), body.ended)
+    assert (b"de", True, True) == (body.pass_on(b"defg"), body.ended, body.excess)
+
+
+async def test_whole_chunks() -> None:
+    """Chunks that come whole are passed on as they came."""
+    body = Chunked()
+
+    assert b"3\r\nabc\r\n" == body.pass_on(b"3\r\nabc\r\n")
+    assert not body.ended
+    assert b"1\r\nd\r\n0\r\n\r\n" == body.pass_on(b"1\r\nd\r\n0\r\n\r\n")
+    assert (True, False) == (body.ended, body.excess)
+
+
+@pytest.mark.parametrize("at", range(1, 30))
+async def test_split_anywhere(at: int) -> None:
+    """A body that is split anywhere holds the same bytes, and ends; extensions and trailers go."""
+    data, body = b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nX: t\r\n\r\n", Chunked()
+    got = body.pass_on(data[:at]) + body.pass_on(data[at:])
+
+    plain = b"".join(line for line in got.split(b"\r\n") if line.isalpha() and line.islower())
+    assert (b"abcde", True) == (plain.replace(b"X", b""), body.ended)
+
+
+@pytest.mark.parametrize("data", [b"z\r\n", b"3\r\nabcd\r\n", b"-1\r\n", b"fffffffffffffffffff\r\n"])
+async def test_bad_chunks(data: bytes) -> None:
+    """A body that is not framed as HTTP wants it is never passed on as if it were."""
+    body = Chunked()
+    body.pass_on(b"1\r\nx\r\n")
+
+    with pytest.raises(BadChunksError):
+        body.pass_on(data)

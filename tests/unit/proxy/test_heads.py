@@ -1,0 +1,101 @@
+"""Which heads the fast lane reads, and which it leaves to the parser."""
+
+from __future__ import annotations
+
+import pytest
+
+from sidecar.proxy.framing import bytes_of_request
+from sidecar.proxy.heads import Memo, RequestHead, cut_length, read_answer, read_request
+
+LINE = b"POST /v1/x?y=1 HTTP/1.1\r\n"
+
+
+def test_ordinary_request() -> None:
+    """A plain head is read with its fields as they came."""
+    head = read_request(LINE + b"Host: h\r\nX-Empty:\r\nContent-Length: ", measured=True)
+
+    fields = (("Host", "h"), ("X-Empty", ""), ("Content-Length", ""))
+    assert RequestHead("POST", "/v1/x?y=1", fields) == head
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"BREW / HTTP/1.1\r\nHost: h",
+        b"HEAD / HTTP/1.1\r\nHost: h",
+        b"GET / HTTP/1.0\r\nHost: h",
+        b"GET * HTTP/1.1\r\nHost: h",
+        b"GET http://h/ HTTP/1.1\r\nHost: h",
+        LINE + b"Host: h\r\nHost: h",
+        LINE + b"Host: h\r\n folded",
+        LINE + b"Host : h",
+        LINE + b"Host: h\r\nX: a\0b",
+        LINE + b"Host: h\r\nX: a\nb",
+        LINE + b"Host: h\r\nX: \xe9",
+        LINE + b"Host: h\r\nContent-Length: 5",
+        LINE + b"Host: h\r\nTransfer-Encoding: chunked",
+        LINE + b"Host: h\r\nExpect: 100-continue",
+        LINE + b"Host: h\r\nUpgrade: h2c",
+        LINE + b"Host: h\r\nConnection: close",
+        LINE + b"Host: h\r\nConnection: keep-alive, X",
+        LINE + b"\r\n".join([b"X: y"] * 101),
+    ],
+)
+def test_left_to_the_parser(head: bytes) -> None:
+    """Whatever could be read in two ways, or decides on more than itself, is not read here."""
+    assert read_request(head, measured=False) is None
+
+
+def test_second_length() -> None:
+    """A second Content-Length is not hidden by the first one's having been cut out."""
+    head = LINE + b"Host: h\r\nContent-Length: \r\ncontent-length: 3"
+
+    assert read_request(head, measured=True) is None
+
+
+@pytest.mark.parametrize("digits", [b"", b"+5", b"5 ", b"0x5", b"5,5", b"9" * 16, "٣".encode()])
+def test_odd_digits(digits: bytes) -> None:
+    """Only plain digits are cut out of a head."""
+    head = LINE + b"Content-Length: " + digits
+
+    assert cut_length(head + b"\r\n\r\n", len(head)) is None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"",
+        b"Transfer-Encoding: gzip, chunked",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        b"Content-Length: 3",
+        b"Transfer-Encoding: chunked\r\nConnection: X-Hop",
+    ],
+)
+def test_answers_left_to_the_parser(fields: bytes) -> None:
+    """An answer whose end is not plain is not read here."""
+    assert read_answer(b"HTTP/1.1 200 OK\r\n" + fields, measured=False) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "size"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", 27),
+        (b"POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody", 42),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", -1),
+        (b"POST / HTTP/1.1\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\nbody", -1),
+        (b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n", -1),
+        (b"POST / HTTP/1.1\r\n", -1),
+    ],
+)
+def test_bytes_of_request(given: bytes, size: int) -> None:
+    """A request's size is its head's and what that declares; unknown where it is not plain."""
+    assert size == bytes_of_request(given)
+
+
+def test_forgets_the_oldest() -> None:
+    """What is remembered is bounded: the oldest goes first."""
+    memo: Memo[str, int] = Memo(2)
+    for number, key in enumerate("abc"):
+        memo.keep(key, number)
+
+    assert [None, 1, 2] == [memo.get(key) for key in "abc"]
