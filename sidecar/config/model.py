@@ -198,7 +198,7 @@ class Limits:
     body_idle_s: float = 60
     keepalive_s: float = 75
     drain_wait_s: float = 30
-    fast_lane: bool = True  # False: every request goes the ordinary, slower way
+    fast_lane: bool = False  # True: ordinary requests pass without a task or a parser
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,7 @@ APPROVALS_AND_SHADOW = (
     Mutant(
         "signs in in shadow mode",
         "sidecar/service/vendors.py",
-        "return NoSignIn() if shadow and isinstance(provider, Vendor) else provider",
+        "return NoSignIn() if shadow and isinstance(provider, Prepaid) else provider",
         "return provider",
         (f"{SHADOW}::test_service",),
     ),

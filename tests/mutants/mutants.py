@@ -13,6 +13,7 @@ from tests.mutants.resolve import RESOLVE
 from tests.mutants.seller_faults import SELLER_FAULTS
 from tests.mutants.signer import SIGNER
 from tests.mutants.simulation_finds import SIMULATION_FINDS
+from tests.mutants.start_and_size import START_AND_SIZE
 from tests.mutants.unix_socket import UNIX_SOCKET
 
 MONEY_PATH = "tests/flows/test_money_path.py"
@@ -176,5 +177,6 @@ MUTANTS = (
     *RESOLVE,
     *UNIX_SOCKET,
     *SIMULATION_FINDS,
+    *START_AND_SIZE,
 )
 SLOW_MUTANTS = (*CANARY, *SELLER_FAULTS)

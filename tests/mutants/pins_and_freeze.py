@@ -40,7 +40,7 @@ PINS_AND_FREEZE = (
     Mutant(
         "pins one payee for all endpoints",
         "sidecar/service/wiring.py",
-        "place_of=provider.account_of if isinstance(provider, X402Layer) else nowhere",
+        "place_of=_place_of(config, provider)",
         "place_of=nowhere",
         ("tests/unit/service/test_wiring.py",),
     ),

@@ -35,7 +35,9 @@ async def test_split_anywhere(at: int) -> None:
     assert (b"abcde", True) == (plain.replace(b"X", b""), body.ended)
 
 
-@pytest.mark.parametrize("data", [b"z\r\n", b"3\r\nabcd\r\n", b"-1\r\n", b"fffffffffffffffffff\r\n"])
+@pytest.mark.parametrize(
+    "data", [b"z\r\n", b"3\r\nabcd\r\n", b"-1\r\n", b"fffffffffffffffffff\r\n"]
+)
 async def test_bad_chunks(data: bytes) -> None:
     """A body that is not framed as HTTP wants it is never passed on as if it were."""
     body = Chunked()
