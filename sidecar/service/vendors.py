@@ -70,8 +70,8 @@ class NoSignIn:
     """In place of a vendor's sign-in: requests go without one, and use up no credit."""
 
     def sign_in(self, occasion: Occasion) -> Generator[HttpRequest, HttpResponse, Credential]:
+        yield from ()
         return Credential(())
-        yield
 
 
 def signs_in(provider: Provider, *, shadow: bool) -> SignsIn:

@@ -5,16 +5,30 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
-from tests.simulation.scenario import Call, Scenario, Trouble
+from sidecar.ledger.model import Budget, Window
+from sidecar.money import Usdc
+from tests.simulation.scenario import HORIZON_S, Call, Scenario, Trouble
+from tests.world.vendor import AMOUNT
 
 # How many of a hundred worlds each theme gets.
 SHARE = 4
 HALTED_S = 640.0
+# Longer than an undelivered payment is waited for, after it is final.
+FORGOTTEN_S = 1_000.0
 
 
 def themed(made: Scenario, random: Random) -> Scenario:
     """The same world, or one with a theme."""
-    themes = (_frozen_between, _late_nodes, _cuts, _long_halt)
+    themes = (
+        _frozen_between,
+        _late_nodes,
+        _cuts,
+        _long_halt,
+        _full_disk,
+        _mute_vendor,
+        _sulking_vendor,
+        _late_top_up,
+    )
     place = random.randrange(100) // SHARE
     return themes[place](made, random) if place < len(themes) else made
 
@@ -69,6 +83,75 @@ def _long_halt(made: Scenario, random: Random) -> Scenario:
         finality_s=2,
         recovery_s=15.0,
     )
+
+
+def _full_disk(made: Scenario, random: Random) -> Scenario:
+    """What comes in part cannot be let go of: the disk is full every other moment."""
+    cut = _cuts(made, random)
+    calls = tuple(replace(call, slot=0, key=None) for call in cut.calls)
+    troubles, at_s = [], 0.0
+    while at_s < HORIZON_S:
+        full_s = at_s + 1 + random.random() * 2
+        at_s = full_s + 1 + random.random() * 2
+        troubles += [Trouble(full_s, "disk", 1.0), Trouble(at_s, "disk", 0.0)]
+    return replace(cut, slots=1, calls=calls, dishonesty=1.0, troubles=tuple(troubles))
+
+
+def _mute_vendor(made: Scenario, random: Random) -> Scenario:
+    """A vendor serves by credit that it tells nobody of, and the credit is used up."""
+    troubles = [Trouble(random.random() * HORIZON_S, "spend", 1.0) for _ in range(4)]
+    return replace(
+        _honest_vendor(made),
+        mute=True,
+        calls=_apart(made.calls, tuple(range(0, 100, 10))),
+        troubles=_in_order(troubles),
+    )
+
+
+def _sulking_vendor(made: Scenario, random: Random) -> Scenario:
+    """A vendor shows the credit, and refuses all the same."""
+    return replace(
+        _honest_vendor(made),
+        mute=False,
+        calls=_apart(made.calls, tuple(range(0, 100, 10))),
+        troubles=(Trouble(0.0, "sulk", 1.0), Trouble(random.random() * 100, "sulk", 0.0)),
+    )
+
+
+def _late_top_up(made: Scenario, random: Random) -> Scenario:
+    """A top-up is paid when nobody waits for it any more, for nothing; and all are long away."""
+    return replace(
+        _honest_vendor(made),
+        dishonesty=1.0,
+        moves=("later",),
+        answers=("hang", "500"),
+        late_s=None,
+        calls=_apart(made.calls, (0.0, 2.0, FORGOTTEN_S, FORGOTTEN_S + 60)),
+        troubles=(),
+        rpcs=1,
+        liar=False,
+        forgets_s=0,
+        recovery_s=60.0,
+    )
+
+
+def _honest_vendor(made: Scenario) -> Scenario:
+    """It takes what it is paid and credits it at once, and there is money for many times."""
+    return replace(
+        made,
+        prepaid=True,
+        solana=False,
+        dates=False,
+        dishonesty=0.0,
+        late_s=0.0,
+        low_water=False,
+        budgets=(Budget("route", Usdc(AMOUNT.atomic * 50), Window.TOTAL),),
+    )
+
+
+def _apart(calls: tuple[Call, ...], at_s: tuple[float, ...]) -> tuple[Call, ...]:
+    """The first of them, tried once at each of these moments."""
+    return tuple(replace(calls[0], starts_s=start_s, tries=1, patience_s=30.0) for start_s in at_s)
 
 
 def _on_solana(made: Scenario) -> Scenario:
