@@ -15,6 +15,9 @@ SHARE = 4
 HALTED_S = 640.0
 # Longer than an undelivered payment is waited for, after it is final.
 FORGOTTEN_S = 1_000.0
+# Longer than one look at a chain takes: within one, nothing but a second endpoint helps.
+AWAY_S = 8.0
+PLENTY = (Budget("route", Usdc(AMOUNT.atomic * 50), Window.TOTAL),)
 
 
 def themed(made: Scenario, random: Random) -> Scenario:
@@ -28,6 +31,7 @@ def themed(made: Scenario, random: Random) -> Scenario:
         _mute_vendor,
         _sulking_vendor,
         _late_top_up,
+        _led_away,
     )
     place = random.randrange(100) // SHARE
     return themes[place](made, random) if place < len(themes) else made
@@ -99,12 +103,12 @@ def _full_disk(made: Scenario, random: Random) -> Scenario:
 
 def _mute_vendor(made: Scenario, random: Random) -> Scenario:
     """A vendor serves by credit that it tells nobody of, and the credit is used up."""
-    troubles = [Trouble(random.random() * HORIZON_S, "spend", 1.0) for _ in range(4)]
+    used_up_s = 25 + random.random() * 40
     return replace(
         _honest_vendor(made),
         mute=True,
         calls=_apart(made.calls, tuple(range(0, 100, 10))),
-        troubles=_in_order(troubles),
+        troubles=(Trouble(used_up_s, "spend", 1.0),),
     )
 
 
@@ -119,12 +123,13 @@ def _sulking_vendor(made: Scenario, random: Random) -> Scenario:
 
 
 def _late_top_up(made: Scenario, random: Random) -> Scenario:
-    """A top-up is paid when nobody waits for it any more, for nothing; and all are long away."""
+    """A top-up is paid, late or at once, and answered for by nobody; then all are long away."""
     return replace(
         _honest_vendor(made),
         dishonesty=1.0,
-        moves=("later",),
+        moves=("now", "later"),
         answers=("hang", "500"),
+        finality_s=2,
         late_s=None,
         calls=_apart(made.calls, (0.0, 2.0, FORGOTTEN_S, FORGOTTEN_S + 60)),
         troubles=(),
@@ -132,6 +137,31 @@ def _late_top_up(made: Scenario, random: Random) -> Scenario:
         liar=False,
         forgets_s=0,
         recovery_s=60.0,
+        dies_at=(0,) * len(made.dies_at),
+        breaker=replace(made.breaker, undelivered_max=5),
+    )
+
+
+def _led_away(made: Scenario, random: Random) -> Scenario:
+    """While what is paid is looked for, the endpoint becomes another network's."""
+    calls = tuple(
+        replace(made.calls[0], starts_s=float(starts_s), tries=1, body=b"%d" % starts_s, key=None)
+        for starts_s in range(0, 90, 5)
+    )
+    troubles = []
+    for turn in range(8):
+        at_s = turn * 2 * AWAY_S + random.random() * AWAY_S
+        troubles += [Trouble(at_s, "misroute", 1.0), Trouble(at_s + AWAY_S, "misroute", 0.0)]
+    return replace(
+        _on_solana(made),
+        calls=calls,
+        troubles=_in_order(troubles),
+        dates=False,
+        answers=("hang", "500"),
+        moves=("later", "never"),
+        recovery_s=5.0,
+        keeps_memos=True,
+        budgets=PLENTY,
     )
 
 
@@ -145,7 +175,7 @@ def _honest_vendor(made: Scenario) -> Scenario:
         dishonesty=0.0,
         late_s=0.0,
         low_water=False,
-        budgets=(Budget("route", Usdc(AMOUNT.atomic * 50), Window.TOTAL),),
+        budgets=PLENTY,
     )
 
 

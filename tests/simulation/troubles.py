@@ -97,7 +97,9 @@ class Troubles:
                 else:
                     await ledger.unfreeze()
             except LedgerError as fault:
-                self._town.note(f"the switch fails: {fault}")
+                # The folder is another one each time that the seed is lived.
+                told = str(fault).replace(str(self._town.path.parent), "")
+                self._town.note(f"the switch fails: {told}")
             return
 
     def heal(self) -> None:
