@@ -9,13 +9,14 @@ The layers, each importing from those below it only:
 
     cli                                   commands
     service | sandbox                     what runs: the sidecar; a seller to rehearse with
+    signer                                a key's own process
     config | proxy | metrics | logs       what it is told, and the edges
     payments                              the money path
     policy | providers | ledger | wallets what it decides with
-    x402 | rpc                            the wire, without IO
+    x402 | rpc | siwx                     the wire, without IO
     http                                  requests, responses, exchanges
     refusal | tasks                       a "no" as a value; the only maker of tasks
-    money | chains | clock | errors       the ground
+    money | clock | errors | ...          the ground: no layer below it
 
 The walk: ``proxy.handler`` admits a request, finds its route, keeps its body and sends it on.
 A 402 becomes a ``Remedy``; ``payments.payer.Payer.pay`` selects, checks, reserves, authorizes,

@@ -7,6 +7,8 @@ from datetime import datetime
 
 from sidecar.money import Usdc
 
+ABANDONED = "abandoned"  # the rule when the app left before anything was signed
+
 
 @dataclass(frozen=True, slots=True)
 class BudgetUse:

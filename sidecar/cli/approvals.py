@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from sidecar.cli.config_file import read_config
-from sidecar.cli.screen import write_json, write_table
+from sidecar.cli.screen import utc, write_json, write_table
 from sidecar.ledger import sqlite_desk
 from sidecar.ledger.model import Asked
 
@@ -34,5 +34,5 @@ def row_of(asked: Asked) -> dict[str, str]:
         "route": payment.route,
         "caller": payment.caller,
         "purpose": payment.purpose,
-        "until": asked.until.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "until": utc(asked.until, "seconds"),
     }

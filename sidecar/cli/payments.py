@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from sidecar.cli.config_file import read_config
-from sidecar.cli.screen import plain, write_json, write_table
+from sidecar.cli.screen import plain, utc, write_json, write_table
 from sidecar.clock import Clock, SystemClock
 from sidecar.errors import ConfigError, LedgerError
 from sidecar.ledger import sqlite_desk
@@ -99,9 +99,7 @@ def row_of(payment: Payment, resolved_by: str | None) -> Row:
 
 
 def _time(moment: datetime | None) -> str | None:
-    if moment is None:
-        return None
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if moment is None else utc(moment)
 
 
 def _moment(text: str, clock: Clock) -> datetime:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from sidecar.cli.config_file import read_config
-from sidecar.cli.screen import plain, write_json, write_table
+from sidecar.cli.screen import plain, utc, write_json, write_table
 from sidecar.errors import ConfigError, LedgerError
 from sidecar.ledger import sqlite_desk
 from sidecar.ledger.model import PayeePin
@@ -43,5 +43,5 @@ def row_of(pin: PayeePin) -> dict[str, str]:
         "network": pin.network,
         "place": pin.place,
         "pay_to": pin.pay_to,
-        "pinned_at": pin.pinned_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "pinned_at": utc(pin.pinned_at),
     }

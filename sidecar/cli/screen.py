@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
@@ -32,6 +33,11 @@ def write_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None
 def write_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
     """The value as JSON, to stdout."""
     print(json.dumps(value, indent=2))
+
+
+def utc(moment: datetime, timespec: str = "milliseconds") -> str:
+    """The moment as ISO 8601 has it, with a Z."""
+    return moment.isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def plain(value: object) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 # From linux/prctl.h.
-_SET_DUMPABLE = 4
+SET_DUMPABLE = 4
 # Where proc(5) has them, counted from behind the command's name.
 _ENV_START, _ENV_END = 47, 48
 
@@ -22,7 +22,14 @@ def close_memory() -> None:
     """Leave no core file; on Linux, let nobody attach to us or read our /proc files."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_SET_DUMPABLE, 0, 0, 0, 0)
+        ctypes.CDLL(None).prctl(SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def environment_place() -> tuple[int, int]:
+    """Where in our memory the environment is that we were started with: from, up to. Linux."""
+    _, _, after = Path("/proc/self/stat").read_text().rpartition(")")
+    words = after.split()
+    return int(words[_ENV_START]), int(words[_ENV_END])
 
 
 def overwrite_variables(names: Collection[str]) -> None:
@@ -32,9 +39,7 @@ def overwrite_variables(names: Collection[str]) -> None:
     """
     if sys.platform != "linux" or not names:
         return
-    _, _, after = Path("/proc/self/stat").read_text().rpartition(")")
-    words = after.split()
-    at, end = int(words[_ENV_START]), int(words[_ENV_END])
+    at, end = environment_place()
     for variable in ctypes.string_at(at, end - at).split(b"\0"):
         name, _, value = variable.partition(b"=")
         if value and name.decode(errors="surrogateescape") in names:

@@ -17,7 +17,7 @@ from sidecar.ledger import Ledger
 from sidecar.ledger.model import Payment
 from sidecar.money import Usdc
 from sidecar.payments.events import ApprovalAsked, ApprovalEnded, Emit
-from sidecar.refusal import Denied
+from sidecar.refusal import ABANDONED, Denied
 
 POLL_S = 0.25
 
@@ -84,7 +84,7 @@ class Approvals:
             if approved is not None:
                 return None if approved else _denied(payment, "approval_refused", "was refused")
             if is_deserted():
-                return Denied("abandoned", "the app hung up before anybody approved")
+                return Denied(ABANDONED, "the app hung up before anybody approved")
             objection = self._objection(payment.network)
             if objection is not None:
                 return objection

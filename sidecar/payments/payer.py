@@ -37,12 +37,11 @@ from sidecar.payments.refusals import reason_of
 from sidecar.payments.rehearsal import rehearse
 from sidecar.payments.verdict import Answered, Kept, Refused, Served, judge
 from sidecar.policy import Allowed, choose
-from sidecar.refusal import Denied
+from sidecar.refusal import ABANDONED, Denied
 from sidecar.x402.encode import payment_header
 from sidecar.x402.select import candidates
 from sidecar.x402.types import Authorization, PaymentRequired
 
-ABANDONED = "abandoned"  # the rule when the app left before anything was signed
 # How long to wait before each presentation of one authorization, within one app request.
 PRESENTATION_DELAYS_S = (0.0, 0.25, 1.0)
 RETRY_AFTER_S_MAX = 30.0

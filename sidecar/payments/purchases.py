@@ -11,8 +11,8 @@ import asyncio
 from collections import deque
 
 from sidecar.payments.order import Order, Outcome, Paid, Rejected
-from sidecar.payments.payer import ABANDONED, Payer
-from sidecar.refusal import Denied
+from sidecar.payments.payer import Payer
+from sidecar.refusal import ABANDONED, Denied
 from sidecar.tasks import Supervisor
 from sidecar.x402.types import PaymentRequired
 

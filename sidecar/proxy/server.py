@@ -17,8 +17,8 @@ from aiohttp import HttpVersion11, StreamReader, hdrs, web
 from aiohttp.web_protocol import _ErrInfo
 
 from sidecar.payments.events import Emit, TaskFailed
+from sidecar.peer import peer_of
 from sidecar.proxy.framing import RequestLines, check_framing, check_parsers, malformed, whole
-from sidecar.proxy.peer import peer_of
 from sidecar.proxy.refusals import Reason, Refusals
 
 BACKLOG = 1024

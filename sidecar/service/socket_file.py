@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from sidecar.config.private_file import check_folder
 from sidecar.errors import ConfigError
-from sidecar.proxy.peer import peer_of
+from sidecar.peer import peer_of
 from sidecar.service.portholder import describe_process
 
 _OTHERS_WRITE = 0o022

@@ -9,20 +9,18 @@ from __future__ import annotations
 import os
 import socket
 import stat
-import struct
 from collections.abc import Callable
 from pathlib import Path
 
 from sidecar.clock import Clock
 from sidecar.config.private_file import ensure_state_dir
 from sidecar.errors import ConfigError, RemoteProtocolError
+from sidecar.peer import peer_of
 from sidecar.signer.frame import framed, read_framed
 
 # Nobody who was admitted can keep the next one waiting for longer.
 REQUEST_WAIT_S = 0.5
 BACKLOG = 64
-
-_CREDENTIALS = struct.Struct("3i")  # process, user, group
 
 
 def open_door(path: Path, *, peer_is_other: bool) -> socket.socket:
@@ -55,16 +53,8 @@ def serve(
     while True:
         connection, _ = listener.accept()
         with connection:
-            if peer_user(connection) == user:
+            if peer_of(connection).user == user:
                 _attend(connection, answer, clock)
-
-
-def peer_user(connection: socket.socket) -> int:
-    """Who connected, as the kernel knows it."""
-    data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    _, user, _ = _CREDENTIALS.unpack(data)
-    # The system's ids are unsigned.
-    return int(user) % 2**32
 
 
 def _attend(connection: socket.socket, answer: Callable[[bytes], bytes], clock: Clock) -> None:

@@ -7,7 +7,7 @@ import pty
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -115,13 +115,28 @@ def sandbox(home: Path, *argv: str) -> Iterator[Seller]:
 def answering(status: int, body: bytes) -> Iterator[str]:
     """Something on an admin port."""
 
+    def answer(path: str, _: bytes) -> tuple[int, bytes]:
+        assert "/status" == path
+        return status, body
+
+    with serving(answer) as address:
+        yield address
+
+
+@contextmanager
+def serving(answer: Callable[[str, bytes], tuple[int, bytes]]) -> Iterator[str]:
+    """A server on loopback, and its address: path and body in, status and body out."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            assert "/status" == self.path
+            asked = self.rfile.read(int(self.headers["Content-Length"] or 0))
+            status, body = answer(self.path, asked)
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        do_POST = do_GET
 
         def log_message(self, format: str, *args: object) -> None:
             pass

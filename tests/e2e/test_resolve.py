@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
@@ -22,7 +20,7 @@ from sidecar.ledger.model import Payment, TopUpRule
 from sidecar.ledger.sqlite import SqliteLedger
 from sidecar.money import Usdc
 from sidecar.sandbox.chain import Settled
-from tests.e2e.shell import on_terminal, sidecar, write_config
+from tests.e2e.shell import on_terminal, serving, sidecar, write_config
 from tests.e2e.test_recovery import ask, asked, slow_world
 from tests.unit.payments.test_evidence import Asked
 from tests.world.intents import intent
@@ -39,26 +37,11 @@ YOUNG = timedelta(minutes=2)
 def endpoint(chain: Asked) -> Iterator[str]:
     """Where this chain is asked."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            body = json.dumps(chain.node.answer(question)).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def answer(_: str, question: bytes) -> tuple[int, bytes]:
+        return 200, json.dumps(chain.node.answer(json.loads(question))).encode()
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(answer) as address:
+        yield f"http://{address}"
 
 
 async def _write(path: Path, purpose: str) -> None:

@@ -81,8 +81,8 @@ CANARY = (
     Mutant(
         "leaves itself dumpable",
         "sidecar/config/own_memory.py",
-        ".prctl(_SET_DUMPABLE, 0, 0, 0, 0)",
-        ".prctl(_SET_DUMPABLE, 1, 0, 0, 0)",
+        ".prctl(SET_DUMPABLE, 0, 0, 0, 0)",
+        ".prctl(SET_DUMPABLE, 1, 0, 0, 0)",
         ("tests/canary/test_canary.py::test_no_core",),
     ),
     Mutant(

@@ -20,7 +20,7 @@ UNIX_SOCKET = (
     ),
     Mutant(
         "takes whoever connects for our own user",
-        "sidecar/proxy/peer.py",
+        "sidecar/peer.py",
         "return Peer(process, user % 2**32)",
         'return Peer(process, __import__("os").geteuid())',
         # Where the tests run as root only a process of another user can tell.

@@ -13,8 +13,8 @@ from sidecar.errors import LedgerError, UpstreamError, WalletBusyError, WalletEr
 from sidecar.http import HttpRequest, read_whole
 from sidecar.ledger.model import PaymentState
 from sidecar.payments.order import InDoubt, Order, Paid, Undelivered
-from sidecar.payments.payer import ABANDONED, PRESENTATION_DELAYS_S, Payer
-from sidecar.refusal import Denied
+from sidecar.payments.payer import PRESENTATION_DELAYS_S, Payer
+from sidecar.refusal import ABANDONED, Denied
 from sidecar.wallets import KeyHolder
 from sidecar.wallets.evm import EvmWallet
 from sidecar.x402.codec import read_payment_required

@@ -10,9 +10,9 @@ import pytest
 from sidecar.http import HttpRequest
 from sidecar.ledger.model import Payment, Purchase
 from sidecar.payments.order import Order, Outcome, Paid
-from sidecar.payments.payer import ABANDONED, Payer
+from sidecar.payments.payer import Payer
 from sidecar.payments.purchases import Purchases
-from sidecar.refusal import Denied
+from sidecar.refusal import ABANDONED, Denied
 from sidecar.tasks import Supervisor
 from sidecar.x402.types import PaymentRequired
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import ConfigError
-from sidecar.proxy.peer import Peer, peer_of
+from sidecar.peer import Peer, peer_of
 from sidecar.service.socket_file import SocketFile
 
 ROUNDS = 50

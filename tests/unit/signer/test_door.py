@@ -19,7 +19,8 @@ import pytest
 
 from sidecar.clock import SystemClock
 from sidecar.errors import ConfigError, SignerAwayError, WalletError
-from sidecar.signer.door import BACKLOG, open_door, peer_user
+from sidecar.peer import peer_of
+from sidecar.signer.door import BACKLOG, open_door
 from sidecar.signer.frame import BYTES_MAX, framed
 from sidecar.signer.line import UnixLine, wallet_at
 from tests.world.fakes import FakeClock
@@ -223,7 +224,7 @@ def test_peer_user() -> None:
     """The kernel says who is at the other end."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        assert os.geteuid() == peer_user(ours)
+        assert os.geteuid() == peer_of(ours).user
 
 
 def test_hardening() -> None:
