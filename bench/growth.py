@@ -1,7 +1,8 @@
 """Whether a call costs more with a long ledger, many routes and callers, or many open streams.
 
 Each pair is two sidecars that run at the same time and are measured in turns: one as it is, one
-with more of something. The figures are ratios, the second to the first.
+with more of something. The figures are ratios, the second to the first. What such a ratio is worth
+is seen from the first one to itself: it has a second turn in each round.
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ import sqlite3
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 from bench.field import Book, Figures, Runner, started, take_turns
-from bench.machine import LOAD_CORE, WORLD
+from bench.machine import LOAD_CORE, WORLD, on_core
 from bench.measures import SLOW_STREAMS, Scale, chat
-from bench.peers import CHAT, TOKEN, Launch, Peer
-from bench.sidecars import LIMIT, NETWORK, PAYEE, VARIANTS, command, write_config
+from bench.peers import CHAT, TOKEN, Launch, Peer, Upstream
+from bench.sidecars import LIMIT, NETWORK, PAYEE, VARIANTS, launch
 from sidecar.chains import usdc_on
 from sidecar.ledger.model import Breaker, Budget, Intent, Payment, Proof, Purchase, Window
 from sidecar.ledger.sqlite import SqliteLedger
@@ -27,7 +29,11 @@ from sidecar.money import Usdc
 from sidecar.wallets.evm import EvmWallet
 from sidecar.x402.types import Authorization
 
-STREAMS_LAST_S = 600
+FEW, AGAIN = "ledger: empty", "ledger: empty, again"
+LONG, MANY, OPEN = "ledger: long", "routes: many", "streams: open"
+# A ratio of a few percent asks for more rounds than one of a few times.
+ROUNDS_LEAST = 7
+STREAMS_LAST_S = 1200
 _NUMBERS = (
     "WITH RECURSIVE numbers (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)"
 )
@@ -104,12 +110,10 @@ def fill(path: Path, rows: int) -> None:
 
 
 def _sidecar(name: str, *, rows: int = 0, others: int = 0) -> Peer:
-    variant = VARIANTS["sidecar"]
-
-    def start(folder: Path, port: int, upstream: int) -> Launch:
+    def start(folder: Path, port: int, upstream: Upstream) -> Launch:
         if rows:
             fill(folder / "ledger.db", rows)
-        return Launch(command(write_config(folder, port, upstream, variant, others=others)))
+        return launch(VARIANTS["sidecar"], folder, port, upstream, others=others)
 
     return Peer(name, start, paid="/seller" + CHAT)
 
@@ -119,7 +123,7 @@ def _open_streams(runner: Runner) -> Iterator[None]:
     """Streams that stay open and say nothing: what is measured is that they are there."""
     words = ("stream", runner.port, CHAT, TOKEN, SLOW_STREAMS, 2, STREAMS_LAST_S * 1_000_000)
     load = [str(WORLD / "bin" / "load"), *map(str, words)]
-    streams = subprocess.Popen(["taskset", "--cpu-list", str(LOAD_CORE), *load])
+    streams = subprocess.Popen(on_core(LOAD_CORE, load))
     try:
         yield
     finally:
@@ -133,22 +137,26 @@ def _cost(scale: Scale, path: str, runner: Runner) -> Figures:
     return {"p50_us": one["p50_us"], "cpu_us": many["cpu_us"], "rate_32": many["rate"]}
 
 
-def measure(scale: Scale, folder: Path, up: int, book: Book) -> None:
-    """Take the figures of each pair; the names of its rows begin with the same word."""
+def measure(scale: Scale, folder: Path, up: Upstream, book: Book) -> None:
+    """Take the figures of each: those with more of something stand between the two turns of FEW."""
     with (
-        started(_sidecar("ledger: empty"), folder, up, book) as empty,
-        started(_sidecar("ledger: long", rows=scale.ledger_rows), folder, up, book) as long,
-        started(_sidecar("routes: many", others=scale.others), folder, up, book) as many,
-        started(_sidecar("streams: open"), folder, up, book) as open_,
+        started(_sidecar(FEW), folder, up, book) as few,
+        started(_sidecar(LONG, rows=scale.ledger_rows), folder, up, book) as long,
+        started(_sidecar(MANY, others=scale.others), folder, up, book) as many,
+        started(_sidecar(OPEN), folder, up, book) as open_,
     ):
-        rounds = max(scale.rounds, 3)
-        pair = [one for one in (empty, long) if one is not None]
-        take_turns(pair, rounds, _named(partial(_cost, scale, "/seller" + CHAT), "paid"), book)
+        if few is None:
+            return
+        again = replace(few, peer=replace(few.peer, name=AGAIN))
+        rounds = max(scale.rounds, ROUNDS_LEAST)
+        paid = _named(partial(_cost, scale, "/seller" + CHAT), "paid")
+        take_turns([one for one in (few, long, again) if one is not None], rounds, paid, book)
         with ExitStack() as stack:
             if open_ is not None:
                 stack.enter_context(_open_streams(open_))
-            rest = [one for one in (empty, long, many, open_) if one is not None]
-            take_turns(rest, rounds, _named(partial(_cost, scale, CHAT), "unpaid"), book)
+            unpaid = _named(partial(_cost, scale, CHAT), "unpaid")
+            all_ = (few, long, many, open_, again)
+            take_turns([one for one in all_ if one is not None], rounds, unpaid, book)
 
 
 class _named:

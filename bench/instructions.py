@@ -12,11 +12,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.field import Book
-from bench.machine import PROXY_CORE, answers, free_port, run_load, running
-from bench.peers import CHAT, TOKEN, Peer
+from bench.field import Book, await_answer
+from bench.machine import PROXY_CORE, free_port, run_load, running
+from bench.peers import CHAT, TOKEN, Peer, Upstream
 
-START_WAIT_S = 180.0
 WARM_UP_MS, RUN_MS, IDLE_S = 3000, 4000, 3.0
 
 
@@ -35,7 +34,7 @@ def _totals(folder: Path) -> int:
     raise RuntimeError(f"{newest} has no total")
 
 
-def count(peer: Peer, folder: Path, up: int) -> dict[str, float]:
+def count(peer: Peer, folder: Path, up: Upstream) -> dict[str, float]:
     """One peer under callgrind. RuntimeError where it does not get far enough."""
     home = folder / f"callgrind-{peer.name.replace(' ', '-')}"
     home.mkdir(mode=0o700)
@@ -48,11 +47,7 @@ def count(peer: Peer, folder: Path, up: int) -> dict[str, float]:
         *launch.command,
     ]
     with running(command, PROXY_CORE, home / "log", launch.environment) as tree:
-        ends = time.monotonic() + START_WAIT_S
-        while not answers(port, CHAT, TOKEN):
-            if time.monotonic() > ends:
-                raise RuntimeError("no answer under callgrind")
-            time.sleep(0.2)
+        await_answer(port, f"{peer.name} under callgrind", tree)
         figures: dict[str, float] = {}
         _control("--zero", tree.pid)
         time.sleep(IDLE_S)
@@ -69,12 +64,15 @@ def count(peer: Peer, folder: Path, up: int) -> dict[str, float]:
         return figures
 
 
-def measure(peers: Sequence[Peer], folder: Path, up: int, book: Book) -> None:
+def measure(peers: Sequence[Peer], folder: Path, up: Upstream, book: Book) -> None:
     """Each peer alone; whose count cannot be had is named."""
     if shutil.which("callgrind_control") is None:
         book.fail("callgrind", "valgrind is not installed")
         return
     for peer in peers:
+        if book.is_late():
+            book.fail(f"{peer.name}: instructions", "out of time")
+            continue
         try:
             book.note(peer.name, count(peer, folder, up))
         except (RuntimeError, OSError, subprocess.SubprocessError) as fault:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,20 @@ STOP_WAIT_S = 10.0
 LOAD_WAIT_S = 120.0
 
 
+# Two benchmarks at once begin at different ones.
+_numbers = itertools.count(os.getpid() * 16)
+
+
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on, below those that the kernel gives to connections.
+
+    One of those could be another's before the process that it is for has opened it.
+    """
+    while True:
+        port = 20_000 + next(_numbers) % 10_000
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +61,43 @@ class Tree:
         while waiting:
             pid = waiting.pop()
             yield pid
-            for thread in Path(f"/proc/{pid}/task").glob("*/children"):
-                waiting += map(int, thread.read_text().split())
+            # A thread may end while it is looked at.
+            with suppress(OSError):
+                for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+                    waiting += map(int, thread.read_text().split())
+
+    def alive(self) -> bool:
+        """Whether the process itself has not ended."""
+        try:
+            return ") Z " not in Path(f"/proc/{self.pid}/stat").read_text()
+        except OSError:
+            return False
 
     def use(self) -> Use:
         """CPU to the nanosecond: the ticks of /proc/PID/stat are too coarse for a second's run."""
         cpu_s = rss_kb = peak_kb = 0.0
         for pid in self.pids():
-            # The clock that clock_getcpuclockid(3) gives for another process.
-            cpu_s += time.clock_gettime((~pid << 3) | 2)
-            for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-                if line.startswith("VmRSS:"):
-                    rss_kb += int(line.split()[1])
-                if line.startswith("VmHWM:"):
-                    peak_kb += int(line.split()[1])
+            # What has ended meanwhile holds nothing.
+            with suppress(OSError):
+                # The clock that clock_getcpuclockid(3) gives for another process.
+                cpu_s += time.clock_gettime((~pid << 3) | 2)
+                for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+                    if line.startswith("VmRSS:"):
+                        rss_kb += int(line.split()[1])
+                    if line.startswith("VmHWM:"):
+                        peak_kb += int(line.split()[1])
         return Use(cpu_s, rss_kb / 1024, peak_kb / 1024)
 
     def forget_peak(self) -> None:
         """The peak is counted from now on."""
         for pid in self.pids():
-            Path(f"/proc/{pid}/clear_refs").write_text("5")
+            with suppress(OSError):
+                Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def on_core(core: int, command: Sequence[str]) -> list[str]:
+    """The command on one core; it ends with the benchmark, however that ends."""
+    return ["setpriv", "--pdeathsig", "KILL", "taskset", "--cpu-list", str(core), *command]
 
 
 @contextmanager
@@ -81,7 +107,7 @@ def running(
     """A process on one core, in a session of its own, ended with all that it started."""
     with log.open("ab") as out:
         process = subprocess.Popen(
-            ["taskset", "--cpu-list", str(core), *command],
+            on_core(core, command),
             cwd=ROOT,
             env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
@@ -96,20 +122,20 @@ def running(
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ask it to end, and if it does not, end its whole session."""
+    """Ask it to end; whatever of its session has not ended then is ended."""
     process.terminate()
-    try:
+    with suppress(subprocess.TimeoutExpired):
         process.wait(STOP_WAIT_S)
-    except subprocess.TimeoutExpired:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    process.wait()
 
 
 def run_load(*words: str | float) -> dict[str, float]:
     """One run of the load generator (``load``) or of ``transfer``: the numbers that it prints."""
     program, *rest = map(str, words)
     done = subprocess.run(
-        ["taskset", "--cpu-list", str(LOAD_CORE), str(WORLD / "bin" / program), *rest],
+        on_core(LOAD_CORE, [str(WORLD / "bin" / program), *rest]),
         check=False,
         capture_output=True,
         text=True,

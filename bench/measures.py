@@ -16,8 +16,9 @@ STREAMS, STREAM_EVENTS, STREAM_GAP_US = 32, 50, 10_000
 # Gaps so long that a reader which waits for its core merges nothing itself.
 PACED_STREAMS, PACED_EVENTS, PACED_GAP_US = 8, 10, 50_000
 SLOW_STREAMS, SLOW_GAP_US = 500, 1_000_000
-# Below the replay cap: what the sidecar keeps so that it could pay for it.
-REPLAYABLE_BYTES = 12 * MEGABYTE
+# Below the replay cap: what the sidecar keeps so that it could pay for it. A hundred, in pieces.
+REPLAYABLE_BYTES, REPLAYABLE_TIMES = 12 * MEGABYTE, 8
+PAIR_TIMES = 3
 CPU_S_LEAST = 1e-9
 
 NOTHING = Use(0.0, 0.0, 0.0)
@@ -79,6 +80,16 @@ def calls(scale: Scale) -> tuple[Callable[[Runner], Figures], ...]:
     return calls_of_one, calls_of_32, calls_of_128
 
 
+def pair(scale: Scale) -> Callable[[Runner], Figures]:
+    """Calls at concurrency 32 alone: for two that are compared with each other, in short turns."""
+
+    def pair_of(runner: Runner) -> Figures:
+        many = chat(runner, 32, scale.run_ms)
+        return {"pair_rate": many["rate"], "pair_cpu_us": many["cpu_us"]}
+
+    return pair_of
+
+
 def streams(runner: Runner) -> Figures:
     """Paced server-sent events: how late each comes, and whether two come as one."""
     firsts = [
@@ -121,8 +132,11 @@ def slow_streams(scale: Scale) -> Callable[[Runner], Figures]:
     return slow_streams_of
 
 
-def transfer(name: str, way: str, size: int) -> Callable[[Runner], Figures]:
-    """One large body: how fast, and what the proxy grew by. Not every peer takes any body."""
+def transfer(name: str, way: str, size: int, times: int = 1) -> Callable[[Runner], Figures]:
+    """A large body, again and again: how fast, and what the proxy grew by.
+
+    Not every peer takes any body.
+    """
 
     def transfer_of(runner: Runner) -> Figures:
         if not runner.peer.transfers:
@@ -131,20 +145,22 @@ def transfer(name: str, way: str, size: int) -> Callable[[Runner], Figures]:
             runner.tree.forget_peak()
         before = _use(runner.tree)
         path = f"/down-{size}" if way == "down" else "/up"
-        numbers = run_load("transfer", way, runner.port, path, TOKEN, size)
+        words = ("transfer", way, runner.port, path, TOKEN, size)
+        seconds = sum(run_load(*words)["seconds"] for _ in range(times))
         grown_mb = _use(runner.tree).peak_mb - before.rss_mb
-        return {f"{name}_mb_s": numbers["mb_s"], f"{name}_growth_mb": grown_mb}
+        rate = times * size / seconds / MEGABYTE
+        return {f"{name}_mb_s": rate, f"{name}_growth_mb": grown_mb}
 
     transfer_of.__name__ = f"{name}_of_{size // MEGABYTE}_MB"
     return transfer_of
 
 
 def transfers(scale: Scale) -> tuple[Callable[[Runner], Figures], ...]:
-    """One large body down, one up, one up that is small enough to be kept for a payment."""
+    """One large body down, one up, and some up that are small enough to be kept for a payment."""
     return (
         transfer("down", "down", scale.transfer_bytes),
         transfer("up", "up", scale.transfer_bytes),
-        transfer("replayable", "up", REPLAYABLE_BYTES),
+        transfer("replayable", "up", REPLAYABLE_BYTES, REPLAYABLE_TIMES),
     )
 
 

@@ -1,7 +1,7 @@
 """What signing and a durable reservation cost beside the least that they could.
 
 Run as a process of its own on the proxy's core: python -m bench.micro ROUNDS FOLDER; it prints
-one JSON object of ratios and microseconds.
+a JSON list with the microseconds of each round.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -99,17 +98,15 @@ async def reservations(ledger: SqliteLedger, round_: int) -> dict[str, float]:
 
 
 async def main(rounds: int, folder: Path) -> None:
-    """Take turns, and print medians."""
-    taken: dict[str, list[float]] = {}
+    """Take turns, and print what each took."""
+    taken: list[dict[str, float]] = []
     ledger = await SqliteLedger.open(folder / "micro.db", "bench")
     try:
         for round_ in range(rounds):
-            figures = signatures() | raw_write(folder) | await reservations(ledger, round_)
-            for name, value in figures.items():
-                taken.setdefault(name, []).append(value)
+            taken.append(signatures() | raw_write(folder) | await reservations(ledger, round_))
     finally:
         await ledger.close()
-    print(json.dumps({name: statistics.median(values) for name, values in taken.items()}))
+    print(json.dumps(taken))
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ async def session(app: web.Application) -> AsyncIterator[None]:
 
 
 if __name__ == "__main__":
-    naive = web.Application()
+    naive = web.Application(client_max_size=1 << 30)
     naive[UPSTREAM] = sys.argv[2]
     naive.cleanup_ctx.append(session)
     naive.router.add_route("*", "/{path:.*}", relay)

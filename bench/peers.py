@@ -28,22 +28,45 @@ class Launch:
 
 
 @dataclass(frozen=True, slots=True)
+class Upstream:
+    """Where calls are sent: over TLS where there is a ``certificate``, which is to be believed."""
+
+    port: int
+    certificate: Path | None = None
+
+    @property
+    def scheme(self) -> str:
+        """http or https."""
+        return "http" if self.certificate is None else "https"
+
+    @property
+    def url(self) -> str:
+        """Without a path."""
+        return f"{self.scheme}://127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What makes a Python process believe the certificate."""
+        return {} if self.certificate is None else {"SSL_CERT_FILE": str(self.certificate)}
+
+
+@dataclass(frozen=True, slots=True)
 class Peer:
     """One row of the tables.
 
-    ``start`` is given a folder, the port to listen on and the upstream's port. ``paid`` and
+    ``start`` is given a folder, the port to listen on and the upstream. ``paid`` and
     ``credit`` are where its apps find the route that is paid for each request, and from credit.
     ``transfers``: whether a large body of any kind may cross it.
     """
 
     name: str
-    start: Callable[[Path, int, int], Launch]
+    start: Callable[[Path, int, Upstream], Launch]
     paid: str = ""
     credit: str = ""
     transfers: bool = True
 
 
-def _debian(name: str) -> tuple[str, Mapping[str, str]] | None:
+def unpacked_program(name: str) -> tuple[str, Mapping[str, str]] | None:
     """The program, and what its libraries need: from the PATH, or as install.sh unpacked it."""
     found = shutil.which(name)
     if found is not None:
@@ -55,7 +78,8 @@ def _debian(name: str) -> tuple[str, Mapping[str, str]] | None:
     return str(unpacked), {"LD_LIBRARY_PATH": str(libraries[0])}
 
 
-_NGINX = """\
+# One worker; ``servers`` pass calls on to ``up``.
+NGINX_FRAME = """\
 daemon off;
 master_process off;
 worker_processes 1;
@@ -76,29 +100,60 @@ http {{
     keepalive 1024;
     keepalive_requests 1000000000;
   }}
+{servers}
+}}
+"""
+_NGINX_PROXY = """\
   server {{
     listen 127.0.0.1:{port} backlog=4096;
     location / {{
-      proxy_pass http://up;
+      proxy_pass {scheme}://up;
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_set_header Authorization "Bearer {key}";
       proxy_buffering off;
       proxy_request_buffering off;
       proxy_read_timeout 600s;
+{tls}
     }}
   }}
-}}
 """
 
 
-def _nginx(folder: Path, port: int, upstream: int) -> Launch:
-    program = _debian("nginx")
+# It compares no addresses with a certificate's names.
+_NGINX_TLS = """\
+      proxy_ssl_protocols TLSv1.3;
+      proxy_ssl_name localhost;
+      proxy_ssl_verify on;
+      proxy_ssl_trusted_certificate {certificate};
+"""
+
+
+def launch_nginx(folder: Path, text: str) -> Launch:
+    """One worker with this config."""
+    program = unpacked_program("nginx")
     if program is None:
         return Launch(missing="nginx is not installed")
     config = folder / "nginx.conf"
-    config.write_text(_NGINX.format(folder=folder, port=port, upstream=upstream, key=UPSTREAM_KEY))
+    config.write_text(text)
     return Launch([program[0], "-p", str(folder), "-c", str(config)], program[1])
+
+
+def _nginx(folder: Path, port: int, upstream: Upstream) -> Launch:
+    believed = upstream.certificate
+    return launch_nginx(
+        folder,
+        NGINX_FRAME.format(
+            folder=folder,
+            upstream=upstream.port,
+            servers=_NGINX_PROXY.format(
+                port=port,
+                scheme=upstream.scheme,
+                key=UPSTREAM_KEY,
+                tls="" if believed is None else _NGINX_TLS.format(certificate=believed),
+            ),
+        ),
+    )
 
 
 _HAPROXY = """\
@@ -121,37 +176,37 @@ backend up
 """
 
 
-def _haproxy(folder: Path, port: int, upstream: int) -> Launch:
-    program = _debian("haproxy")
+def _haproxy(folder: Path, port: int, upstream: Upstream) -> Launch:
+    program = unpacked_program("haproxy")
     if program is None:
         return Launch(missing="haproxy is not installed")
     config = folder / "haproxy.cfg"
-    config.write_text(_HAPROXY.format(port=port, upstream=upstream, key=UPSTREAM_KEY))
+    config.write_text(_HAPROXY.format(port=port, upstream=upstream.port, key=UPSTREAM_KEY))
     return Launch([program[0], "-db", "-f", str(config)], program[1])
 
 
-def _naive(folder: Path, port: int, upstream: int) -> Launch:
-    return Launch([sys.executable, "bench/naive.py", str(port), f"http://127.0.0.1:{upstream}"])
+def _naive(folder: Path, port: int, upstream: Upstream) -> Launch:
+    command = [sys.executable, "bench/naive.py", str(port), upstream.url]
+    return Launch(command, upstream.environment)
 
 
-def _node(folder: Path, port: int, upstream: int) -> Launch:
+def _node(folder: Path, port: int, upstream: Upstream) -> Launch:
     program, modules = shutil.which("node"), WORLD / "node"
     if program is None or not (modules / "node_modules").exists():
         return Launch(missing="Node or @x402/fetch is not installed")
     # Node looks for packages beside the file, not in the folder that it runs in.
     script = shutil.copy(ROOT / "bench" / "peers" / "node_x402.mjs", modules)
-    return Launch([program, str(script), str(port), f"http://127.0.0.1:{upstream}", WALLET_KEY])
+    return Launch([program, str(script), str(port), upstream.url, WALLET_KEY])
 
 
-def _python_client(folder: Path, port: int, upstream: int) -> Launch:
+def _python_client(folder: Path, port: int, upstream: Upstream) -> Launch:
     if not CLIENT.exists():
         return Launch(missing="the Python x402 SDK is not installed")
     script = ROOT / "bench" / "peers" / "python_x402.py"
-    url = f"http://127.0.0.1:{upstream}"
-    return Launch([str(CLIENT), str(script), str(port), url, WALLET_KEY])
+    return Launch([str(CLIENT), str(script), str(port), upstream.url, WALLET_KEY])
 
 
-def _mitmdump(folder: Path, port: int, upstream: int) -> Launch:
+def _mitmdump(folder: Path, port: int, upstream: Upstream) -> Launch:
     program = WORLD / "mitmproxy" / "bin" / "mitmdump"
     if not program.exists():
         return Launch(missing="mitmproxy is not installed")
@@ -160,7 +215,7 @@ def _mitmdump(folder: Path, port: int, upstream: int) -> Launch:
         [
             str(program),
             *("--quiet", "--listen-host", "127.0.0.1", "--listen-port", str(port)),
-            *("--mode", f"reverse:http://127.0.0.1:{upstream}"),
+            *("--mode", f"reverse:{upstream.url}"),
             *("--modify-headers", f"/~q/Authorization/Bearer {UPSTREAM_KEY}"),
             *(word for option in options for word in ("--set", option)),
         ]
@@ -172,19 +227,19 @@ model_list:
   - model_name: "*"
     litellm_params:
       model: openai/*
-      api_base: http://127.0.0.1:{upstream}/v1
+      api_base: {upstream}/v1
       api_key: {key}
 general_settings: {{master_key: {token}}}
 litellm_settings: {{telemetry: false, request_timeout: 600}}
 """
 
 
-def _litellm(folder: Path, port: int, upstream: int) -> Launch:
+def _litellm(folder: Path, port: int, upstream: Upstream) -> Launch:
     program = WORLD / "litellm" / "bin" / "litellm"
     if not program.exists():
         return Launch(missing="LiteLLM is not installed")
     config = folder / "litellm.yaml"
-    config.write_text(_LITELLM.format(upstream=upstream, key=UPSTREAM_KEY, token=TOKEN))
+    config.write_text(_LITELLM.format(upstream=upstream.url, key=UPSTREAM_KEY, token=TOKEN))
     return Launch(
         [str(program), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)],
         # Without it the start waits for a list of prices from the internet.

@@ -1,25 +1,29 @@
-"""The tables, in Markdown: medians, and each as a ratio to nginx and to the naive proxy."""
+"""The tables, in Markdown: targets first, then medians, and each as a ratio to its peers."""
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from bench import growth
 from bench.field import Book
+from bench.figures import (
+    MICRO,
+    NAIVE,
+    NGINX,
+    NODE,
+    NONE,
+    PYTHON,
+    added,
+    added_beside,
+    beside,
+    number,
+    ratio,
+)
+from bench.targets import TARGETS, verdict_lines, verdicts
 
-NGINX, NAIVE, DIRECT = "nginx", "naive aiohttp", "direct"
-NODE, PYTHON = "Node @x402/fetch", "Python x402"
-NONE = "-"
 Cell = Callable[[Book, str], str]
-
-
-def number(value: float | None) -> str:
-    """Three digits that count, and thousands apart."""
-    if value is None:
-        return NONE
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
 def figure(name: str) -> Cell:
@@ -27,32 +31,19 @@ def figure(name: str) -> Cell:
     return lambda book, peer: number(book.median(peer, name))
 
 
-def added(book: Book, peer: str, name: str) -> float | None:
-    """What a peer adds to no proxy at all; None where the noise swallows it."""
-    mine, direct = book.median(peer, name), book.median(DIRECT, name)
-    if mine is None or direct is None or peer == DIRECT:
-        return None
-    return mine - direct if mine > direct else None
-
-
-def ratio(mine: float | None, theirs: float | None) -> float | None:
-    """None where either is missing."""
-    return None if mine is None or not theirs else mine / theirs
-
-
 def more(name: str) -> Cell:
     """What it adds to no proxy at all."""
-    return lambda book, peer: number(added(book, peer, name))
+    return lambda book, peer: number(added(book, name, peer))
 
 
 def more_than(name: str, other: str) -> Cell:
     """What it adds, as a multiple of what another adds."""
-    return lambda book, peer: number(ratio(added(book, peer, name), added(book, other, name)))
+    return lambda book, peer: number(added_beside(book, name, peer, other))
 
 
-def beside(name: str, other: str) -> Cell:
+def times(name: str, other: str) -> Cell:
     """The median as a multiple of another's."""
-    return lambda book, peer: number(ratio(book.median(peer, name), book.median(other, name)))
+    return lambda book, peer: number(beside(book, name, peer, other))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +79,40 @@ TABLES = (
             "added p99 us": more("p99_us"),
             "p99 x nginx": more_than("p99_us", NGINX),
             "calls/s at 32": figure("rate_32"),
-            "of nginx": beside("rate_32", NGINX),
-            "x naive": beside("rate_32", NAIVE),
-            "changing heads, of nginx": beside("rate_32_changing", NGINX),
+            "of nginx": times("rate_32", NGINX),
+            "x naive": times("rate_32", NAIVE),
+            "changing heads, of nginx": times("rate_32_changing", NGINX),
             "calls/s at 128": figure("rate_128"),
             "CPU us": figure("cpu_us"),
-            "CPU x nginx": beside("cpu_us", NGINX),
+            "CPU x nginx": times("cpu_us", NGINX),
             "CPU us, changing heads": figure("cpu_us_changing"),
         },
+    ),
+    Table(
+        "TLS upstream",
+        "The same calls to an upstream behind TLS 1.3; added: over the same upstream without.",
+        {
+            "added p50 us": more("tls_p50_us"),
+            "x nginx": more_than("tls_p50_us", NGINX),
+            "calls/s at 32": figure("tls_rate_32"),
+            "of nginx": times("tls_rate_32", NGINX),
+            "x naive": times("tls_rate_32", NAIVE),
+            "CPU us": figure("tls_cpu_us"),
+            "CPU x nginx": times("tls_cpu_us", NGINX),
+        },
+    ),
+    Table(
+        "Without what it counts and writes",
+        "Calls at 32 alone, in turns with a sidecar that has no metrics, no log, no budgets and "
+        "no tokens.",
+        {"calls/s": figure("pair_rate"), "CPU us": figure("pair_cpu_us")},
     ),
     Table(
         "Start and memory",
         "From the spawn to the first proxied 200; resident memory of the proxy with its children.",
         {
             "first 200 ms": figure("first_200_ms"),
-            "x naive": beside("first_200_ms", NAIVE),
+            "x naive": times("first_200_ms", NAIVE),
             "idle MB": figure("rss_idle_mb"),
             "after load MB": figure("rss_load_mb"),
             "500 slow streams, KB each": figure("slow_kb_each"),
@@ -121,20 +131,22 @@ TABLES = (
             "delay p99 us": figure("event_delay_p99_us"),
             "merged %": figure("events_merged_percent"),
             "CPU us an event": figure("event_cpu_us"),
-            "CPU x nginx": beside("event_cpu_us", NGINX),
+            "CPU x nginx": times("event_cpu_us", NGINX),
         },
     ),
     Table(
         "Large bodies",
-        "Replayable: 12 MB up, which the sidecar keeps so that it could pay for the request.",
+        "Replayable: 12 MB up, eight times, which the sidecar keeps so that it could pay for the "
+        "request.",
         {
             "down MB/s": figure("down_mb_s"),
-            "down, of nginx": beside("down_mb_s", NGINX),
+            "down, of nginx": times("down_mb_s", NGINX),
             "up MB/s": figure("up_mb_s"),
-            "up, of nginx": beside("up_mb_s", NGINX),
-            "replayable, of nginx": beside("replayable_mb_s", NGINX),
+            "up, of nginx": times("up_mb_s", NGINX),
+            "replayable, of nginx": times("replayable_mb_s", NGINX),
             "growth down MB": figure("down_growth_mb"),
             "growth up MB": figure("up_growth_mb"),
+            "growth replayable MB": figure("replayable_growth_mb"),
         },
     ),
     Table(
@@ -144,8 +156,8 @@ TABLES = (
         "From credit: a fresh sign-in with each call; the vendor allows 5 at a time.",
         {
             "paid calls/s": figure("paid_rate"),
-            "x Node": beside("paid_rate", NODE),
-            "x Python": beside("paid_rate", PYTHON),
+            "x Node": times("paid_rate", NODE),
+            "x Python": times("paid_rate", PYTHON),
             "CPU us": figure("paid_cpu_us"),
             "p50 ms alone": lambda book, peer: number(
                 _thousandth(book.median(peer, "paid_p50_us"))
@@ -159,18 +171,18 @@ TABLES = (
         "In user space, for each call at concurrency 1, counted by callgrind.",
         {
             "instructions": figure("instructions_same"),
-            "x nginx": beside("instructions_same", NGINX),
+            "x nginx": times("instructions_same", NGINX),
             "changing heads": figure("instructions_changing"),
-            "changing heads x nginx": beside("instructions_changing", NGINX),
+            "changing heads x nginx": times("instructions_changing", NGINX),
         },
     ),
 )
 
 GROWTH = (
-    ("payments in the ledger, paid calls", "ledger: long", "paid"),
-    ("payments in the ledger, unpaid calls", "ledger: long", "unpaid"),
-    ("routes and callers, unpaid calls", "routes: many", "unpaid"),
-    ("open streams, unpaid calls", "streams: open", "unpaid"),
+    ("payments in the ledger, paid calls", growth.LONG, "paid"),
+    ("payments in the ledger, unpaid calls", growth.LONG, "unpaid"),
+    ("routes and callers, unpaid calls", growth.MANY, "unpaid"),
+    ("open streams, unpaid calls", growth.OPEN, "unpaid"),
 )
 
 
@@ -183,26 +195,45 @@ def growth_lines(book: Book, counts: Sequence[str]) -> list[str]:
     lines = [
         "### Does a call cost more with more of it?",
         "",
-        "The sidecar beside itself: 1.00 is no difference.",
+        "The sidecar beside itself, round by round: 1.00 is no difference. Noise: the one with as "
+        "little as can be, to its own second turn in the same round.",
         "",
-        "| | CPU of a call at 32 | p50 at 1 | start |",
-        "|---|---|---|---|",
+        "| | CPU of a call at 32 | its noise | | p50 at 1 | its noise | | start |",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    few = "ledger: empty"
-    for (what, many, kind), count in zip(GROWTH, counts, strict=True):
+    for (what, more_of, kind), count in zip(GROWTH, counts, strict=True):
         cells = [
-            number(ratio(book.median(many, name), book.median(few, name)))
-            for name in (f"{kind}_cpu_us", f"{kind}_p50_us", "first_200_ms")
+            cell
+            for name in (f"{kind}_cpu_us", f"{kind}_p50_us")
+            for cell in growth_cells(book, name, more_of)
         ]
-        lines.append(f"| {count} {what} | {' | '.join(cells)} |")
+        start = number(beside(book, "first_200_ms", more_of, growth.FEW))
+        lines.append(f"| {count} {what} | {' | '.join(cells)} | {start} |")
     return [*lines, ""]
+
+
+def growth_cells(book: Book, name: str, more_of: str) -> tuple[str, str, str]:
+    """The ratio with its least and most, those of the noise, and whether it is within."""
+    found = book.ratios(name, more_of, growth.FEW)
+    noise = book.ratios(name, growth.AGAIN, growth.FEW)
+    if not found or not noise:
+        return NONE, NONE, NONE
+    middle = statistics.median(found)
+    # The second turn may have been the slower one, or the first.
+    most = max(*noise, *(1 / one for one in noise))
+    within = "within" if middle <= most else "more"
+    return f"{middle:.2f} ({_span(found)})", _span(noise), within
+
+
+def _span(values: Sequence[float]) -> str:
+    return f"{min(values):.2f} to {max(values):.2f}"
 
 
 def micro_lines(book: Book) -> list[str]:
     """Signing and reserving beside the least that they could cost."""
 
     def us(name: str) -> float | None:
-        return book.median("micro", name)
+        return book.median(MICRO, name)
 
     rows = (
         ("sign a payment, x coincurve's raw signature", "sign_us", "raw_sign_us"),
@@ -218,7 +249,7 @@ def micro_lines(book: Book) -> list[str]:
 
 def report(book: Book, peers: Sequence[str], title: str, counts: Sequence[str]) -> str:
     """The whole of it."""
-    lines = [title, ""]
+    lines = [title, "", *verdict_lines(verdicts(TARGETS, book))]
     for table in TABLES:
         lines += table.lines(book, peers)
     lines += growth_lines(book, counts) + micro_lines(book)

@@ -9,26 +9,33 @@ import argparse
 import json
 import os
 import platform
+import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
-from bench import growth, instructions, measures
+from bench import growth, instructions, measures, tls
 from bench.field import Book, all_started, started, take_turns, upstream
-from bench.machine import CORES, PROXY_CORE, ROOT, WORLD
-from bench.measures import FULL, QUICK, SLOW_STREAMS, Scale
-from bench.peers import PEERS, Peer
+from bench.figures import BARE, DIRECT, MICRO, NAIVE, NGINX, SIDECAR
+from bench.machine import CORES, PROXY_CORE, ROOT, WORLD, on_core
+from bench.measures import FULL, PAIR_TIMES, QUICK, SLOW_STREAMS, Scale
+from bench.peers import PEERS, Peer, Upstream
 from bench.plot import svg
-from bench.report import DIRECT, NAIVE, NGINX, report
+from bench.report import report
 from bench.sidecars import SIDECARS
+from bench.targets import TARGETS, verdicts
 
 ALL = (*PEERS, *SIDECARS)
-COUNTED = (NGINX, NAIVE, *(peer.name for peer in SIDECARS))
-MICRO_WAIT_S = 120.0
+COUNTED = (NGINX, NAIVE, SIDECAR, "sidecar, lane off", BARE)
+MICRO_ROUNDS_LEAST, MICRO_WAIT_S = 5, 120.0
+# After this nothing more is begun: what is under way then ends within half an hour in all.
+ENOUGH_S = {QUICK: 10 * 60.0, FULL: 26 * 60.0}
 
 
 @contextmanager
@@ -40,7 +47,7 @@ def section(name: str) -> Iterator[None]:
     print(f"{time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
 
 
-def measure_field(scale: Scale, folder: Path, up: int, book: Book) -> None:
+def measure_field(scale: Scale, folder: Path, up: Upstream, book: Book) -> None:
     """All peers at once, each thing in turns."""
     with ExitStack() as stack:
         with section("start everybody"):
@@ -48,6 +55,9 @@ def measure_field(scale: Scale, folder: Path, up: int, book: Book) -> None:
         with section("chat calls"):
             for measure_calls in measures.calls(scale):
                 take_turns(runners, scale.rounds, measure_calls, book)
+        two = [runner for runner in runners if runner.peer.name in {SIDECAR, BARE}]
+        with section("the sidecar beside a bare one"):
+            take_turns(two, scale.rounds * PAIR_TIMES, measures.pair(scale), book)
         with section("streams"):
             take_turns(runners, scale.rounds, measures.streams, book)
         with section("large bodies"):
@@ -60,12 +70,15 @@ def measure_field(scale: Scale, folder: Path, up: int, book: Book) -> None:
             take_turns(runners[1:], 1, measures.slow_streams(scale), book)
 
 
-def measure_starts(scale: Scale, folder: Path, up: int, book: Book) -> None:
+def measure_starts(scale: Scale, folder: Path, up: Upstream, book: Book) -> None:
     """More starts in turns, of those that start soon: the first one of each was with the field."""
     soon: list[Peer] = [
         peer for peer in ALL if (book.median(peer.name, "first_200_ms") or 1e9) < 4000
     ]
     for round_ in range(scale.rounds - 1):
+        if book.is_late():
+            book.fail("starts", f"out of time after {round_ + 1} of {scale.rounds} rounds")
+            return
         for peer in soon:
             home = folder / f"start-{round_}"
             home.mkdir(mode=0o700, exist_ok=True)
@@ -75,19 +88,25 @@ def measure_starts(scale: Scale, folder: Path, up: int, book: Book) -> None:
 
 def measure_micro(scale: Scale, folder: Path, book: Book) -> None:
     """The payment path alone, in a process of its own."""
-    words = [sys.executable, "-m", "bench.micro", str(scale.rounds), str(folder)]
-    done = subprocess.run(
-        ["taskset", "--cpu-list", str(PROXY_CORE), *words],
-        cwd=ROOT,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=MICRO_WAIT_S,
-    )
-    if done.returncode != 0:
-        book.fail("micro", done.stderr[-200:])
+    rounds = max(scale.rounds, MICRO_ROUNDS_LEAST)
+    words = [sys.executable, "-m", "bench.micro", str(rounds), str(folder)]
+    try:
+        done = subprocess.run(
+            on_core(PROXY_CORE, words),
+            cwd=ROOT,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=MICRO_WAIT_S,
+        )
+    except subprocess.TimeoutExpired as fault:
+        book.fail("payment path", str(fault))
         return
-    book.note("micro", json.loads(done.stdout))
+    if done.returncode != 0:
+        book.fail("payment path", done.stderr[-200:])
+        return
+    for figures in json.loads(done.stdout):
+        book.note(MICRO, figures)
 
 
 def measure(scale: Scale, book: Book) -> None:
@@ -99,26 +118,36 @@ def measure(scale: Scale, book: Book) -> None:
     ):
         folder = Path(place)
         measure_field(scale, folder, up, book)
-        with section("starts"):
-            measure_starts(scale, folder, up, book)
-        with section("growth"):
-            growth.measure(scale, folder, up, book)
-        with section("payment path"):
-            measure_micro(scale, folder, book)
+        parts = {
+            "starts": partial(measure_starts, scale, folder, up, book),
+            "TLS upstream": partial(tls.measure, scale, folder, up, book),
+            "growth": partial(growth.measure, scale, folder, up, book),
+            "payment path": partial(measure_micro, scale, folder, book),
+        }
         if scale is FULL:
             counted = [peer for peer in ALL if peer.name in COUNTED]
-            with section("instructions"):
-                instructions.measure(counted, folder, up, book)
+            parts["instructions"] = partial(instructions.measure, counted, folder, up, book)
+        for name, measure_part in parts.items():
+            if book.is_late():
+                book.fail(name, "out of time")
+                continue
+            try:
+                with section(name):
+                    measure_part()
+            except (RuntimeError, OSError, sqlite3.Error, subprocess.SubprocessError) as fault:
+                book.fail(name, str(fault))
 
 
 def main() -> None:
     """Measure, print the tables, and leave them with the figures and the plot."""
     parser = argparse.ArgumentParser(prog="bench", description="The sidecar beside its peers.")
-    parser.add_argument("--quick", action="store_true", help="about two minutes, one round")
+    parser.add_argument("--quick", action="store_true", help="one short round of everything")
     parser.add_argument("--out", type=Path, default=WORLD / "results")
     options = parser.parse_args()
     scale = QUICK if options.quick else FULL
-    book = Book()
+    # Whoever ends this ends what it started, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    book = Book(time.monotonic() + ENOUGH_S[scale])
     load = os.getloadavg()[0]
     began = time.monotonic()
     measure(scale, book)
@@ -135,7 +164,12 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "table.md").write_text(text)
     (options.out / "plot.svg").write_text(svg(book, names[1:]))
-    figures = {"title": title, "taken": book.taken, "missing": book.missing}
+    figures = {
+        "title": title,
+        "verdicts": [verdict.as_document() for verdict in verdicts(TARGETS, book)],
+        "taken": book.taken,
+        "missing": book.missing,
+    }
     (options.out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
     print(text)
     print(f"left in {options.out}", file=sys.stderr)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import json
 import sys
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from bench.machine import free_port
-from bench.peers import CHAT, TOKEN, UPSTREAM_KEY, WALLET_KEY, Launch, Peer
+from bench.peers import CHAT, TOKEN, UPSTREAM_KEY, WALLET_KEY, Launch, Peer, Upstream
 from sidecar.chains import usdc_on
-from sidecar.config.model import Limits
 
 NETWORK = "eip155:84532"
 PAYEE = "0x" + "22" * 20
@@ -23,34 +22,32 @@ version: 1
 listen: 127.0.0.1:{port}
 admin: 127.0.0.1:{admin}
 state_dir: {folder}
-ledger: {{sqlite: {ledger}}}
-log: {{format: json, level: info}}
-{limits}
+ledger: {{sqlite: ledger.db}}
+log: {{format: json, level: {level}}}
+{settings}
 wallets:
   main: {{kind: evm, key: {{file: {folder}/evm.key}}}}
 budgets:
   - {{name: day, limit: "{limit}", window: 1d}}
   - {{name: app, limit: "{limit}", window: 30d}}
-callers:
-  - {{name: app, token: {{file: {folder}/app.token}}, budgets: [app]}}
 {callers}
 routes:
   up:
     provider: api_key
-    upstream: http://127.0.0.1:{upstream}
+    upstream: {upstream}
     default: true
     api_key: {{file: {folder}/api.key}}
-{prices}
+{unpaid}
   seller:
     provider: pay_per_request
-    upstream: http://127.0.0.1:{upstream}/paid
+    upstream: {upstream}/paid
     wallet: main
     networks: ["{network}"]
     max_payment: "0.01 USDC"
     budgets: [day]
   prepaid:
     provider: venice
-    upstream: http://127.0.0.1:{upstream}/credit
+    upstream: {upstream}/credit
     wallet: main
     networks: ["{venice}"]
     max_payment: "10.00 USDC"
@@ -58,23 +55,50 @@ routes:
     top_up: {{amount: "10.00 USDC"}}
 {routes}
 """
+_APP = """\
+callers:
+  - {{name: app, token: {{file: {folder}/app.token}}, budgets: [app]}}
+"""
 # Short, for a thousand of each have to fit into the largest config that is read.
 _CALLER = "  - {{name: app{number}, token: {{file: app{number}.token}}}}\n"
 _ROUTE = """\
   up{number}:
     provider: api_key
-    upstream: http://127.0.0.1:{upstream}
+    upstream: {upstream}
     api_key: {{file: api.key}}
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """What a row's config has beside the defaults: lines at the top, and of the unpaid route.
+
+    ``known``: whether apps are known by tokens, and have budgets. ``module``: what is run.
+    """
+
+    settings: str = ""
+    unpaid: str = ""
+    level: str = "info"
+    known: bool = True
+    module: str = "sidecar"
+
+
+VARIANTS = {
+    "sidecar": Variant(),
+    "sidecar, lane off": Variant("limits: {fast_lane: false}"),
+    # It reads every answer for what it cost.
+    "sidecar with prices": Variant(unpaid='    prices: {m: {input: "0.15", output: "0.60"}}'),
+    # What its metrics, log, budgets and token check cost is what this one does not have.
+    "sidecar, bare": Variant("auth: none", level="error", known=False, module="bench.bare"),
+}
 
 
 def write_config(
     folder: Path,
     port: int,
-    upstream: int,
-    variant: tuple[str, str] = ("", ""),
+    upstream: Upstream,
+    variant: Variant,
     *,
-    ledger: str = "ledger.db",
     others: int = 0,
 ) -> Path:
     """A config with so many ``others`` beside the one caller and the one unpaid route."""
@@ -84,56 +108,39 @@ def write_config(
     for name, text in secrets.items():
         (folder / name).touch(mode=0o600)
         (folder / name).write_text(text)
+    callers = "".join(_CALLER.format(number=at) for at in range(others))
+    callers = _APP.format(folder=folder) + callers
     config = folder / "sidecar.yaml"
     config.write_text(
         _CONFIG.format(
             folder=folder,
             port=port,
             admin=free_port(),
-            upstream=upstream,
-            ledger=ledger,
-            limits=variant[0],
-            prices=variant[1],
+            upstream=upstream.url,
+            level=variant.level,
+            settings=variant.settings,
+            unpaid=variant.unpaid,
             limit=LIMIT,
             network=NETWORK,
             venice="eip155:8453",
-            callers="".join(_CALLER.format(number=at) for at in range(others)),
-            routes="".join(_ROUTE.format(number=at, upstream=upstream) for at in range(others)),
+            callers=callers if variant.known else "",
+            routes="".join(_ROUTE.format(number=at, upstream=upstream.url) for at in range(others)),
         )
     )
     return config
 
 
-def command(config: Path) -> list[str]:
+def launch(
+    variant: Variant, folder: Path, port: int, upstream: Upstream, *, others: int = 0
+) -> Launch:
     """The sidecar as it is run, from this tree."""
-    return [sys.executable, "-m", "sidecar", "run", "--config", str(config)]
+    config = write_config(folder, port, upstream, variant, others=others)
+    command = [sys.executable, "-m", variant.module, "run", "--config", str(config)]
+    return Launch(command, upstream.environment)
 
 
-def _start(variant: tuple[str, str], folder: Path, port: int, upstream: int) -> Launch:
-    return Launch(command(write_config(folder, port, upstream, variant)))
-
-
-_PRICES = '    prices: {m: {input: "0.15", output: "0.60"}}'
-
-
-def _variants() -> dict[str, tuple[str, str]]:
-    """Rows by name, each with its limits, and with what it adds to the unpaid route.
-
-    With prices the sidecar reads every answer for what it cost, so that is a row of its own.
-    """
-    if "fast_lane" not in {field.name for field in dataclasses.fields(Limits)}:
-        return {"sidecar": ("", ""), "sidecar with prices": ("", _PRICES)}
-    off, on = "limits: {fast_lane: false}", "limits: {fast_lane: true}"
-    return {
-        "sidecar, lane off": (off, ""),
-        "sidecar with prices": (on, _PRICES),
-        "sidecar": (on, ""),
-    }
-
-
-VARIANTS = _variants()
 SIDECARS = tuple(
-    Peer(name, partial(_start, variant), paid="/seller" + CHAT, credit="/prepaid" + CHAT)
+    Peer(name, partial(launch, variant), paid="/seller" + CHAT, credit="/prepaid" + CHAT)
     for name, variant in VARIANTS.items()
 )
 

@@ -98,6 +98,15 @@ async def up_or_dead(mortal: asyncio.subprocess.Process, port: int) -> None:
         died.cancel()
 
 
+async def posted_all(ledger: Path) -> None:
+    """Come back once no payment is open any more. TimeoutError when one stays so."""
+    async with asyncio.timeout(START_WAIT_S):
+        while any(
+            row.state is not PaymentState.POSTED for row in SqliteLedger.read(ledger, None, 100)
+        ):
+            await asyncio.sleep(0.1)
+
+
 async def killed_once(folder: Path, sandbox: Sandbox, moment: str, occasion: int) -> str:
     """One call through a sidecar that dies there and is started again: whose account it was."""
     port = free_port()
@@ -118,6 +127,8 @@ async def killed_once(folder: Path, sandbox: Sandbox, moment: str, occasion: int
         successor = await start("sidecar", "run", "--config", str(config))
         answer = await call
         assert answer.choices[0].message.content
+        # Served from the credit; the proof of what bought it may come with the next look.
+        await posted_all(folder / "ledger.db")
         return address
     finally:
         call.cancel()
