@@ -6,13 +6,69 @@ has: so there is one code that pays, that retries, and that tells of what went w
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from aiohttp.connector import Connection
+
+from sidecar.errors import SidecarError
 from sidecar.http import HttpRequest, Reply
 from sidecar.providers.base import Credential
 from sidecar.proxy.admission import Caller
 from sidecar.proxy.route import Route
+from sidecar.proxy.upstream import HttpUpstream
+from sidecar.proxy.wires import Wire
+
+
+class Outcome(Protocol):
+    """What became of it upstream. One of the two is called, once."""
+
+    async def reply(self, request: HttpRequest) -> Reply:
+        """The reply, or the fault raised; ``request`` is what was sent, should it go again."""
+        ...
+
+    def drop(self) -> None:
+        """Nobody asks for the reply any more."""
+        ...
+
+
+class Answered:
+    """A reply that is on its way, and of which this much is here. Nobody asks the wire after it."""
+
+    def __init__(
+        self,
+        upstream: HttpUpstream,
+        wire: Wire,
+        method: str,
+        data: bytes,
+        waits_s: tuple[float, float],
+    ) -> None:
+        upstream.expect(wire.handler, method)
+        self._upstream = upstream
+        self._connection: Connection = wire.hand_over(data)
+        self._wait_s, self._left_s = waits_s
+
+    async def reply(self, request: HttpRequest) -> Reply:
+        return await self._upstream.finish(
+            request, self._connection, wait_s=self._wait_s, left_s=self._left_s
+        )
+
+    def drop(self) -> None:
+        self._connection.close()
+
+
+class Failed:
+    """A fault in place of the reply."""
+
+    def __init__(self, fault: SidecarError) -> None:
+        self._fault = fault
+
+    async def reply(self, request: HttpRequest) -> Reply:
+        raise self._fault
+
+    def drop(self) -> None:
+        pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +84,5 @@ class Begun:
     credential: Credential = field(repr=False)
     body: bytes = field(repr=False)
     taken: int
-    # The reply, or the fault raised; the request is what was sent, should it have to go again.
-    answer: Callable[[HttpRequest], Awaitable[Reply]]
-    # What to do when nobody asks for the answer any more.
-    drop: Callable[[], None]
+    outcome: Outcome
     give_back: Callable[[], None]

@@ -20,6 +20,7 @@ from sidecar.proxy.server import Connection, Handler, ProxyServer, ServerLimits
 
 # What an app may send ahead of its answer before it has to wait.
 EARLY_BYTES_MAX = 64 * 1024
+SHUTDOWN_S_MIN = 0.001
 
 
 class Passing(Protocol):
@@ -195,7 +196,8 @@ class BoardingConnection(Connection):
             self._ended = self._loop.create_future()
             await asyncio.wait([self._ended], timeout=timeout)
         if timeout is not None:
-            timeout = max(0.0, timeout - (self._loop.time() - began_s))
+            # aiohttp takes none that is left for no limit.
+            timeout = max(SHUTDOWN_S_MIN, timeout - (self._loop.time() - began_s))
         await super().shutdown(timeout)
 
     def _process_keepalive(self) -> None:
@@ -258,7 +260,7 @@ class BoardingConnection(Connection):
         begun = self._begun
         if begun is not None:
             self._begun = None
-            begun.drop()
+            begun.outcome.drop()
             begun.give_back()
 
 

@@ -159,7 +159,7 @@ class Dealings:
         sent_s = self._clock.monotonic_s()
         try:
             if begun is not None:
-                return await begun.answer(outgoing)
+                return await begun.outcome.reply(outgoing)
             if isinstance(body, Kept):
                 return await route.upstream.send(outgoing, wait_s=route.response_wait_s)
             lengths = header_values(turn.headers, "content-length")

@@ -27,52 +27,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from sidecar.clock import Clock, Entropy
-from sidecar.errors import LocalProtocolError
-from sidecar.http import Headers, HttpRequest
-from sidecar.payments.events import Emit
-from sidecar.providers.base import Credential
-from sidecar.proxy.admission import Caller, Gate
-from sidecar.proxy.answers import Answer
+from sidecar.clock import Clock
+from sidecar.payments.events import Emit, RequestServed
+from sidecar.proxy.admission import Gate
 from sidecar.proxy.boarding import BoardingConnection
 from sidecar.proxy.body import ReplayMemory
-from sidecar.proxy.headers import credential_secrets, request_headers
-from sidecar.proxy.heads import Memo, cut_length, read_request
-from sidecar.proxy.outgoing import WITH_BODY, render_opening
+from sidecar.proxy.calls import Asked, Call, Calls
+from sidecar.proxy.heads import cut_length
+from sidecar.proxy.intake import Intake
 from sidecar.proxy.passage import Passage
-from sidecar.proxy.relayed import Answers
-from sidecar.proxy.route import Route, RouteTable
+from sidecar.proxy.route import RouteTable
+from sidecar.proxy.turn import RequestIds
 from sidecar.tasks import Supervisor
 
 # No configured limit is lower, so none is overstepped.
 HEAD_BYTES_MAX = 8 * 1024
-HEADS_MAX = 1024
 # Longer ones are for the path that knows what to do when they stall.
 BODY_BYTES_MAX = 1024 * 1024
 
 
-@dataclass(slots=True)
-class Call:
-    """What a head asks for, and how it goes out with the credential of the moment."""
-
-    user: int | None
-    method: str
-    path: str
-    caller: Caller
-    route: Route
-    target: str
-    url: str
-    headers: Headers
-    parsed: bytes  # the head for the parser, should it go there: with no body
-    answers: Answers | None = None
-    opening: bytes = b""  # up to the length
-    has_length: bool = False  # even of nothing
-
-
 class Express:
-    """Takes ordinary requests. ``under_way`` and ``memory`` are the handler's own."""
+    """Takes ordinary requests. What is counted against limits is the handler's own."""
 
     def __init__(
         self,
@@ -81,17 +57,14 @@ class Express:
         limits: tuple[int, int],
         shared: tuple[Counter[str], ReplayMemory],
         tasks: Supervisor,
-        ports: tuple[Clock, Entropy, Emit],
+        ports: tuple[Clock, RequestIds, Emit],
     ) -> None:
-        self._gate = gate
-        self._routes = routes
         replay_bytes_max, self._caller_requests_max = limits
         self._body_bytes_max = min(replay_bytes_max, BODY_BYTES_MAX)
-        self.under_way, self.memory = shared
+        self._under_way, self._memory = shared
         self.tasks = tasks
-        self.clock, self.entropy, self.emit = ports
-        self._calls: Memo[bytes, Call] = Memo(HEADS_MAX)
-        self._answers: dict[str, Answers] = {}
+        self.clock, self.ids, self.emit = ports
+        self._calls = Calls(gate, routes)
 
     def take(self, connection: BoardingConnection, data: bytes) -> bool:
         """Take the request that begins these bytes; False where the parser is to have them."""
@@ -99,70 +72,72 @@ class Express:
         cut = cut_length(data, end) if end > 0 else None
         if cut is None:
             return False
-        head, at, digits = cut
-        length = int(digits) if at >= 0 else 0
+        head, length_at, digits = cut
+        length = int(digits) if length_at >= 0 else 0
         here = len(data) - end - 4
         if here > length or length > self._body_bytes_max:
             return False
-        call = self._calls.get(head)
-        if call is None or call.user != connection.user:
-            call = self._learn(head, at, connection.user)
-            if call is None:
-                return False
-        credential = call.route.credentials.at_hand(call.url)
-        if credential is None or not self._is_dressed(call, credential):
+        asked = self._calls.find(head, length_at, connection.user)
+        if asked is None or not self._is_dressed(asked.call):
             return False
-        name = call.caller.name
-        if self.under_way[name] >= self._caller_requests_max or not self.memory.take(length):
+        name = asked.call.caller.name
+        if self._under_way[name] >= self._caller_requests_max or not self._memory.take(length):
             return False
-        self.under_way[name] += 1
-        passage = Passage(self, connection, call, length)
+        self._under_way[name] += 1
+        began_s = self.clock.monotonic_s()
+        if here < length:
+            Intake(self, connection, asked, (length, length - here), began_s).begin(data)
+        else:
+            self.send(connection, asked, data[end + 4 :], began_s)
+        return True
+
+    def send(
+        self, connection: BoardingConnection, asked: Asked, body: bytes, began_s: float
+    ) -> None:
+        """All of it is here: on its way."""
+        passage = Passage(self, connection, asked, body, began_s)
         connection.enter(passage)
-        passage.begin(data, end + 4)
-        return True
+        passage.send()
 
-    def _learn(self, head: bytes, at: int, user: int | None) -> Call | None:
-        read = read_request(head, measured=at >= 0)
-        if read is None:
-            return None
-        caller = self._gate().admit(read.method, read.target, read.headers, user)
-        found = self._routes.find(read.target)
-        if isinstance(caller, Answer) or found is None or found[0].wires is None:
-            return None
-        route, target = found
-        parsed = head if at < 0 else head[:at] + b"0" + head[at:]
-        call = Call(
-            user,
-            read.method,
-            read.target.partition("?")[0],
-            caller,
-            route,
-            target,
-            route.url(target),
-            read.headers,
-            parsed + b"\r\n\r\n",
+    def _is_dressed(self, call: Call) -> bool:
+        """Whether the call is ready to go out with a good credential; makes it so."""
+        credential = call.route.credentials.at_hand(call.url)
+        return credential is not None and self._calls.dress(call, credential) is not None
+
+    def record(
+        self,
+        asked: Asked,
+        request_id: str,
+        times_s: tuple[float, float],
+        end: tuple[int, str, str],
+    ) -> None:
+        """Say how a request ended: when it began and how long its upstream took, and its end.
+
+        The end: the status that reached the app, what was decided, and what went wrong.
+        """
+        call = asked.call
+        began_s, upstream_s = times_s
+        status, decision, detail = end
+        self.emit(
+            RequestServed(
+                request_id=request_id,
+                route=call.route.name,
+                caller=call.caller.name,
+                method=call.method,
+                path=call.path,
+                status=status,
+                duration_s=self.clock.monotonic_s() - began_s,
+                upstream_s=upstream_s,
+                decision=decision,
+                detail=detail,
+            )
         )
-        self._calls.keep(head, call)
-        return call
 
-    def _is_dressed(self, call: Call, credential: Credential) -> bool:
-        """Whether the call is ready to go out with this credential; makes it so."""
-        answers, route = call.answers, call.route
-        if answers is not None and answers.credential is credential:
-            return True
-        try:
-            head = render_opening(self._outgoing(call, credential))
-        except LocalProtocolError:
-            return False
-        answers = self._answers.get(route.name)
-        if answers is None or answers.credential is not credential:
-            secrets = (*route.secrets, *credential_secrets(credential.headers))
-            answers = self._answers[route.name] = Answers(credential, secrets)
-        call.answers, call.opening = answers, head
-        call.has_length = call.method in WITH_BODY
-        return True
+    def forget_body(self, size: int) -> None:
+        """So much is not kept any more."""
+        self._memory.give_back(size)
 
-    @staticmethod
-    def _outgoing(call: Call, credential: Credential) -> HttpRequest:
-        headers = request_headers(call.headers, credential.headers, call.route.reads_bodies)
-        return HttpRequest(call.method, call.url, headers)
+    def forget(self, call: Call, size: int) -> None:
+        """The call is over, and so much of it was still kept."""
+        self._memory.give_back(size)
+        self._under_way[call.caller.name] -= 1

@@ -59,7 +59,10 @@ class RequestLines:
         start = text.rfind(b"\n") + 1
         line = text[start : start + self._bytes_max]
         self._begun = line if _BEGUN.fullmatch(line) else b""
-        return b" RTSP/" not in text or _RTSP.search(text) is None
+        if b" RTSP/" not in text:
+            return True
+        # What is kept may be the end of a body, and a line that begins here no part of it.
+        return _RTSP.search(text) is None and _RTSP.search(data) is None
 
 
 def check_framing(request: web.BaseRequest) -> int | None:

@@ -25,7 +25,7 @@ from sidecar.proxy.express import Express
 from sidecar.proxy.outcomes import answer_fault
 from sidecar.proxy.route import Route, RouteTable
 from sidecar.proxy.server import user_behind
-from sidecar.proxy.turn import HUNG_UP, Turn
+from sidecar.proxy.turn import HUNG_UP, RequestIds, Turn
 from sidecar.tasks import Supervisor
 
 
@@ -55,7 +55,8 @@ class RequestHandler:
         self._dealings = dealings
         self._memory = memory
         self._limits = limits
-        self._clock, self._entropy, self._emit = ports
+        self._clock, entropy, self._emit = ports
+        self._ids = RequestIds(entropy)
         self._under_way: Counter[str] = Counter()
 
     def express(self, tasks: Supervisor) -> Express:
@@ -66,7 +67,7 @@ class RequestHandler:
             (self._limits.replay_bytes_max, self._limits.caller_requests_max),
             (self._under_way, self._memory),
             tasks,
-            (self._clock, self._entropy, self._emit),
+            (self._clock, self._ids, self._emit),
         )
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -75,7 +76,7 @@ class RequestHandler:
         began_s = self._clock.monotonic_s() if begun is None else begun.began_s
         turn = Turn(
             request,
-            self._entropy.token(8).hex() if begun is None else begun.request_id,
+            self._ids.next() if begun is None else begun.request_id,
             request.raw_path.partition("?")[0],
             tuple(
                 (name.decode("latin-1"), value.decode("latin-1"))

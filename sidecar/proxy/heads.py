@@ -1,16 +1,20 @@
 """The heads that the fast lane can read: less than the parser takes, and never anything else.
 
-A line that was read once is remembered, so a head that differs from the last one in a trace id
-costs one line to read. Whatever is not matched here is for the parser, which knows more.
+What a field means for its message, and how it crosses, is settled line by line, and remembered:
+so a head that differs from the last one in a trace id costs one line. Only what the few deciding
+lines say together is read from them as a whole. Whatever is not matched here is for the parser,
+which knows more.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TypeAlias
 
 from sidecar.http import Header, Headers
+from sidecar.proxy.memo import Memo
 
 # What the parser refuses to see twice, or lets decide on the framing or on what comes after.
 _ONCE = frozenset(
@@ -30,6 +34,7 @@ _ONCE = frozenset(
 )
 _NEVER = frozenset(
     {
+        "close",  # what Connection: close would name
         "expect",
         "http2-settings",
         "keep-alive",
@@ -40,138 +45,132 @@ _NEVER = frozenset(
         "upgrade",
     }
 )
+_FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
 FIELDS_MAX = 100
-REMEMBERED_MAX = 4096
+LINES_MAX = 2048
 # Longer ones would make what is remembered large, and few come again.
-REMEMBERED_BYTES_MAX = 512
+LINE_BYTES_MAX = 512
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ ]?((?:[!-~](?:[ !-~]*[!-~])?)?)")
 _REQUEST_LINE = re.compile(rb"(GET|POST|PUT|PATCH|DELETE|OPTIONS) (/[!-~]*) HTTP/1\.1")
 _STATUS_LINE = re.compile(rb"HTTP/1\.1 ([2-5][0-9][0-9])(?: [ -~]*)?")
 
-K = TypeVar("K")
-V = TypeVar("V")
+
+class Lines:
+    """The header lines of one kind of message, as they cross, and which of them decide.
+
+    ``render`` says how a field crosses: as its line, or not at all, as nothing.
+    """
+
+    def __init__(self, render: Callable[[Header], bytes], deciding: frozenset[str]) -> None:
+        self._render = render
+        self._deciding = deciding | _FRAMING
+        self._known: Memo[bytes, _Line] = Memo(LINES_MAX)
+
+    def sort(self, lines: list[bytes]) -> tuple[list[bytes], bytes] | None:
+        """Those that decide, and all that cross; None where the parser had better look."""
+        if len(lines) > FIELDS_MAX:
+            return None
+        deciding: list[bytes] = []
+        crossing: list[bytes] = []
+        seen: set[str] = set()
+        for line in lines:
+            known = self._known.get(line) or self._read(line)
+            if known is None:
+                return None
+            rendered, decides, once = known
+            if once:
+                if once in seen:
+                    return None
+                seen.add(once)
+            if decides:
+                deciding.append(line)
+            crossing.append(rendered)
+        return deciding, b"".join(crossing)
+
+    def _read(self, line: bytes) -> _Line | None:
+        header = _read_field(line)
+        name = "" if header is None else header[0].lower()
+        if header is None or name in _NEVER:
+            return None
+        known = (self._render(header), name in self._deciding, name if name in _ONCE else "")
+        if len(line) <= LINE_BYTES_MAX:
+            self._known.keep(line, known)
+        return known
 
 
-class Memo(Generic[K, V]):
-    """The last so many answers to a question that is often asked again."""
+# How it crosses, whether it decides, and its name if it may come but once.
+_Line: TypeAlias = tuple[bytes, bool, str]
 
-    __slots__ = ("_known", "_most")
 
-    def __init__(self, most: int) -> None:
-        self._known: dict[K, V] = {}
-        self._most = most
-
-    def get(self, key: K) -> V | None:
-        """What was kept under this key."""
-        return self._known.get(key)
-
-    def keep(self, key: K, value: V) -> None:
-        """Keep it, and forget the oldest where there are too many."""
-        if len(self._known) >= self._most:
-            del self._known[next(iter(self._known))]
-        self._known[key] = value
+def _read_field(line: bytes) -> Header | None:
+    match = _FIELD.fullmatch(line)
+    return None if match is None else (match[1].decode("ascii"), match[2].decode("ascii"))
 
 
 @dataclass(frozen=True, slots=True)
-class Fields:
-    """The header fields of a head, and what of them decides on the framing."""
+class _Deciding:
+    """What the lines that decide say."""
 
     headers: Headers
-    lengths: int  # how many Content-Length there are: none or one
-    length: str
+    measured: bool  # by one Content-Length, the digits of which were cut out
     coding: str
     connection: str
 
 
-_Line = tuple[str, Header]  # the name in lower case
-_lines: Memo[bytes, _Line] = Memo(REMEMBERED_MAX)
-
-
-def read_fields(lines: list[bytes]) -> Fields | None:
-    """The fields of these lines; None where the parser had better look."""
-    if len(lines) > FIELDS_MAX:
+def _read_deciding(lines: list[bytes]) -> _Deciding | None:
+    headers = tuple([header for line in lines if (header := _read_field(line)) is not None])
+    said = {name.lower(): value for name, value in headers}
+    if said.get("content-length"):
         return None
-    headers: list[Header] = []
-    seen: dict[str, str] = {}
-    for line in lines:
-        known = _lines.get(line) or _read_line(line)
-        if known is None:
-            return None
-        lowered, header = known
-        if lowered in _ONCE:
-            if lowered in seen:
-                return None
-            seen[lowered] = header[1]
-        headers.append(header)
-    return Fields(
-        tuple(headers),
-        int("content-length" in seen),
-        seen.get("content-length", ""),
-        seen.get("transfer-encoding", "").lower(),
-        seen.get("connection", "").lower(),
+    return _Deciding(
+        headers,
+        "content-length" in said,
+        said.get("transfer-encoding", "").lower(),
+        said.get("connection", "").lower(),
     )
-
-
-def _read_line(line: bytes) -> _Line | None:
-    match = _FIELD.fullmatch(line)
-    if match is None:
-        return None
-    name, value = match[1].decode("ascii"), match[2].decode("ascii")
-    lowered = name.lower()
-    if lowered in _NEVER:
-        return None
-    known = (lowered, (name, value))
-    if len(line) <= REMEMBERED_BYTES_MAX:
-        _lines.keep(line, known)
-    return known
 
 
 @dataclass(frozen=True, slots=True)
 class RequestHead:
-    """An ordinary request's head, but for the digits of its length."""
+    """What decides in an ordinary request's head, but for the digits of its length."""
 
     method: str
     target: str
     headers: Headers
 
 
-def read_request(head: bytes, measured: bool) -> RequestHead | None:
-    """Read it; ``measured``: the digits of its one Content-Length were cut out."""
-    first, *lines = head.split(b"\r\n")
+def read_request(first: bytes, deciding: list[bytes], measured: bool) -> RequestHead | None:
+    """Read what sorting has left; ``measured``: the digits of its one length were cut out."""
     match = _REQUEST_LINE.fullmatch(first)
-    fields = None if match is None else read_fields(lines)
-    if match is None or fields is None:
+    said = None if match is None else _read_deciding(deciding)
+    if match is None or said is None:
         return None
-    if fields.lengths != int(measured) or fields.length or fields.coding:
+    if said.measured != measured or said.coding or said.connection not in {"", "keep-alive"}:
         return None
-    if fields.connection not in {"", "keep-alive"}:
-        return None
-    return RequestHead(match[1].decode(), match[2].decode(), fields.headers)
+    return RequestHead(match[1].decode(), match[2].decode(), said.headers)
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerHead:
-    """An ordinary answer's head, but for the digits of its length."""
+    """What decides in an ordinary answer's head, but for the digits of its length."""
 
     status: int
-    headers: Headers
     chunked: bool
     keeps: bool  # the connection serves another request after it
 
 
-def read_answer(head: bytes, measured: bool) -> AnswerHead | None:
-    """Read it; ``measured`` as above. None for one that only its connection's end delimits."""
-    first, *lines = head.split(b"\r\n")
+def read_answer(first: bytes, deciding: list[bytes], measured: bool) -> AnswerHead | None:
+    """As above. None for one that only its connection's end delimits."""
     match = _STATUS_LINE.fullmatch(first)
-    fields = None if match is None else read_fields(lines)
-    if match is None or fields is None:
+    said = None if match is None else _read_deciding(deciding)
+    if match is None or said is None:
         return None
-    chunked = fields.coding == "chunked"
-    if fields.lengths != int(measured) or fields.length or chunked == measured:
+    chunked = said.coding == "chunked"
+    if said.measured != measured or chunked == measured:
         return None
-    if fields.coding not in {"", "chunked"} or fields.connection not in {"", "keep-alive", "close"}:
+    if said.coding not in {"", "chunked"} or said.connection not in {"", "keep-alive", "close"}:
         return None
-    return AnswerHead(int(match[1]), fields.headers, chunked, fields.connection != "close")
+    return AnswerHead(int(match[1]), chunked, said.connection != "close")
 
 
 def cut_length(data: bytes, end: int) -> tuple[bytes, int, bytes] | None:

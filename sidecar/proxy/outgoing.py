@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sidecar.errors import LocalProtocolError
-from sidecar.http import HttpRequest, Origin, header_values
+from sidecar.http import Headers, HttpRequest, Origin, header_values
 
 # These say how long their body is, even when it is empty.
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -16,15 +16,20 @@ def split_url(url: str) -> tuple[str, str]:
     return (url, "/") if end < 0 else (url[:end], url[end:])
 
 
-def render_opening(request: HttpRequest) -> bytes:
-    """The request's head but for its framing and its end. LocalProtocolError as below."""
-    _, path = split_url(request.url)
-    return _render(_opening(request, Origin.of(request.url), path))
+def render_start(method: str, url: str) -> bytes:
+    """The request line and the Host of a request for this URL. LocalProtocolError as below."""
+    _, path = split_url(url)
+    return _render(_start(method, Origin.of(url), path))
+
+
+def render_fields(headers: Headers) -> bytes:
+    """These fields as lines, without those that are not the caller's to choose."""
+    return _render(_fields(headers))
 
 
 def render_head(request: HttpRequest, origin: Origin, path: str, streamed: bool) -> bytes:
     """The request's head with our framing. LocalProtocolError if a field would break it."""
-    lines = _opening(request, origin, path)
+    lines = [*_start(request.method, origin, path), *_fields(request.headers)]
     if streamed:
         lengths = header_values(request.headers, "content-length")
         lines.append(f"Content-Length: {lengths[0]}" if lengths else "Transfer-Encoding: chunked")
@@ -33,20 +38,18 @@ def render_head(request: HttpRequest, origin: Origin, path: str, streamed: bool)
     return _render(lines) + b"\r\n"
 
 
-def _opening(request: HttpRequest, origin: Origin, path: str) -> list[str]:
-    lines = [f"{request.method} {path} HTTP/1.1", f"Host: {origin.host_header}"]
-    lines += [
-        f"{name}: {value}"
-        for name, value in request.headers
-        if name.lower() not in _NOT_OURS_TO_SEND
-    ]
-    return lines
+def _start(method: str, origin: Origin, path: str) -> list[str]:
+    return [f"{method} {path} HTTP/1.1", f"Host: {origin.host_header}"]
+
+
+def _fields(headers: Headers) -> list[str]:
+    return [f"{name}: {value}" for name, value in headers if name.lower() not in _NOT_OURS_TO_SEND]
 
 
 def _render(lines: list[str]) -> bytes:
     if any("\r" in line or "\n" in line or "\0" in line for line in lines):
         raise LocalProtocolError("a header value with a line break")
     try:
-        return ("\r\n".join(lines) + "\r\n").encode("latin-1")
+        return "".join([f"{line}\r\n" for line in lines]).encode("latin-1")
     except UnicodeEncodeError as fault:
         raise LocalProtocolError("a header value outside latin-1") from fault

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from sidecar.http import Header
 from sidecar.providers.base import Credential
-from sidecar.proxy.bodies import Body, Chunked, Counted
 from sidecar.proxy.headers import response_headers
-from sidecar.proxy.heads import Memo, cut_length, read_answer
+from sidecar.proxy.heads import Lines, cut_length, read_answer
+from sidecar.proxy.memo import Memo
 
 HEAD_BYTES_MAX = 16 * 1024
 ANSWERS_MAX = 1024
@@ -32,17 +33,18 @@ class Relayed:
 class Answers:
     """The answers of one route, while one credential is used."""
 
-    __slots__ = ("_known", "_secrets", "credential")
+    __slots__ = ("_known", "_lines", "_secrets", "credential")
 
     def __init__(self, credential: Credential, secrets: tuple[str, ...]) -> None:
         self.credential = credential
         self._secrets = secrets
         self._known: Memo[bytes, Relayed] = Memo(ANSWERS_MAX)
+        self._lines = Lines(self._render, frozenset())
 
-    def find(self, data: bytes, end: int) -> tuple[Relayed, bytes, Body] | None:
-        """How the head that ends there is relayed, as bytes, and its body to come.
+    def find(self, data: bytes, end: int) -> tuple[Relayed, bytes, int] | None:
+        """How the head that ends there is relayed, as bytes, and the length of its body.
 
-        None where it is not ordinary.
+        -1 for a body in chunks; None where it is not ordinary.
         """
         cut = cut_length(data, end)
         if cut is None:
@@ -54,19 +56,20 @@ class Answers:
             if known is None:
                 return None
         if known.chunked:
-            return known, known.before, Chunked()
-        return known, known.before + digits + known.after, Counted(int(digits))
+            return known, known.before, -1
+        return known, known.before + digits + known.after, int(digits)
 
     def _learn(self, head: bytes, measured: bool) -> Relayed | None:
-        read = read_answer(head, measured)
-        if read is None or read.status in _NOT_ORDINARY or 300 <= read.status < 400:
+        first, *lines = head.split(b"\r\n")
+        sorted_ = self._lines.sort(lines)
+        read = None if sorted_ is None else read_answer(first, sorted_[0], measured)
+        if sorted_ is None or read is None:
             return None
-        headers = response_headers(read.headers, self._secrets)
-        lines = [f"HTTP/1.1 {read.status} {_PHRASES.get(read.status, '')}"]
-        lines += [f"{name}: {value}" for name, value in headers]
-        if read.chunked:
-            lines.append("Transfer-Encoding: chunked")
-        text = "\r\n".join(lines).encode("ascii") + b"\r\n\r\n"
+        if read.status in _NOT_ORDINARY or 300 <= read.status < 400:
+            return None
+        start = f"HTTP/1.1 {read.status} {_PHRASES.get(read.status, '')}\r\n"
+        coding = b"Transfer-Encoding: chunked\r\n" if read.chunked else b""
+        text = start.encode() + sorted_[1] + coding + b"\r\n"
         at = len(text)
         if measured:
             # Its value is empty here, and no other field of this name was let through.
@@ -75,3 +78,8 @@ class Answers:
         if len(head) <= REMEMBERED_BYTES_MAX:
             self._known.keep(head, known)
         return known
+
+    def _render(self, header: Header) -> bytes:
+        """The upstream's header as the app gets it."""
+        kept = response_headers((header,), self._secrets)
+        return "".join([f"{name}: {value}\r\n" for name, value in kept]).encode("ascii")

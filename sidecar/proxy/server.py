@@ -167,7 +167,7 @@ class Connection(web.RequestHandler):
 
     def _stalled(self) -> None:
         self._stall_handle = None
-        if isinstance(self.transport, asyncio.WriteTransport):
+        if self.transport is not None:
             # A close would wait for the app to read what is buffered.
             self.transport.abort()
 

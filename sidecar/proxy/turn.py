@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from sidecar.clock import Entropy
 from sidecar.http import Headers
 from sidecar.ledger.model import Payment
 from sidecar.payments.events import RequestServed
@@ -13,6 +14,26 @@ from sidecar.proxy.answers import Answer
 from sidecar.proxy.relay import RelayedResponse
 
 HUNG_UP = 499  # what the log says where no status reached the app
+
+
+_ID_BYTES = 8
+_IDS_DRAWN = 128
+
+
+class RequestIds:
+    """Names for requests. Many are drawn at a time: chance costs a call to the system."""
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+        self._drawn: list[str] = []
+
+    def next(self) -> str:
+        """Another one, in hexadecimal."""
+        if not self._drawn:
+            digits = self._entropy.token(_ID_BYTES * _IDS_DRAWN).hex()
+            size = 2 * _ID_BYTES
+            self._drawn = [digits[at : at + size] for at in range(0, len(digits), size)]
+        return self._drawn.pop()
 
 
 @dataclass(slots=True)

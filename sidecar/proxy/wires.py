@@ -12,6 +12,7 @@ from typing import Protocol
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 
+from sidecar.errors import UpstreamTimeoutError
 from sidecar.http import Origin
 from sidecar.proxy.upstream import HttpUpstream
 
@@ -159,9 +160,17 @@ class Wires:
         wire = self.take()
         return None if wire is None else wire.hand_over(b"")
 
-    async def connect(self) -> Wire:
-        """Another one. UpstreamError where there is none to be had."""
-        return Wire(self, await self.upstream.connect(self.origin))
+    async def connect(self, wait_s: float) -> Wire:
+        """Another one. UpstreamError where there is none to be had, or not in this time."""
+        try:
+            async with asyncio.timeout(wait_s):
+                return Wire(self, await self.upstream.connect(self.origin))
+        except TimeoutError as fault:
+            raise self.silence(wait_s) from fault
+
+    def silence(self, wait_s: float) -> UpstreamTimeoutError:
+        """The fault where nothing comes in this time."""
+        return UpstreamTimeoutError(f"no answer from {self.origin} in {wait_s:g} s")
 
     def put(self, wire: Wire) -> None:
         """Keep it for the next request."""

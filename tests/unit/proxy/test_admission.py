@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
+from types import FrameType
+from typing import Any
+
 import pytest
 
 from sidecar.http import Headers
@@ -60,6 +65,48 @@ def test_bearer_rules() -> None:
     outcome = admit(HOST, ("Authorization", "Bearer nope"), ("x-api-key", "sk-app"))
 
     assert (401, "token") == refused(outcome)
+
+
+def test_whose_token() -> None:
+    """Of many callers each is known by its own token, and by no part of it."""
+    gate = Gate(GATE.hosts, {f"sk-{n:03d}": Caller(f"app {n}") for n in range(300)})
+    shown = ("sk-000", "sk-157", "sk-299", "sk-300", "sk-15", "sk-1577")
+    outcomes = [gate.admit("GET", "/v1/models", (HOST, ("api-key", each))) for each in shown]
+
+    assert ["app 0", "app 157", "app 299", None, None, None] == [
+        each.name if isinstance(each, Caller) else None for each in outcomes
+    ]
+
+
+def work_of(gate: Gate, token: str) -> Counter[str]:
+    """What is called, and how often, while a request that shows this token is let in or not."""
+    calls: Counter[str] = Counter()
+
+    def count(frame: FrameType, what: str, function: Any) -> None:
+        if what in {"call", "c_call"}:
+            calls[frame.f_code.co_name if what == "call" else function.__name__] += 1
+
+    sys.setprofile(count)
+    try:
+        gate.admit("POST", "/v1/chat", (HOST, ("Authorization", f"Bearer {token}")))
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+@pytest.mark.parametrize("shown", ["sk-0", "sk-strange"])
+def test_many_callers(shown: str) -> None:
+    """A request is let in by as much work for a thousand callers as for one: one digest of what
+    was shown, and one comparison at most."""
+    few, many = (
+        Gate(GATE.hosts, {f"sk-{n}": Caller(f"app {n}") for n in range(size)})
+        for size in (1, 1_000)
+    )
+    work = work_of(many, shown)
+
+    assert work_of(few, shown) == work
+    assert 1 == work["openssl_sha256"]
+    assert (shown == "sk-0") == work["compare_digest"]
 
 
 def test_tokens_off() -> None:

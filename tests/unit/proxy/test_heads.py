@@ -4,18 +4,63 @@ from __future__ import annotations
 
 import pytest
 
+from sidecar.http import Header
 from sidecar.proxy.framing import bytes_of_request
-from sidecar.proxy.heads import Memo, RequestHead, cut_length, read_answer, read_request
+from sidecar.proxy.heads import (
+    AnswerHead,
+    Lines,
+    RequestHead,
+    cut_length,
+    read_answer,
+    read_request,
+)
+from sidecar.proxy.memo import Memo
 
 LINE = b"POST /v1/x?y=1 HTTP/1.1\r\n"
 
 
-def test_ordinary_request() -> None:
-    """A plain head is read with its fields as they came."""
-    head = read_request(LINE + b"Host: h\r\nX-Empty:\r\nContent-Length: ", measured=True)
+def rendered(header: Header) -> bytes:
+    """A field as its line, and nothing for those that do not cross."""
+    return b"" if header[0] == "X-Stays" else f"{header[0]}={header[1]};".encode()
 
-    fields = (("Host", "h"), ("X-Empty", ""), ("Content-Length", ""))
-    assert RequestHead("POST", "/v1/x?y=1", fields) == head
+
+def request(head: bytes, measured: bool) -> tuple[RequestHead, bytes] | None:
+    """What decides in this head, and what of it crosses."""
+    first, *lines = head.split(b"\r\n")
+    both = Lines(rendered, frozenset({"host"})).sort(lines)
+    read = None if both is None else read_request(first, both[0], measured)
+    return None if both is None or read is None else (read, both[1])
+
+
+def answer(head: bytes, measured: bool) -> AnswerHead | None:
+    """What decides in this answer's head."""
+    first, *lines = head.split(b"\r\n")
+    both = Lines(rendered, frozenset()).sort(lines)
+    return None if both is None else read_answer(first, both[0], measured)
+
+
+def test_ordinary_request() -> None:
+    """A plain head is read for what decides, and the rest crosses line by line."""
+    head = LINE + b"Host: h\r\nX-Stays: 1\r\nX-Empty:\r\nContent-Length: "
+
+    deciding = RequestHead("POST", "/v1/x?y=1", (("Host", "h"), ("Content-Length", "")))
+    assert (deciding, b"Host=h;X-Empty=;Content-Length=;") == request(head, measured=True)
+
+
+def test_each_line_once() -> None:
+    """A line is rendered when it first comes, and found after that."""
+    asked: list[Header] = []
+
+    def counted(header: Header) -> bytes:
+        asked.append(header)
+        return b"x"
+
+    lines = Lines(counted, frozenset())
+    for trace in (b"1", b"2", b"3"):
+        lines.sort([b"Host: h", b"User-Agent: a", b"traceparent: " + trace])
+
+    traces = [("traceparent", trace) for trace in "123"]
+    assert [("Host", "h"), ("User-Agent", "a"), *traces] == asked
 
 
 @pytest.mark.parametrize(
@@ -43,14 +88,14 @@ def test_ordinary_request() -> None:
 )
 def test_left_to_the_parser(head: bytes) -> None:
     """Whatever could be read in two ways, or decides on more than itself, is not read here."""
-    assert read_request(head, measured=False) is None
+    assert request(head, measured=False) is None
 
 
 def test_second_length() -> None:
     """A second Content-Length is not hidden by the first one's having been cut out."""
     head = LINE + b"Host: h\r\nContent-Length: \r\ncontent-length: 3"
 
-    assert read_request(head, measured=True) is None
+    assert request(head, measured=True) is None
 
 
 @pytest.mark.parametrize("digits", [b"", b"+5", b"5 ", b"0x5", b"5,5", b"9" * 16, "٣".encode()])
@@ -69,11 +114,12 @@ def test_odd_digits(digits: bytes) -> None:
         b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
         b"Content-Length: 3",
         b"Transfer-Encoding: chunked\r\nConnection: X-Hop",
+        b"Transfer-Encoding: chunked\r\nConnection: close\r\nClose: 1",
     ],
 )
 def test_answers_left_to_the_parser(fields: bytes) -> None:
     """An answer whose end is not plain is not read here."""
-    assert read_answer(b"HTTP/1.1 200 OK\r\n" + fields, measured=False) is None
+    assert answer(b"HTTP/1.1 200 OK\r\n" + fields, measured=False) is None
 
 
 @pytest.mark.parametrize(
@@ -92,10 +138,11 @@ def test_bytes_of_request(given: bytes, size: int) -> None:
     assert size == bytes_of_request(given)
 
 
-def test_forgets_the_oldest() -> None:
-    """What is remembered is bounded: the oldest goes first."""
+def test_forgets_what_is_not_asked_for() -> None:
+    """What is remembered is bounded: what is asked for stays, and the rest goes."""
     memo: Memo[str, int] = Memo(2)
-    for number, key in enumerate("abc"):
+    for number, key in enumerate("abcdef"):
         memo.keep(key, number)
+        memo.get("a")
 
-    assert [None, 1, 2] == [memo.get(key) for key in "abc"]
+    assert [0, None, None, None] == [memo.get(key) for key in "abcd"]

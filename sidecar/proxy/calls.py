@@ -1,0 +1,154 @@
+"""What the heads of ordinary requests ask for, remembered.
+
+A head that came before costs one look. One that differs from those before in lines that decide
+nothing, a trace id say, costs those lines: the others were read before, and so was what the
+deciding ones among them ask for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sidecar.errors import LocalProtocolError
+from sidecar.http import Header, Headers
+from sidecar.providers.base import Credential
+from sidecar.proxy.admission import DECIDING, Caller, Gate
+from sidecar.proxy.answers import Answer
+from sidecar.proxy.headers import credential_secrets, request_headers
+from sidecar.proxy.heads import Lines, RequestHead, read_request
+from sidecar.proxy.memo import Memo
+from sidecar.proxy.outgoing import WITH_BODY, render_fields, render_start
+from sidecar.proxy.relayed import Answers
+from sidecar.proxy.route import Route, RouteTable
+
+HEADS_MAX = 1024
+# They say who asks for what, and how the answer may be coded.
+_DECIDING = DECIDING | {"accept-encoding"}
+
+
+@dataclass(slots=True)
+class Call:
+    """What a head asks for, and the credential that it last went out with."""
+
+    user: int | None
+    method: str
+    path: str
+    caller: Caller
+    route: Route
+    target: str
+    url: str
+    codings: Headers  # what the app takes
+    start: bytes
+    has_length: bool  # even of nothing
+    dress: Dress | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dress:
+    """A credential, as it goes out with a call."""
+
+    end: bytes  # the fields that are ours, up to the length
+    answers: Answers  # to whatever goes out with it
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request's head: the call that it makes, and its own lines that go along."""
+
+    call: Call
+    passed: bytes
+    head: bytes  # but for the digits of its length, which were at ``length_at``; -1: it has none
+    length_at: int
+
+    def render(self, dress: Dress, body: bytes) -> bytes:
+        """The request as it goes out."""
+        call = self.call
+        if body or call.has_length:
+            parts = (call.start, self.passed, dress.end, len(body), body)
+            return b"%b%b%bContent-Length: %d\r\n\r\n%b" % parts
+        return b"%b%b%b\r\n" % (call.start, self.passed, dress.end)
+
+    def for_parser(self) -> bytes:
+        """The head as the parser gets it, should the call go there: with no body."""
+        head, at = self.head, self.length_at
+        return (head if at < 0 else head[:at] + b"0" + head[at:]) + b"\r\n\r\n"
+
+
+class Calls:
+    """Who asks for what, by the head's bytes. The rules are the gate's and the table's."""
+
+    def __init__(self, gate: Callable[[], Gate], routes: RouteTable) -> None:
+        self._gate = gate
+        self._routes = routes
+        self._asked: Memo[bytes, Asked] = Memo(HEADS_MAX)
+        self._calls: Memo[tuple[int | bytes | None, ...], Call] = Memo(HEADS_MAX)
+        self._lines = Lines(_render, _DECIDING)
+        self._answers: dict[str, Answers] = {}
+
+    def find(self, head: bytes, length_at: int, user: int | None) -> Asked | None:
+        """What this head asks for; None where it is not ordinary, or not let in."""
+        asked = self._asked.get(head)
+        if asked is not None and asked.call.user == user:
+            return asked
+        first, *lines = head.split(b"\r\n")
+        sorted_ = self._lines.sort(lines)
+        if sorted_ is None:
+            return None
+        deciding, passed = sorted_
+        key = (user, length_at >= 0, first, *deciding)
+        call = self._calls.get(key)
+        if call is None:
+            read = read_request(first, deciding, length_at >= 0)
+            call = None if read is None else self._learn(read, user)
+            if call is None:
+                return None
+            self._calls.keep(key, call)
+        asked = Asked(call, passed, head, length_at)
+        self._asked.keep(head, asked)
+        return asked
+
+    def dress(self, call: Call, credential: Credential) -> Dress | None:
+        """Make the call ready to go out with this; None where its words would break the head."""
+        if call.dress is not None and call.dress.answers.credential is credential:
+            return call.dress
+        route = call.route
+        ours = request_headers(call.codings, credential.headers, route.reads_bodies)
+        try:
+            end = render_fields(ours)
+        except LocalProtocolError:
+            return None
+        answers = self._answers.get(route.name)
+        if answers is None or answers.credential is not credential:
+            secrets = (*route.secrets, *credential_secrets(credential.headers))
+            answers = self._answers[route.name] = Answers(credential, secrets)
+        call.dress = Dress(end, answers)
+        return call.dress
+
+    def _learn(self, read: RequestHead, user: int | None) -> Call | None:
+        caller = self._gate().admit(read.method, read.target, read.headers, user)
+        found = self._routes.find(read.target)
+        if isinstance(caller, Answer) or found is None or found[0].wires is None:
+            return None
+        route, target = found
+        url = route.url(target)
+        codings = tuple(header for header in read.headers if header[0].lower() == "accept-encoding")
+        return Call(
+            user,
+            read.method,
+            read.target.partition("?")[0],
+            caller,
+            route,
+            target,
+            url,
+            codings,
+            render_start(read.method, url),
+            read.method in WITH_BODY,
+        )
+
+
+def _render(header: Header) -> bytes:
+    """The app's header as it goes out. What it can decode is said once, with what we can."""
+    if header[0].lower() == "accept-encoding":
+        return b""
+    return render_fields(request_headers((header,), ()))
