@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .PHONY: demo test world bench unit e2e check mutants fmt lock clean
-.PHONY: hostile sellers kills simulation overspend callers slow canary signer batteries
+.PHONY: hostile sellers kills simulation overspend callers slow canary streams signer differential batteries
 
 demo: .venv/stamp
 	$(BIN)/sidecar demo
@@ -40,7 +40,7 @@ mutants: .venv/stamp
 # LONG=N: how many examples, seeds, kills at each moment, or idle connections.
 PYTEST := $(BIN)/python -m pytest -q -s
 
-batteries: hostile sellers kills simulation overspend callers slow canary signer
+batteries: hostile sellers kills simulation overspend callers slow canary streams signer differential
 
 hostile: .venv/stamp
 	SIDECAR_HOSTILE_EXAMPLES=$(or $(LONG),200000) $(PYTEST) tests/hostile/test_challenges.py \
@@ -71,6 +71,13 @@ canary: world
 	SIDECAR_CANARY_LONG=1 $(PYTEST) tests/canary
 	SIDECAR_CANARY=all $(PYTEST) -p tests.canary.plugin tests/e2e tests/flows
 	$(BIN)/python -m tests.mutants.run --slow
+
+streams: world
+	$(PYTEST) tests/e2e/test_paced_streams.py tests/e2e/test_paced_streams_nginx.py \
+	  tests/e2e/test_paced_streams_many.py
+
+differential: .venv/stamp
+	SIDECAR_DIFFERENTIAL=$(or $(LONG),100000) $(PYTEST) tests/differential
 
 signer: .venv/stamp
 	SIDECAR_SIGNER_KILLS=$(or $(LONG),50) $(PYTEST) tests/e2e/test_signer_orders.py \

@@ -23,7 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not __debug__:
         print("sidecar: assertions guard the money; start Python without -O", file=sys.stderr)
         return exits.USAGE
-    args = make_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    args = make_parser(words).parse_args(words)
     # Many commands open a key.
     close_memory()
     try:

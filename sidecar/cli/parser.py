@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeAlias
 
 from sidecar import __version__
@@ -13,8 +15,12 @@ PAYMENTS_LIMIT = 50
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Every command with its flags. ``args.command`` names the module that runs it."""
+def make_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Every command with its flags. ``args.command`` names the module that runs it.
+
+    Where the first of ``words`` is a command, it has that one only: nothing that is then shown
+    names another, and to describe them all takes as long as to read a config.
+    """
     parser = argparse.ArgumentParser(
         prog="sidecar",
         description="A local reverse proxy that lets any unmodified app pay over HTTP 402 (x402).",
@@ -24,20 +30,10 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"sidecar {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_run(commands)
-    _add_check(commands)
-    _add_status(commands)
-    _add_balance(commands)
-    _add_payments(commands)
-    _add_reconcile(commands)
-    _add_resolve(commands)
-    _add_pins(commands)
-    _add_freeze(commands)
-    _add_approvals(commands)
-    _add_wallet(commands)
-    _add_signer(commands)
-    _add_sandbox(commands)
-    _add(commands, "demo", "a seller, the sidecar and paid calls on one screen; no money")
+    asked = words[0] if words and words[0] in _COMMANDS else None
+    for name, add in _COMMANDS.items():
+        if asked in {None, name}:
+            add(commands)
     return parser
 
 
@@ -126,6 +122,9 @@ def _add_pins(commands: Commands) -> None:
 
 def _add_freeze(commands: Commands) -> None:
     _add_ledger(_add(commands, "freeze", "sign no payment from now on; unpaid traffic flows"))
+
+
+def _add_unfreeze(commands: Commands) -> None:
     _add_ledger(_add(commands, "unfreeze", "sign payments again"))
 
 
@@ -133,13 +132,19 @@ def _add_approvals(commands: Commands) -> None:
     waiting = _add(commands, "approvals", "list the payments that wait for a person's approval")
     _add_ledger(waiting)
     _add_json(waiting)
-    for name, what in (
-        ("approve", "let payments that wait be made"),
-        ("refuse", "let payments that wait not be made"),
-    ):
-        parser = _add(commands, name, what)
-        _add_ledger(parser)
-        parser.add_argument("payments", nargs="+", metavar="PAYMENT", help="its id")
+
+
+def _add_approve(commands: Commands) -> None:
+    _add_decided(_add(commands, "approve", "let payments that wait be made"))
+
+
+def _add_refuse(commands: Commands) -> None:
+    _add_decided(_add(commands, "refuse", "let payments that wait not be made"))
+
+
+def _add_decided(parser: argparse.ArgumentParser) -> None:
+    _add_ledger(parser)
+    parser.add_argument("payments", nargs="+", metavar="PAYMENT", help="its id")
 
 
 def _add_ledger(parser: argparse.ArgumentParser) -> None:
@@ -213,3 +218,31 @@ def _add_sandbox(commands: Commands) -> None:
     parser.add_argument(
         "--version", type=int, choices=(1, 2), default=2, dest="x402_version", help="of x402"
     )
+
+
+def _add_demo(commands: Commands) -> None:
+    _add(commands, "demo", "a seller, the sidecar and paid calls on one screen; no money")
+
+
+# In the order in which ``--help`` lists them.
+_COMMANDS: Mapping[str, Callable[[Commands], None]] = MappingProxyType(
+    {
+        "run": _add_run,
+        "check": _add_check,
+        "status": _add_status,
+        "balance": _add_balance,
+        "payments": _add_payments,
+        "reconcile": _add_reconcile,
+        "resolve": _add_resolve,
+        "pins": _add_pins,
+        "freeze": _add_freeze,
+        "unfreeze": _add_unfreeze,
+        "approvals": _add_approvals,
+        "approve": _add_approve,
+        "refuse": _add_refuse,
+        "wallet": _add_wallet,
+        "signer": _add_signer,
+        "sandbox": _add_sandbox,
+        "demo": _add_demo,
+    }
+)

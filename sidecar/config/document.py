@@ -16,8 +16,9 @@ import yaml
 
 from sidecar.config.mistakes import Mistakes
 
-TEXT_BYTES_MAX = 256 * 1024
-NODES_MAX = 10_000  # counted where they are used, so an alias counts each time
+# Room for a thousand routes that pay and a thousand callers.
+TEXT_BYTES_MAX = 512 * 1024
+NODES_MAX = 50_000  # counted where they are used, so an alias counts each time
 DEPTH_MAX = 16
 
 _TAG = "tag:yaml.org,2002:"
@@ -50,10 +51,10 @@ def read_document(text: str, mistakes: Mistakes) -> Entry | None:
         mistakes.add("config", f"over {TEXT_BYTES_MAX // 1024} KiB", "make it smaller")
         return None
     try:
-        if not _is_shallow(text):
-            mistakes.add("config", f"nested over {DEPTH_MAX} deep", "make it flatter")
-            return None
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = _composed(text)
+    except _TooDeepError:
+        mistakes.add("config", f"nested over {DEPTH_MAX} deep", "make it flatter")
+        return None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark is not None else 0
@@ -68,28 +69,52 @@ def read_document(text: str, mistakes: Mistakes) -> Entry | None:
     try:
         return _Tree(mistakes).entry(root, "", depth=0)
     except _TooLargeError:
-        mistakes.add("config", f"over {NODES_MAX} values", "use fewer aliases")
+        fix = "name fewer routes and callers, or use fewer aliases: each counts in full"
+        mistakes.add("config", f"over {NODES_MAX} values", fix)
+        return None
+    except _EndlessError:
+        fix = "use no alias inside of what it stands for"
+        mistakes.add("config", f"nested over {DEPTH_MAX} deep by its aliases", fix)
         return None
 
 
 _YAML_FIX = "mend the indentation or put the text in quotes"
 
 
-def _is_shallow(text: str) -> bool:
-    """Whether composing is safe: it recurses once for each level."""
+class _TooDeepError(Exception):
+    """Composing recurses once for each level."""
+
+
+def _composed(text: str) -> yaml.Node | None:
+    # libyaml reads a config in a fifteenth of the time; PyYAML may have been built without it.
+    if yaml.__with_libyaml__:
+        try:
+            return _composed_by(yaml.CSafeLoader, text)
+        except yaml.YAMLError:
+            # What is wrong is said in the other parser's words, for they are there always.
+            pass
+    return _composed_by(yaml.SafeLoader, text)
+
+
+def _composed_by(loader: type[yaml.CSafeLoader | yaml.SafeLoader], text: str) -> yaml.Node | None:
     depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    for event in yaml.parse(text, Loader=loader):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > DEPTH_MAX:
-            return False
-    return True
+            raise _TooDeepError
+    root: yaml.Node | None = yaml.compose(text, Loader=loader)
+    return root
 
 
 class _TooLargeError(Exception):
-    """Aliases multiply, or contain themselves."""
+    """Much is written there, or aliases multiply."""
+
+
+class _EndlessError(Exception):
+    """An alias contains itself, or stands far within others."""
 
 
 class _Tree:
@@ -101,8 +126,10 @@ class _Tree:
 
     def entry(self, node: yaml.Node, path: str, depth: int) -> Entry:
         self._nodes += 1
-        if self._nodes > NODES_MAX or depth > DEPTH_MAX:
+        if self._nodes > NODES_MAX:
             raise _TooLargeError
+        if depth > DEPTH_MAX:
+            raise _EndlessError
         line = node.start_mark.line + 1
         if isinstance(node, yaml.MappingNode) and node.tag == f"{_TAG}map":
             return Entry(self._mapping(node, path, depth), line)

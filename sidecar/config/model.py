@@ -198,7 +198,7 @@ class Limits:
     body_idle_s: float = 60
     keepalive_s: float = 75
     drain_wait_s: float = 30
-    fast_lane: bool = False  # True: ordinary requests pass without a task or a parser
+    fast_lane: bool = True  # ordinary requests pass without a task or a parser
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +233,7 @@ class LogConfig:
 
 
 Mode: TypeAlias = Literal["live", "shadow"]
+EventLoop: TypeAlias = Literal["uvloop", "asyncio"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,3 +256,4 @@ class Config:
     recovery: RecoveryConfig = RecoveryConfig()
     balances: BalancesConfig = BalancesConfig()
     log: LogConfig = LogConfig()
+    event_loop: EventLoop = "uvloop"

@@ -9,8 +9,10 @@ import os
 import re
 import stat
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 from sidecar.config.addresses import ADMIN, LISTEN, Address, SocketPath
 from sidecar.config.budgets import read_budgets
@@ -22,6 +24,8 @@ from sidecar.config.listen import UNIX, check_loops, check_ports, read_auth, rea
 from sidecar.config.mistakes import Mistakes
 from sidecar.config.model import (
     Config,
+    EventLoop,
+    Limits,
     LogConfig,
     Mode,
 )
@@ -33,6 +37,7 @@ from sidecar.errors import ConfigError
 
 VERSION = 1
 MODES: tuple[Mode, ...] = ("live", "shadow")
+EVENT_LOOPS: tuple[EventLoop, ...] = ("uvloop", "asyncio")
 HOSTS_MAX = 64
 
 # What may also come from flags and the environment: the override, its variable, its key.
@@ -44,6 +49,8 @@ VARIABLES = {
     "state_dir": "SIDECAR_STATE_DIR",
     "log_format": "SIDECAR_LOG_FORMAT",
     "log_level": "SIDECAR_LOG_LEVEL",
+    "event_loop": "SIDECAR_EVENT_LOOP",
+    "fast_lane": "SIDECAR_FAST_LANE",
 }
 
 KEYS = (
@@ -64,6 +71,7 @@ KEYS = (
     "recovery",
     "balances",
     "log",
+    "event_loop",
 )
 _HOST = re.compile(r"([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
 
@@ -158,10 +166,11 @@ class _Reader:
             callers=MappingProxyType(
                 read_callers(top.at("callers"), self._places, budgets, on_socket=on_socket)
             ),
-            limits=read_limits(top.at("limits")),
+            limits=self._limits(),
             recovery=read_recovery(top.at("recovery")),
             balances=read_balances(top.at("balances")),
             log=self._log(),
+            event_loop=self._field("event_loop").choice(EVENT_LOOPS, "uvloop"),
         )
 
     def _field(self, name: str, written: Field | None = None) -> Field:
@@ -231,6 +240,13 @@ class _Reader:
         path = Places(state_dir, self._places.home).path(name)
         # What was rehearsed is no part of the books.
         return path.with_name(f"{path.name}.shadow") if mode == "shadow" else path
+
+    def _limits(self) -> Limits:
+        section = self._top.at("limits")
+        limits = read_limits(section)
+        lane = self._field("fast_lane", _absent(section))
+        usual: Literal["true", "false"] = "true" if limits.fast_lane else "false"
+        return replace(limits, fast_lane=lane.choice(("true", "false"), usual) == "true")
 
     def _log(self) -> LogConfig:
         section = self._top.at("log")

@@ -7,10 +7,10 @@ import gc
 import resource
 import signal
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 
 from sidecar.config.addresses import Address, SocketPath
-from sidecar.config.model import Config
+from sidecar.config.model import Config, EventLoop
 from sidecar.config.own_memory import close_memory, overwrite_variables
 from sidecar.config.private_file import ensure_state_dir
 from sidecar.config.secrets import CALLER_TOKEN_FILE, secret_variables
@@ -37,7 +37,18 @@ def run(config: Config, environ: MutableMapping[str, str], ports: Ports | None =
     overwrite_variables(secret_variables(config))
     ports = ports or Ports()
     ensure_state_dir(config.state_dir)
-    return asyncio.run(_serve(config, open_all(config, environ, ports.entropy), ports))
+    opened = open_all(config, environ, ports.entropy)
+    with asyncio.Runner(loop_factory=_loop_factory(config.event_loop)) as runner:
+        return runner.run(_serve(config, opened, ports))
+
+
+def _loop_factory(name: EventLoop) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """How the loop is made; None for the one that Python brings."""
+    if name == "asyncio":
+        return None
+    import uvloop  # noqa: PLC0415 - not loaded by commands that serve nothing
+
+    return uvloop.new_event_loop
 
 
 def _allow_descriptors(connections_max: int) -> None:

@@ -15,7 +15,6 @@ from sidecar.ledger import Ledger
 from sidecar.ledger.sqlite import SqliteLedger
 from sidecar.metrics import Metrics
 from sidecar.payments.balances import Balances
-from sidecar.payments.drift import DriftWatch
 from sidecar.payments.events import Emit, Event, LedgerWriteFailed, TaskFailed
 from sidecar.payments.payer import Payer
 from sidecar.payments.prover import Prover
@@ -160,6 +159,19 @@ class Service:
             chain, wiring.balance_questions(self._config), self._ports.clock, self._emit
         )
         purses = wiring.purses(self._config, self._opened)
+        return [
+            self._tasks.spawn("balances", balances.run(sources, interval_s)),
+            self._tasks.spawn("wallets", wallets.run(purses, interval_s)),
+            *self._watch_drift(chain),
+        ]
+
+    def _watch_drift(self, chain: Upstream) -> list[asyncio.Task[None]]:
+        spenders = wiring.spenders(self._config, self._opened)
+        if not spenders:
+            return []
+        # Not for those who have no chain to ask.
+        from sidecar.payments.drift import DriftWatch  # noqa: PLC0415 - see above
+
         assert self._ledger is not None
         drift = DriftWatch(
             self._ledger,
@@ -169,12 +181,7 @@ class Service:
             self._emit,
             self._config.recovery.reconcile_interval_s,
         )
-        spenders = wiring.spenders(self._config, self._opened)
-        return [
-            self._tasks.spawn("balances", balances.run(sources, interval_s)),
-            self._tasks.spawn("wallets", wallets.run(purses, interval_s)),
-            self._tasks.spawn("drift", drift.run(spenders)),
-        ]
+        return [self._tasks.spawn("drift", drift.run(spenders))]
 
     async def _listen(
         self,

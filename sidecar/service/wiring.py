@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from sidecar.chains import is_evm
 from sidecar.config.addresses import Address, SocketPath
@@ -13,7 +14,6 @@ from sidecar.logs.redaction import dresses
 from sidecar.payments.approvals import ApprovalRule
 from sidecar.payments.balances import Source
 from sidecar.payments.credentials import Credentials
-from sidecar.payments.drift import Spender
 from sidecar.payments.events import Emit
 from sidecar.payments.order import PayingRoute, nowhere
 from sidecar.payments.prover import Chain
@@ -33,6 +33,9 @@ from sidecar.service.secrets import Opened
 from sidecar.tasks import Supervisor
 from sidecar.wallets.keys import usdc_account
 from sidecar.wallets.watch_only import WatchOnlyWallet
+
+if TYPE_CHECKING:
+    from sidecar.payments.drift import Spender
 
 
 class Wiring:
@@ -191,9 +194,15 @@ def purses(config: Config, opened: Opened) -> tuple[Purse, ...]:
 
 def spenders(config: Config, opened: Opened) -> tuple[Spender, ...]:
     """The same wallets, as their outflows are asked for."""
+    found = purses(config, opened)
+    if not found:
+        return ()
+    # Not for those who have no chain to ask.
+    from sidecar.payments.drift import Spender  # noqa: PLC0415 - see above
+
     return tuple(
         Spender(purse.wallet, purse.network, opened.wallets[purse.wallet].address, purse.address)
-        for purse in purses(config, opened)
+        for purse in found
     )
 
 

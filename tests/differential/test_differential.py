@@ -1,25 +1,32 @@
 """The fast lane and the ordinary way come to the same outcome, whatever they are fed.
 
 Each case is one connection of an app: requests that are ordinary, odd or hostile, split anywhere,
-and answers of the same kinds. It runs through a sidecar with the lane and through one without,
-and what reached the upstream, what the app got and what the log would say are compared. Where a
-case is a race (bytes after a request that is refused, against its way upstream), both outcomes
-happen either way: a case differs when no outcome of one side was seen on the other.
+and answers of the same kinds: of an upstream with a key, of a seller that wants to be paid, and of
+a vendor that is signed in to. It runs through a sidecar with the lane and through one without, and
+what reached the upstream, what the app got, what the log would say and what the ledger holds are
+compared. Where a case is a race (bytes after a request that is refused, against its way upstream),
+both outcomes happen either way: a case differs when no outcome of one side was seen on the other.
 
-``SIDECAR_DIFFERENTIAL=100000`` runs so many cases; ``SIDECAR_DIFFERENTIAL_SEED=N`` begins there.
+Cases run in several pairs of sidecars at once, each with a case at a time.
+``SIDECAR_DIFFERENTIAL=100000`` runs so many cases; ``SIDECAR_DIFFERENTIAL_SEED=N`` begins there,
+so two processes share the work.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 from tests.differential.cases import Case, make_case
-from tests.differential.worlds import Outcome, World, world
+from tests.differential.outcomes import Outcome
+from tests.differential.worlds import World, world
 
 CASES = int(os.environ.get("SIDECAR_DIFFERENTIAL", "1000"))
 FIRST = int(os.environ.get("SIDECAR_DIFFERENTIAL_SEED", "0"))
-TRIES = 8
+TRIES = 30
+PAIRS = 8
 
 
 async def differs(case: Case, on: World, off: World) -> tuple[Outcome, Outcome] | None:
@@ -35,13 +42,25 @@ async def differs(case: Case, on: World, off: World) -> tuple[Outcome, Outcome] 
     return with_lane[0], without[0]
 
 
-async def test_same_outcome() -> None:
-    """A case goes the same way through the lane as around it."""
-    wrong: list[tuple[int, Outcome, Outcome]] = []
-    async with world(fast_lane=True) as on, world(fast_lane=False) as off:
-        for seed in range(FIRST, FIRST + CASES):
+async def compare(seeds: Iterator[int], folder: Path) -> list[tuple[int, Outcome, Outcome]]:
+    """Run cases until there are no more; those that differ."""
+    wrong = []
+    async with (
+        world(folder / "on", fast_lane=True) as on,
+        world(folder / "off", fast_lane=False) as off,
+    ):
+        for seed in seeds:
             found = await differs(make_case(seed), on, off)
             if found is not None:
                 wrong.append((seed, *found))
+    return wrong
 
-    assert [] == wrong
+
+async def test_same_outcome(tmp_path: Path) -> None:
+    """A case goes the same way through the lane as around it."""
+    seeds = iter(range(FIRST, FIRST + CASES))
+    found = await asyncio.gather(
+        *(compare(seeds, tmp_path / str(number)) for number in range(PAIRS))
+    )
+
+    assert [] == [each for wrong in found for each in wrong]

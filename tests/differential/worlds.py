@@ -1,105 +1,109 @@
-"""An upstream that says what a case wants, and the proxy in front of it, in one process."""
+"""A sidecar with routes of each kind, in front of a scripted upstream, in one process."""
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-from aiohttp import web
-
-from sidecar.payments.events import RequestServed
-from sidecar.proxy.handler import RequestLimits
-from sidecar.proxy.server import ServerLimits
-from tests.differential.cases import PORT, Case, Script
-from tests.differential.reading import messages, unchunk
-from tests.world.plain_proxy import Plain, plain_proxy
+from sidecar.clock import SystemClock, SystemEntropy
+from sidecar.config.model import Config, Limits
+from sidecar.config.read import parse_config
+from sidecar.ledger.model import Payment
+from sidecar.payments.events import BalanceObserved, Event
+from sidecar.service import Ports, Service, open_all
+from tests.differential.asking import PORT, RUN
+from tests.differential.cases import Case
+from tests.differential.outcomes import Outcome, Seen
+from tests.differential.reading import messages
+from tests.differential.upstream import Conversation, Upstream, make_token
+from tests.world.running import KEY, TOKEN, write_private
 
 # Longer than anything that ends by itself takes.
-GIVES_UP_S = 4.0
-_ANY_PORT = re.compile(rb"127\.0\.0\.1:[0-9]+")
-LIMITS = RequestLimits(replay_bytes_max=100_000, body_idle_s=0.3, caller_requests_max=4)
-SERVER_LIMITS = ServerLimits(
-    connections_max=64, header_bytes_max=16_384, header_wait_s=0.2, keepalive_s=5.0
+GIVES_UP_S = 6.0
+LIMITS = Limits(
+    replay_bytes_max=100_000,
+    replay_memory_max=1_000_000,
+    header_bytes_max=16_384,
+    connections_max=64,
+    caller_requests_max=4,
+    header_wait_s=0.4,
+    body_idle_s=0.4,
+    keepalive_s=8.0,
+    drain_wait_s=1.0,
 )
-RESPONSE_WAIT_S = 0.5
+RESPONSE_WAIT_S = 0.6
+# Pauses up to this one are skipped: those between two presentations of one payment.
+SKIPPED_S = 10.0
+PAYMENTS_READ_MAX = 20
+
+CONFIG = """\
+version: 1
+listen: 127.0.0.1:0
+admin: 127.0.0.1:0
+state_dir: {folder}
+ledger: {{sqlite: ledger.db}}
+recovery: {{interval_s: 3600}}
+balances: {{interval_s: 86400}}
+wallets:
+  main: {{kind: evm, key: {{file: {folder}/evm.key}}}}
+budgets:
+  - {{name: all, limit: "1000000 USDC", window: 1d}}
+callers:
+  - {{name: app, token: {{file: {folder}/app.token}}}}
+routes:
+  up: {{provider: api_key, upstream: "{origin}", api_key: {{file: {folder}/up.key}}, default: true}}
+  seller: {{provider: pay_per_request, upstream: "{origin}", {money}}}
+  member: {{provider: nodit, upstream: "{origin}/member", {money}}}
+"""
+MONEY = (
+    'wallet: main, networks: ["eip155:84532"], max_payment: "1.00 USDC", budgets: [all], '
+    "breaker: {undelivered_max: 10000, window: 1h}"
+)
 
 
-class Upstream(asyncio.Protocol):
-    """One connection of the scripted upstream."""
+class HurriedClock:
+    """The machine's clocks; short pauses take no time."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._seen = b""
-        self._answering = False
+    def __init__(self) -> None:
+        self._clock = SystemClock()
+        self.now = self._clock.now
+        self.monotonic_s = self._clock.monotonic_s
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self._seen += data
-        while (end := self._seen.find(b"\r\n\r\n")) >= 0:
-            head = self._seen[: end + 2]
-            if b"\r\nTransfer-Encoding: chunked\r\n" in head:
-                body, at, whole = unchunk(self._seen, end + 4)
-                if not whole:
-                    return
-            else:
-                length = head.lower().partition(b"\r\ncontent-length: ")[2].partition(b"\r\n")[0]
-                at = end + 4 + int(length or b"0")
-                body = self._seen[end + 4 : at]
-                if len(self._seen) < at:
-                    return
-            self._seen = self._seen[at:]
-            self._world.requests.append((head, body))
-            if self._world.scripts:
-                self._world.start(self._answer(self._world.scripts.popleft()))
-
-    async def _answer(self, script: Script) -> None:
-        for piece in script.pieces:
-            self._transport.write(piece)
-            # So that the next piece is a segment of its own, and is read as one.
-            for _ in range(6):
-                await asyncio.sleep(0)
-        if script.end == "close":
-            self._transport.close()
-        elif script.end == "reset":
-            self._transport.abort()
+    async def sleep(self, duration_s: float) -> None:
+        await self._clock.sleep(0.0 if duration_s <= SKIPPED_S else duration_s)
 
 
 @dataclass
 class World:
-    """One proxy and its upstream; the case that is run now."""
+    """One sidecar and its upstream; the case that is run now."""
 
-    plain: Plain
-    upstream_port: int
-    requests: list[tuple[bytes, bytes]] = field(default_factory=list)
-    scripts: deque[Script] = field(default_factory=deque)
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
-
-    def start(self, work: object) -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+    service: Service
+    upstream: Upstream
+    events: list[Event]
+    runs: int = 0
+    newest: str = ""
+    lasting: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def run(self, case: Case) -> Outcome:
-        """The case through this proxy."""
-        self.requests.clear()
-        self.scripts = deque(case.scripts)
-        self.plain.events.clear()
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.plain.port)
+        """The case through this sidecar."""
+        self.runs += 1
+        run = b"%0*d" % (len(RUN), self.runs)
+        self.upstream.start(case.scripts, case.paid)
+        self.events.clear()
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.service.port)
         got = bytearray()
         ended = "kept"
         bodiless = tuple(method == "HEAD" for method in case.methods)
-        port = b"%d" % self.plain.port
+        port = b"%d" % self.service.port
         with suppress(ConnectionError):
             for pieces, wanted in case.parts:
                 for piece in pieces:
-                    writer.write(piece.replace(PORT, port))
+                    if writer.is_closing():
+                        break
+                    writer.write(piece.replace(PORT, port).replace(RUN, run))
                     for _ in range(6):
                         await asyncio.sleep(0)
                 ended = await self._read(reader, got, wanted, bodiless)
@@ -110,13 +114,14 @@ class World:
         writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()
-        while self.plain.open_connections():
-            await asyncio.sleep(0)
-        for _ in range(6):
-            await asyncio.sleep(0)
-        for task in self.tasks.copy():
-            task.cancel()
-        return self._outcome(bytes(got), ended, bodiless)
+        await self._settled()
+        return Outcome.of(
+            Seen(bytes(got), ended, bodiless),
+            self.upstream.requests,
+            self.events,
+            await self._payments(),
+            (run, self.upstream.token),
+        )
 
     async def _read(
         self, reader: asyncio.StreamReader, got: bytearray, wanted: int, bodiless: tuple[bool, ...]
@@ -137,63 +142,76 @@ class World:
         except ConnectionError:
             return "closed"
 
-    def _outcome(self, got: bytes, ended: str, bodiless: tuple[bool, ...]) -> Outcome:
-        found, left = messages(_ANY_PORT.sub(rb"127.0.0.1:*", got), bodiless)
-        return Outcome(
-            tuple((_ANY_PORT.sub(rb"127.0.0.1:*", head), body) for head, body in self.requests),
-            tuple(found),
-            left,
-            ended,
-            tuple(_plain(event) for event in self.plain.events if isinstance(event, RequestServed)),
-        )
+    async def _settled(self) -> None:
+        """Wait until nothing is done for the case any more."""
+        listener = self.service._data
+        assert listener is not None
+        while listener._server.connections:
+            await asyncio.sleep(0.0005)
+        while working := self.service._tasks._tasks - self.lasting:
+            await asyncio.wait(working)
+        for _ in range(6):
+            await asyncio.sleep(0)
+        self.upstream.stop()
+
+    async def _payments(self) -> list[Payment]:
+        """The rows that the ledger has got since the last time, the oldest first."""
+        ledger = self.service._ledger
+        assert ledger is not None
+        rows = await ledger.payments(None, PAYMENTS_READ_MAX)
+        ids = [row.id for row in rows]
+        made = rows[: ids.index(self.newest)] if self.newest in ids else rows
+        assert len(made) < PAYMENTS_READ_MAX
+        if rows:
+            self.newest = rows[0].id
+        return list(reversed(made))
 
 
-def _plain(event: RequestServed) -> RequestServed:
-    """The event without what differs from one run to the next."""
-    detail = re.sub(r"127.0.0.1:[0-9]+", "127.0.0.1:*", event.detail)
-    # What the parser says of how it was cut, and the lane in its own words.
-    detail = detail.partition("cut short")[0]
-    return replace(event, request_id="", duration_s=0.0, upstream_s=0.0, detail=detail)
+def _config(folder: Path, port: int, *, fast_lane: bool) -> Config:
+    write_private(folder / "evm.key", KEY)
+    write_private(folder / "app.token", TOKEN)
+    write_private(folder / "up.key", "sk-upstream-secret")
+    origin = f"http://127.0.0.1:{port}"
+    text = CONFIG.format(folder=folder, origin=origin, money=MONEY)
+    config = parse_config(text, {}, {}, folder)
+    # Shorter waits than a config may ask for; and credit is bought in the ordinary way only.
+    routes = {
+        name: replace(route, response_wait_s=RESPONSE_WAIT_S, connect_wait_s=1.0, top_up=None)
+        for name, route in config.routes.items()
+    }
+    return replace(config, routes=routes, limits=replace(LIMITS, fast_lane=fast_lane))
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a case came to."""
-
-    requests: tuple[tuple[bytes, bytes], ...]
-    answers: tuple[tuple[bytes, bytes, bool], ...]
-    left: bytes
-    ended: str
-    served: tuple[RequestServed, ...]
-
-    def is_like(self, other: Outcome) -> bool:
-        """Whether it is the same; of what was cut, how much had got through is chance."""
-        if len(self.answers) != len(other.answers):
-            return False
-        for (head, body, whole), (its_head, its_body, its_whole) in zip(
-            self.answers, other.answers, strict=True
-        ):
-            least = min(len(body), len(its_body)) if not whole else None
-            if (head, body[:least], whole) != (its_head, its_body[:least], its_whole):
-                return False
-        return replace(self, answers=()) == replace(other, answers=())
+async def _signed_in(service: Service, events: list[Event]) -> None:
+    """So that no case is the first one, and finds its vendor asked for more."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+    host = f"127.0.0.1:{service.port}"
+    writer.write(
+        f"GET /member/ready HTTP/1.1\r\nHost: {host}\r\nX-Api-Key: {TOKEN}\r\n\r\n".encode()
+    )
+    await reader.readuntil(b"}")
+    writer.close()
+    await writer.wait_closed()
+    while not any(isinstance(event, BalanceObserved) for event in events):
+        await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
-async def world(*, fast_lane: bool) -> AsyncIterator[World]:
-    """The proxy, with the lane or without."""
+async def world(folder: Path, *, fast_lane: bool) -> AsyncIterator[World]:
+    """The sidecar, with the lane or without."""
+    folder.mkdir(parents=True)
+    upstream = Upstream(make_token())
     loop = asyncio.get_running_loop()
-    made: list[World] = []
-    server = await loop.create_server(lambda: Upstream(made[0]), "127.0.0.1", 0)
-    port: int = server.sockets[0].getsockname()[1]
-    async with plain_proxy(
-        web.Application(),
-        limits=LIMITS,
-        server_limits=SERVER_LIMITS,
-        response_wait_s=RESPONSE_WAIT_S,
-        upstream_port=port,
-        fast_lane=fast_lane,
-    ) as plain:
-        made.append(World(plain, port))
-        yield made[0]
-    server.close()
+    server = await loop.create_server(lambda: Conversation(upstream), "127.0.0.1", 0)
+    config = _config(folder, server.sockets[0].getsockname()[1], fast_lane=fast_lane)
+    events: list[Event] = []
+    opened = open_all(config, {}, SystemEntropy())
+    service = await Service.start(config, opened, events.append, Ports(clock=HurriedClock()))
+    try:
+        made = World(service, upstream, events)
+        await _signed_in(service, events)
+        made.lasting = set(service._tasks._tasks)
+        yield made
+    finally:
+        await service.stop()
+        server.close()

@@ -21,7 +21,7 @@ HEAVY = {
     *("sidecar.wallets.evm", "sidecar.wallets.solana", "sidecar.wallets.remote"),
     *("sidecar.providers.venice", "sidecar.providers.nodit", "sidecar.providers.x402layer"),
     *("sidecar.providers.libertai", "sidecar.providers.pay_per_request"),
-    "sidecar.providers.api_key",
+    *("sidecar.providers.api_key", "sidecar.payments.drift", "sidecar.payments.outflows"),
 }
 
 COMMON = """\

@@ -23,6 +23,7 @@ from sidecar.config.read import parse_config
 from sidecar.service import Ports, Service, open_all
 from tests.world.market import HEAD, write_secrets
 from tests.world.running import TOKEN
+from tests.world.switches import SWITCHES
 
 PAYEE = "0x" + "12" * 20
 USDC = "0x036CbD53842c5426634e7929541eC2318f3dCF7e"
@@ -139,7 +140,7 @@ async def serving(folder: Path, kind: Kind) -> AsyncIterator[tuple[Vendor, Servi
     else:
         text += f'    provider: {kind.provider}\n    wallet: main\n    max_payment: "10 USDC"\n'
         text += '    networks: ["eip155:84532"]\n    budgets: [day]\n'
-    config = parse_config(text, {}, {}, folder)
+    config = parse_config(text, SWITCHES, {}, folder)
     opened = open_all(config, {}, SystemEntropy())
     service = await Service.start(config, opened, lambda event: None, Ports())
     try:

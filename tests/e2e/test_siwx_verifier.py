@@ -30,6 +30,7 @@ from sidecar.wallets.solana import SolanaWallet
 from tests.world.market import EVM, HEAD, SOL, write_secrets
 from tests.world.processes import WORLD, Process, free_port, installed
 from tests.world.running import TOKEN
+from tests.world.switches import SWITCHES
 
 SCRIPT = Path(__file__).parents[1] / "world/sdk/siwx_verifier.py"
 WAIT_S = 30.0
@@ -298,7 +299,7 @@ async def test_through_the_sidecar(tmp_path: Path, verifier: Verifier, route: st
     text = HEAD.format(folder=tmp_path, origin=verifier.origin, interval_s=3600) + "routes:\n"
     for name, rest in (("evm", EVM), ("sol", SOL)):
         text += f"  {name}:\n    provider: pay_per_request\n    upstream: {verifier.origin}\n{rest}"
-    config = parse_config(text, {}, {}, tmp_path)
+    config = parse_config(text, SWITCHES, {}, tmp_path)
     events: list[Event] = []
     opened = open_all(config, {}, SystemEntropy())
     service = await Service.start(config, opened, events.append, Ports())

@@ -33,6 +33,7 @@ from tests.world.running import write_private
 from tests.world.sellers import PRICE
 from tests.world.solana_rpc import SolanaChain
 from tests.world.solana_sellers import SolanaFacilitator, SolanaSeller, buy_with_sdk
+from tests.world.switches import SWITCHES
 
 CONFIG = """\
 version: 1
@@ -221,7 +222,7 @@ async def test_sidecar_pays_sdk(
     text = CONFIG.format(
         folder=tmp_path, network=solana.network, rpc=solana.url, upstream=seller.url
     )
-    config = parse_config(text, {}, {}, tmp_path)
+    config = parse_config(text, SWITCHES, {}, tmp_path)
     opened = open_all(config, {}, SystemEntropy())
     service = await Service.start(config, opened, lambda event: None, Ports())
     try:

@@ -15,6 +15,7 @@ from sidecar.sandbox.terms import Terms
 from sidecar.service import Ports, Service, open_all
 from tests.hostile.recorder import OK, Recorder, Respond, Seen, recording
 from tests.world.running import TOKEN, config_text
+from tests.world.switches import SWITCHES
 
 ANSWER_WAIT_S = 20.0
 RECEIPTS = ("payment-signature", "x-payment")
@@ -73,7 +74,7 @@ async def paying(folder: Path, other: Recorder, respond: Respond = sells) -> Asy
     try:
         async with recording(respond) as seller:
             text = config_text(folder, seller.origin, rpc=sandbox.rpc_url)
-            config = parse_config(text, {}, {}, folder)
+            config = parse_config(text, SWITCHES, {}, folder)
             opened = open_all(config, {}, SystemEntropy())
             service = await Service.start(config, opened, lambda event: None, Ports())
             try:

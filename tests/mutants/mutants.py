@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.approvals_and_shadow import APPROVALS_AND_SHADOW
 from tests.mutants.canary import CANARY
 from tests.mutants.durability import DURABILITY
+from tests.mutants.fast_lane import FAST_LANE
 from tests.mutants.hostile import HOSTILE
 from tests.mutants.ledger_faults import LEDGER_FAULTS
 from tests.mutants.mutant import Mutant
@@ -14,6 +15,7 @@ from tests.mutants.seller_faults import SELLER_FAULTS
 from tests.mutants.signer import SIGNER
 from tests.mutants.simulation_finds import SIMULATION_FINDS
 from tests.mutants.start_and_size import START_AND_SIZE
+from tests.mutants.streams import STREAMS
 from tests.mutants.unix_socket import UNIX_SOCKET
 
 MONEY_PATH = "tests/flows/test_money_path.py"
@@ -175,6 +177,8 @@ MUTANTS = (
     *DURABILITY,
     *SIGNER,
     *RESOLVE,
+    *FAST_LANE,
+    *STREAMS,
     *UNIX_SOCKET,
     *SIMULATION_FINDS,
     *START_AND_SIZE,

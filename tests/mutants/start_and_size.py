@@ -7,6 +7,8 @@ from tests.mutants.mutant import Mutant
 LOADED = "tests/e2e/test_loaded.py"
 LOGS = "tests/unit/test_logs.py"
 KECCAK = "tests/unit/wallets/test_keccak.py"
+PARSER = "tests/unit/cli/test_parser.py"
+DOCUMENT = "tests/unit/config/test_document.py"
 
 START_AND_SIZE = (
     Mutant(
@@ -34,8 +36,8 @@ START_AND_SIZE = (
     Mutant(
         "takes requests that differ in their status for alike",
         "sidecar/logs/lines.py",
-        "event.path), event.status, event.decision)",
-        "event.path), 200, event.decision)",
+        "event.path, event.status, event.decision)",
+        "event.path, 200, event.decision)",
         (f"{LOGS}::test_lines_that_share", f"{LOGS}::test_levels"),
     ),
     Mutant(
@@ -51,5 +53,41 @@ START_AND_SIZE = (
         "_PADDING = ctypes.c_uint8(0x01)",
         "_PADDING = ctypes.c_uint8(0x06)",
         (f"{KECCAK}::test_same_as_the_library",),
+    ),
+    Mutant(
+        "looks for drift where no chain can be asked",
+        "sidecar/service/service.py",
+        "        if not spenders:\n            return []\n",
+        "",
+        (f"{LOADED}::test_api_key",),
+    ),
+    Mutant(
+        "describes every command to who asks for one",
+        "sidecar/cli/parser.py",
+        "        if asked in {None, name}:\n            add(commands)\n",
+        "        add(commands)\n",
+        (f"{PARSER}::test_one_command[run]",),
+    ),
+    Mutant(
+        "describes no command to who mistypes one",
+        "sidecar/cli/parser.py",
+        "words[0] if words and words[0] in _COMMANDS else None",
+        "words[0] if words else None",
+        (f"{PARSER}::test_all_commands[mistyped]",),
+    ),
+    Mutant(
+        "composes a config however deep it is",
+        "sidecar/config/document.py",
+        "            raise _TooDeepError\n",
+        "            break\n",
+        (f"{DOCUMENT}::test_refused",),
+    ),
+    Mutant(
+        "says what is wrong with a config in libyaml's words",
+        "sidecar/config/document.py",
+        "            # What is wrong is said in the other parser's words, for they are there always.\n"
+        "            pass\n",
+        "            raise\n",
+        (f"{DOCUMENT}::test_refused",),
     ),
 )

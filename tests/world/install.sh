@@ -6,9 +6,10 @@
 #   sdk-v1      the official x402 SDK, v1             .world/sdk-v1/
 #   clients     the vendors' own clients             .world/clients/
 #   promtool    unless the PATH has one               .world/prometheus/
+#   nginx       unless the PATH has one               .world/nginx/
 #
-# It needs python3 (3.11 or later), npm, and apt where promtool is missing. It may be run again:
-# when nothing changed it does nothing.
+# It needs python3 (3.11 or later), npm, and apt where promtool or nginx is missing. It may be run
+# again: when nothing changed it does nothing.
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -65,19 +66,39 @@ install_sdk() {
   "$venv/bin/python" -m pip check
 }
 
+# Unpacked and not installed: the machine's own packages stay as they are.
+unpack() {
+  local folder="$1" package
+  shift
+  command -v apt-get >/dev/null || fail "needs $1 on the PATH, or apt-get to fetch it"
+  rm -rf "$folder"
+  mkdir -p "$folder/package"
+  # Two jobs ask for them, and one at a time may. The lists may be there already, and updating
+  # them may need rights that we do not have.
+  flock "$world/log" apt-get update ||
+    echo "apt-get update failed: trying with the lists that are here"
+  (cd "$folder/package" && flock "$world/log" apt-get download "$@")
+  for package in "$folder"/package/*.deb; do
+    dpkg-deb --extract "$package" "$folder"
+  done
+  rm -r "$folder/package"
+}
+
 install_promtool() {
   if command -v promtool; then
     return
   fi
-  command -v apt-get >/dev/null || fail "needs promtool on the PATH, or apt-get to fetch it"
-  rm -rf "$world/prometheus"
-  mkdir -p "$world/prometheus/package"
-  # The lists may be there already, and updating them may need rights that we do not have.
-  apt-get update || echo "apt-get update failed: trying with the lists that are here"
-  (cd "$world/prometheus/package" && apt-get download prometheus)
-  dpkg-deb --extract "$world"/prometheus/package/*.deb "$world/prometheus"
-  rm -r "$world/prometheus/package"
+  unpack "$world/prometheus" prometheus
   "$world/prometheus/usr/bin/promtool" --version
+}
+
+# With the library that a bare machine may lack.
+install_nginx() {
+  if command -v nginx; then
+    return
+  fi
+  unpack "$world/nginx" nginx libpcre2-8-0
+  LD_LIBRARY_PATH="$(echo "$world"/nginx/usr/lib/*-linux-gnu)" "$world/nginx/usr/sbin/nginx" -v
 }
 
 # Each job has a log, which is shown only when the job fails.
@@ -115,6 +136,7 @@ start sdk-v2 install_sdk v2
 start sdk-v1 install_sdk v1
 start clients install_clients
 start promtool install_promtool
+start nginx install_nginx
 await_all
 fingerprint >"$stamp"
 echo "the test world is installed in .world/"

@@ -16,6 +16,7 @@ from sidecar.payments.events import Event
 from sidecar.sandbox import Sandbox, SandboxOptions
 from sidecar.service import Ports, Service, open_all
 from tests.world.running import KEY, TOKEN, write_private
+from tests.world.switches import SWITCHES
 
 SOLANA_SEED = "22" * 32
 
@@ -142,7 +143,7 @@ async def market(
     try:
         text = config_text(folder, sandbox.url, interval_s, low_water) + more
         text = text.replace("recovery: {interval_s: 1}", f"recovery: {recovery}")
-        config = parse_config(text, {}, {}, folder)
+        config = parse_config(text, SWITCHES, {}, folder)
         opened = open_all(config, {}, SystemEntropy())
         events: list[Event] = []
         service = await Service.start(config, opened, events.append, Ports())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ from sidecar.payments.topups import TopUps
 from sidecar.providers.api_key import ApiKey
 from sidecar.providers.base import Provider
 from sidecar.proxy.admission import Caller, Gate
-from sidecar.proxy.boarding import BoardingServer
+from sidecar.proxy.boarding import BoardingConnection, BoardingServer, FastLane
 from sidecar.proxy.body import ReplayMemory
 from sidecar.proxy.dealings import Dealings
 from sidecar.proxy.delivery import Delivery
@@ -48,6 +48,8 @@ class Plain:
     upstream_port: int
     events: list[Event] = field(default_factory=list)
     open_connections: Callable[[], int] = lambda: 0
+    on_lane: int = 0  # how many requests took the fast lane
+    stop: Callable[[float], Awaitable[None]] | None = None
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
@@ -64,6 +66,19 @@ class NoPurchases:
         raise AssertionError("a payment on a route that never pays")
 
 
+class CountedLane:
+    """The fast lane, and how many requests took it."""
+
+    def __init__(self, express: FastLane, world: Plain) -> None:
+        self._express = express
+        self._world = world
+
+    def take(self, connection: BoardingConnection, data: bytes) -> bool:
+        taken = self._express.take(connection, data)
+        self._world.on_lane += taken
+        return taken
+
+
 @asynccontextmanager
 async def plain_proxy(
     app: web.Application,
@@ -75,6 +90,7 @@ async def plain_proxy(
     upstream_port: int = 0,
     socket_path: Path | None = None,
     fast_lane: bool = True,
+    provider: Provider | None = None,
 ) -> AsyncIterator[Plain]:
     """The application, and the proxy in front of it as route ``up`` and as the default.
 
@@ -89,12 +105,15 @@ async def plain_proxy(
     world = Plain(0, upstream_port)
     tasks = Supervisor(lambda name, fault: None)
     pool = Pool(tasks)
-    chosen: Provider = ApiKey(base_url, KEY)
+    chosen: Provider = provider or ApiKey(base_url, KEY)
     ports = (SystemClock(), SystemEntropy(), world.events.append)
     clock, _, emit = ports
     watched = WatchedClock(clock)
     upstream = pool.upstream(chosen.origins, 1.0, response_wait_s)
     credentials = Credentials("up", chosen, upstream, ports)
+    if fast_lane:
+        # The first request takes it, too.
+        await credentials.get()
     route = Route(
         "up",
         base_url,
@@ -127,7 +146,7 @@ async def plain_proxy(
     users = {} if socket_path is None else {os.geteuid(): Caller("app")}
     server = ProxyServer(handler, server_limits, users, emit=emit)
     if fast_lane:
-        express = handler.express(tasks)
+        express = CountedLane(handler.express(tasks), world)
         server = BoardingServer(handler, server_limits, users, emit=emit, express=express)
     world.open_connections = lambda: len(server.connections)
     if socket_path is None:
@@ -138,6 +157,7 @@ async def plain_proxy(
         bound = SocketFile.make(socket_path, for_others=False).socket
         listener = await Listener.open_unix(server, bound)
         gates.append(Gate(None, {}, users=users))
+    world.stop = listener.close
     try:
         yield world
     finally:

@@ -13,6 +13,7 @@ from sidecar.config.read import parse_config
 from sidecar.payments.events import Event
 from sidecar.sandbox import Sandbox, SandboxOptions
 from sidecar.service import Ports, Service, open_all
+from tests.world.switches import SWITCHES
 
 TOKEN = "sk-sidecar-a-test-token-of-some-length"
 KEY = "0x" + "11" * 32
@@ -152,7 +153,7 @@ async def running(
             limits=limits,
             rail=rail,
         )
-        config = parse_config(text, {}, {}, folder)
+        config = parse_config(text, SWITCHES, {}, folder)
         opened = open_all(config, {}, SystemEntropy())
         events: list[Event] = []
         service = await Service.start(config, opened, events.append, ports or Ports())

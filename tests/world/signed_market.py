@@ -23,6 +23,7 @@ from sidecar.service import Ports, Service, open_all
 from tests.world.market import SOLANA_SEED, Market, config_text
 from tests.world.running import KEY
 from tests.world.signer_process import SignerProcess, rules_of, start_signer
+from tests.world.switches import SWITCHES
 
 WIDE = {"amount": "200.00 USDC", "payments": 1_000}
 
@@ -78,7 +79,7 @@ async def signed_market(
             file = folder / f"{kind}.key"
             file.unlink()
             text = text.replace(f"{{file: {file}}}", f"{{signer: {signers[name].socket_path}}}")
-        config = parse_config(text, {}, {}, folder)
+        config = parse_config(text, SWITCHES, {}, folder)
         opened = open_all(config, {}, SystemEntropy())
         events: list[Event] = []
         service = await Service.start(config, opened, events.append, ports or Ports())

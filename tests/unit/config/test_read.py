@@ -340,11 +340,32 @@ def test_load(tmp_path: Path) -> None:
     assert SecretRef(SecretKind.FILE, str(tmp_path / "evm.key")) == key
 
 
+def test_a_thousand_of_each() -> None:
+    """A thousand routes that pay and a thousand callers with budgets fit into one config."""
+    head, callers, _ = changed("version", to=1).partition("callers:\n")
+    callers = callers.partition("routes:\n")[0]
+    route = """\
+  seller-{number}:
+    provider: pay_per_request
+    upstream: https://api-{number}.example.com/v1
+    wallet: main
+    networks: ["eip155:8453"]
+    max_payment: 0.05 USDC
+    budgets: [day]
+"""
+    caller = "- {{name: app-{number}, token: {{file: app-{number}.token}}, budgets: [day]}}\n"
+    many_callers = "".join(caller.format(number=number) for number in range(1_000))
+    many_routes = "".join(route.format(number=number) for number in range(1_000))
+    config = parsed(f"{head}callers:\n{many_callers}routes:\n{many_routes}")
+
+    assert (1_000, 1_000) == (len(config.callers), len(config.routes))
+
+
 def test_load_what_is_no_config(tmp_path: Path) -> None:
     """A file that is missing, no file, too large or not UTF-8 is named with its fix."""
     missing, folder, large, binary, pipe = (tmp_path / name for name in "mflbp")
     folder.mkdir()
-    large.write_bytes(b"#" * 300_000)
+    large.write_bytes(b"#" * 600_000)
     binary.write_bytes(b"\xff\xfe")
     os.mkfifo(pipe)
     found = []
@@ -356,7 +377,7 @@ def test_load_what_is_no_config(tmp_path: Path) -> None:
     assert [
         f"{missing}: no such file or directory; name a config file that can be read",
         f"{folder}: is a directory; name a config file that can be read",
-        f"{large}: over 256 KiB; make it smaller",
+        f"{large}: over 512 KiB; make it smaller",
         f"{binary}: not UTF-8; save it as UTF-8",
         f"{pipe}: not a file; name the config file",
     ] == found

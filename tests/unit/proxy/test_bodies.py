@@ -45,3 +45,22 @@ async def test_bad_chunks(data: bytes) -> None:
 
     with pytest.raises(BadChunksError):
         body.pass_on(data)
+
+
+@pytest.mark.parametrize("behind", [b"x", b"\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"])
+async def test_behind_the_last_chunk(behind: bytes) -> None:
+    """What is behind a body that was cut within its chunks is not passed on, and is known."""
+    body = Chunked()
+    body.pass_on(b"3\r\nab")
+
+    assert b"1\r\nc\r\n0\r\n\r\n" == body.pass_on(b"c\r\n0\r\n\r\n" + behind)
+    assert body.ended
+
+
+async def test_bad_chunk_after_a_cut_one() -> None:
+    """A body that goes wrong after it was cut within a chunk is not passed on either."""
+    body = Chunked()
+    body.pass_on(b"3\r\nab")
+
+    with pytest.raises(BadChunksError):
+        body.pass_on(b"cXX\r\n")

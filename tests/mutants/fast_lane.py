@@ -1,0 +1,191 @@
+"""Bugs of the fast lane: what it takes, sends, relays, hands over, keeps and gives back."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+EDGES = "tests/e2e/test_fast_lane_edges.py"
+WIRES = "tests/e2e/test_fast_lane_wires.py"
+FLOW = "tests/e2e/test_fast_lane_flow.py"
+PAID = "tests/e2e/test_fast_lane.py"
+TRANSCRIPTS = "tests/differential/test_transcripts.py"
+
+FAST_LANE = (
+    Mutant(
+        "keeps the place of a caller whose request is over",
+        "sidecar/proxy/express.py",
+        "        self._under_way[call.caller.name] -= 1\n",
+        "",
+        (f"{EDGES}::test_given_back[lane-served]",),
+    ),
+    Mutant(
+        "keeps the replay memory of an answer that is being relayed",
+        "sidecar/proxy/passage.py",
+        "        self._express.forget_body(self._kept)\n",
+        "",
+        (f"{EDGES}::test_given_back[lane-served]",),
+    ),
+    Mutant(
+        "gives the replay memory back twice",
+        "sidecar/proxy/passage.py",
+        "        self._express.forget_body(self._kept)\n        self._kept = 0\n",
+        "        self._express.forget_body(self._kept)\n",
+        (f"{EDGES}::test_given_back_once",),
+    ),
+    Mutant(
+        "keeps what an app that left in its body had taken",
+        "sidecar/proxy/intake.py",
+        "        self._stop_waiting()\n"
+        "        self._express.forget(self._asked.call, self._length)\n"
+        "        request_id",
+        "        self._stop_waiting()\n        request_id",
+        (f"{EDGES}::test_given_back[lane-app_leaves_collecting]",),
+    ),
+    Mutant(
+        "takes requests of a caller at its limit",
+        "sidecar/proxy/express.py",
+        "if self._under_way[name] >= self._caller_requests_max or not",
+        "if not",
+        (f"{EDGES}::test_refused_at_the_limit",),
+    ),
+    Mutant(
+        "sends the credential of before",
+        "sidecar/proxy/calls.py",
+        "if call.dress is not None and call.dress.answers.credential is credential:",
+        "if call.dress is not None:",
+        (f"{WIRES}::test_credential_changes[lane]",),
+    ),
+    Mutant(
+        "lets the credential come back",
+        "sidecar/proxy/calls.py",
+        "secrets = (*route.secrets, *credential_secrets(credential.headers))",
+        "secrets = route.secrets",
+        (f"{WIRES}::test_credential_changes[lane]",),
+    ),
+    Mutant(
+        "relays a 402 unpaid",
+        "sidecar/proxy/relayed.py",
+        "_NOT_ORDINARY = frozenset({204, 205, 304, 401, 402})",
+        "_NOT_ORDINARY = frozenset({204, 205, 304, 401})",
+        (f"{PAID}::test_paid_once[true]",),
+    ),
+    Mutant(
+        "relays a 401 of a vendor that is signed in to",
+        "sidecar/proxy/relayed.py",
+        "_NOT_ORDINARY = frozenset({204, 205, 304, 401, 402})",
+        "_NOT_ORDINARY = frozenset({204, 205, 304, 402})",
+        (f"{WIRES}::test_credential_changes[lane]",),
+    ),
+    Mutant(
+        "counts a body's bytes one short",
+        "sidecar/proxy/bodies.py",
+        "        left = self._left = self._left - len(piece)\n",
+        "        left = self._left = self._left - len(piece) - 1\n",
+        (f"{FLOW}::test_slow_reader[lane]",),
+    ),
+    Mutant(
+        "keeps a connection that said more than it was asked",
+        "sidecar/proxy/passage.py",
+        "            self._keeps = self._keeps and not body.excess\n",
+        "",
+        (f"{TRANSCRIPTS}::test_bytes_behind_an_answer[lane]",),
+    ),
+    Mutant(
+        "relays what is behind an answer",
+        "sidecar/proxy/passage.py",
+        "            if body.excess:\n",
+        "            if False:\n",
+        (f"{TRANSCRIPTS}::test_unsolicited_answer[at once-lane]",),
+    ),
+    Mutant(
+        "keeps a connection that its upstream closes",
+        "sidecar/proxy/heads.py",
+        'return AnswerHead(int(match[1]), chunked, said.connection != "close")',
+        "return AnswerHead(int(match[1]), chunked, True)",
+        (f"{WIRES}::test_given_up[close]",),
+    ),
+    Mutant(
+        "keeps a connection on which something came unasked",
+        "sidecar/proxy/wires.py",
+        "        if self.asking is None:\n            self.close()\n",
+        "        if self.asking is None:\n            pass\n",
+        (f"{TRANSCRIPTS}::test_unsolicited_answer[later-lane]",),
+    ),
+    Mutant(
+        "keeps idle connections for ever",
+        "sidecar/proxy/wires.py",
+        "            self._sweeper = self._loop.call_later(IDLE_S, self._sweep)\n\n    def forget",
+        "            pass\n\n    def forget",
+        (f"{WIRES}::test_swept",),
+    ),
+    Mutant(
+        "declines without what came first",
+        "sidecar/proxy/intake.py",
+        "        self._connection.decline(self._parts)\n",
+        "        self._connection.decline(self._parts[1:])\n",
+        (f"{WIRES}::test_slow_body",),
+    ),
+    Mutant(
+        "hands over without the body",
+        "sidecar/proxy/passage.py",
+        "            self._body,\n            self._kept,\n            outcome,\n",
+        '            b"",\n            self._kept,\n            outcome,\n',
+        (f"{WIRES}::test_credential_changes[lane]",),
+    ),
+    Mutant(
+        "goes on for an app that has hung up",
+        "sidecar/proxy/boarding.py",
+        "        if passing is not None:\n            passing.app_gone()\n",
+        "",
+        (f"{EDGES}::test_given_back[lane-app_leaves_waiting]",),
+    ),
+    Mutant(
+        "ends a cut answer as if it were whole",
+        "sidecar/proxy/passage.py",
+        "        self._connection.cut()\n",
+        "",
+        (f"{EDGES}::test_given_back[lane-upstream_leaves_relaying]",),
+    ),
+    Mutant(
+        "reads on for an app that does not",
+        "sidecar/proxy/passage.py",
+        "            self._wire.transport.pause_reading()\n",
+        "            pass\n",
+        (f"{FLOW}::test_slow_reader[lane]",),
+    ),
+    Mutant(
+        "takes an app's pause for the upstream's silence",
+        "sidecar/proxy/passage.py",
+        '            self._wire.expect(float("inf"))\n',
+        "            pass\n",
+        (f"{FLOW}::test_slow_reader[lane]",),
+    ),
+    Mutant(
+        "keeps all that an app sends ahead",
+        "sidecar/proxy/boarding.py",
+        "            self.transport.pause_reading()\n",
+        "            pass\n",
+        (f"{FLOW}::test_slow_upstream",),
+    ),
+    Mutant(
+        "does not end where the time for it is over",
+        "sidecar/proxy/boarding.py",
+        "timeout = max(SHUTDOWN_S_MIN, timeout - (self._loop.time() - began_s))",
+        "timeout = max(0.0, timeout - (self._loop.time() - began_s))",
+        (f"{FLOW}::test_stop_has_an_end[lane]",),
+    ),
+    Mutant(
+        "waits for a silent upstream for ever",
+        "sidecar/proxy/wires.py",
+        "            asking.overdue()\n",
+        "            pass\n",
+        (f"{EDGES}::test_given_back[lane-upstream_is_silent]",),
+    ),
+    Mutant(
+        "takes RTSP behind a body for HTTP",
+        "sidecar/proxy/framing.py",
+        "_RTSP.search(text) is None and _RTSP.search(data) is None",
+        "_RTSP.search(text) is None",
+        ("tests/unit/proxy/test_framing.py::test_rtsp_behind_a_body",),
+    ),
+)
