@@ -241,5 +241,4 @@ def _look(file: Path) -> None:
         if sqlite_file.is_fresh(connection):
             return
         sqlite_file.recognise(connection, file)
-        sqlite_file.check_pages(connection, file)
-        audit(connection, file)
+    audit(file)

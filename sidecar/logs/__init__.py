@@ -34,6 +34,7 @@ WRITE_SLICES_MAX = 64
 WRITE_EVERY_S = 0.1
 FAULT_CHARS_MAX = 8_000
 _SECOND = timedelta(seconds=1)
+_MILLISECOND = timedelta(milliseconds=1)
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
 
@@ -82,9 +83,11 @@ class LogSink:
         self._rendered: deque[str] = deque()
         self._writing = Lock()
         self._dropped = 0
-        # The second that is being written, and its text.
+        # The second, and the millisecond, that are being written, and their texts.
         self._second = self._second_ends = datetime.min.replace(tzinfo=UTC)
         self._second_text = ""
+        self._instant = self._instant_ends = self._second
+        self._instant_text = ""
         self._bridge = Bridge(self.write)
         self._bridge.install(level)
 
@@ -169,11 +172,17 @@ class LogSink:
         return Line(line.level, line.event, fields)
 
     def _timestamp(self, at: datetime) -> str:
-        if not self._second <= at < self._second_ends:
-            self._second = at.replace(microsecond=0)
-            self._second_ends = self._second + _SECOND
-            self._second_text = at.strftime("%Y-%m-%dT%H:%M:%S")
-        return f"{self._second_text}.{at.microsecond // 1000:03d}Z"
+        # Under load many lines share a millisecond, and without it a second at least.
+        if not self._instant <= at < self._instant_ends:
+            if not self._second <= at < self._second_ends:
+                self._second = at.replace(microsecond=0)
+                self._second_ends = self._second + _SECOND
+                self._second_text = at.strftime("%Y-%m-%dT%H:%M:%S")
+            whole = at.microsecond // 1000
+            self._instant = at.replace(microsecond=whole * 1000)
+            self._instant_ends = self._instant + _MILLISECOND
+            self._instant_text = f"{self._second_text}.{whole:03d}Z"
+        return self._instant_text
 
 
 def _json(timestamp: str, line: Line) -> str:

@@ -187,7 +187,8 @@ class RequestLines:
         """The line, redacted; none where it is not loud enough."""
         if event.rule or event.amount is not None or event.payment_id or event.detail:
             return self._redact(self._rare(timestamp, event))
-        key = (*(event.route, event.caller, event.method, event.path), event.status, event.decision)
+        route, caller, method = event.route, event.caller, event.method
+        key = (route, caller, method, event.path, event.status, event.decision)
         try:
             shared = self._shared[key]
         except KeyError:

@@ -160,7 +160,7 @@ class Metrics:
         tally = self._tally
         times = tally.times.items()
         return {
-            names.REQUESTS: tally.requests.items(),
+            names.REQUESTS: [(labels, each.count) for labels, each in tally.requests.items()],
             names.REQUEST_DURATION: [((route,), each.request) for route, each in times],
             names.OVERHEAD: [((route,), each.overhead) for route, each in times],
             names.UPSTREAM_DURATION: [((route,), each.upstream) for route, each in times],

@@ -1,7 +1,8 @@
 """What was counted since the process started: whole numbers in dicts, and nothing else.
 
 This is on the path of every request, so it does no more than look up and add. Every configured
-name starts at 0, so that a rate has a first value to start from.
+name starts at 0, so that a rate has a first value to start from; not every pair of thousands of
+routes and callers does.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import accumulate, product
+from math import prod
 from typing import TypeAlias
 
 from sidecar.chains import NETWORK_NAMES
@@ -40,6 +42,9 @@ _USUAL_SCHEME = "exact"
 _USUAL_PURPOSE = "request"
 # A vendor's slip must not add a number beside which all others are lost.
 COST_USD_MAX = Decimal(1_000_000)
+# Names multiply: past so many of a kind, a counter starts when it is first used.
+ZEROS_MAX = 10_000
+FOUND_MAX = 4_096
 _CLASS_OF_HUNDRED = {2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
 
 
@@ -60,11 +65,6 @@ class Times:
         self.buckets = [0] * (len(bounds) + 1)
         self.total_s = 0.0
 
-    def add(self, duration_s: float) -> None:
-        """Count one. A bound belongs to the bucket below it, as ``le`` says."""
-        self.buckets[bisect_left(self.bounds, duration_s)] += 1
-        self.total_s += duration_s
-
     def cumulative(self) -> Iterable[int]:
         """How many took at most each bound; all of them last."""
         return accumulate(self.buckets)
@@ -79,6 +79,31 @@ class RouteTimes:
         self.request = Times(LONG_S)
         self.overhead = Times(SHORT_S)
         self.upstream = Times(LONG_S)
+
+    def add(self, duration_s: float, upstream_s: float) -> None:
+        """Count one of each. A bound belongs to the bucket below it, as ``le`` says."""
+        # Written out: to call the same three lines thrice costs as much as what they do.
+        times = self.request
+        times.buckets[bisect_left(LONG_S, duration_s)] += 1
+        times.total_s += duration_s
+        times = self.upstream
+        times.buckets[bisect_left(LONG_S, upstream_s)] += 1
+        times.total_s += upstream_s
+        # Two readings of one clock may be rounded apart; less than no time makes no sense.
+        overhead_s = duration_s - upstream_s if duration_s > upstream_s else 0.0
+        times = self.overhead
+        times.buckets[bisect_left(SHORT_S, overhead_s)] += 1
+        times.total_s += overhead_s
+
+
+class Requests:
+    """How many requests have the same labels, and where the times of their route are counted."""
+
+    __slots__ = ("count", "times")
+
+    def __init__(self, times: RouteTimes) -> None:
+        self.count = 0
+        self.times = times
 
 
 class Tally:
@@ -97,14 +122,18 @@ class Tally:
     ) -> None:
         self.routes = frozenset(routes)
         self.callers = frozenset(callers)
-        self.requests = _zeros(product(routes, callers, CODE_CLASSES))
         self.times = {route: RouteTimes() for route in routes}
+        self.requests: dict[Labels, Requests] = {}
+        for labels in _crossed(routes, callers, CODE_CLASSES):
+            self.requests[labels] = Requests(self.times[labels[0]])
+        # By what events say, so that a request costs one look-up and no word is looked at twice.
+        self._found: dict[tuple[str, str, int], Requests] = {}
         self.payments = _zeros(
             (route, network, _USUAL_SCHEME, _USUAL_PURPOSE, outcome)
             for route, networks in payable.items()
             for network, outcome in product(networks, OUTCOMES)
         )
-        self.spend = _zeros(product(payable, callers, [_USUAL_PURPOSE]))
+        self.spend = _zeros(_crossed(payable, callers, [_USUAL_PURPOSE]))
         # Not from zero: a cost that nobody names is not a cost of nothing.
         self.cost_nano = _zeros(())
         self.cost_estimated_nano = _zeros(())
@@ -112,7 +141,7 @@ class Tally:
         self.sign_ins = _zeros(product(prepaid, SIGN_IN_OUTCOMES))
         self.denials = _zeros(product(payable, RULES))
         self.approvals = _zeros(product(payable, APPROVAL_OUTCOMES))
-        self.rehearsed = _zeros(product(payable, callers, [_USUAL_PURPOSE]))
+        self.rehearsed = _zeros(_crossed(payable, callers, [_USUAL_PURPOSE]))
         self.undelivered = _zeros(product(payable))
         self.ledger_failures = _zeros([()])
         self.refused = _zeros(product(REFUSED_REASONS))
@@ -120,18 +149,28 @@ class Tally:
 
     def add_request(self, event: RequestServed) -> None:
         """Count a request, and its durations."""
-        route = event.route if event.route in self.routes else fold(event.route, ())
-        caller = event.caller if event.caller in self.callers else fold(event.caller, ())
-        status = event.status
+        said = (event.route, event.caller, event.status)
+        try:
+            requests = self._found[said]
+        except KeyError:
+            requests = self._find(*said)
+        requests.count += 1
+        requests.times.add(event.duration_s, event.upstream_s)
+
+    def _find(self, route: str, caller: str, status: int) -> Requests:
         code_class = "499" if status == 499 else _CLASS_OF_HUNDRED.get(status // 100, "other")
-        self.requests[route, caller, code_class] += 1
-        times = self.times.get(route)
+        labels = (fold(route, self.routes), fold(caller, self.callers), code_class)
+        times = self.times.get(labels[0])
         if times is None:
-            times = self.times[route] = RouteTimes()
-        times.request.add(event.duration_s)
-        times.upstream.add(event.upstream_s)
-        # Two readings of one clock may be rounded apart; less than no time makes no sense.
-        times.overhead.add(max(0.0, event.duration_s - event.upstream_s))
+            times = self.times[labels[0]] = RouteTimes()
+        requests = self.requests.get(labels)
+        if requests is None:
+            requests = self.requests[labels] = Requests(times)
+        # Upstreams choose their statuses: what they can make us remember is bounded.
+        if len(self._found) >= FOUND_MAX:
+            self._found.clear()
+        self._found[route, caller, status] = requests
+        return requests
 
     def add_outcome(self, payment: Payment, outcome: str) -> None:
         """Count what became of a payment."""
@@ -180,6 +219,10 @@ class Tally:
         """Count the end of a sign-in."""
         outcome = fold(event.outcome, SIGN_IN_OUTCOMES)
         self.sign_ins[fold(event.route, self.routes), outcome] += 1
+
+
+def _crossed(*names: Collection[str]) -> Iterable[Labels]:
+    return product(*names) if prod(map(len, names)) <= ZEROS_MAX else ()
 
 
 def _zeros(labels: Iterable[Labels]) -> Counts:

@@ -13,7 +13,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
+from hashlib import blake2s
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
@@ -126,7 +126,8 @@ class Gate:
 
 
 def _digest(token: bytes) -> bytes:
-    return sha256(token).digest()
+    # At half of the price of SHA-256, on the path of every request.
+    return blake2s(token).digest()
 
 
 def _shown_token(headers: Shown) -> str:

@@ -6,6 +6,7 @@ from tests.mutants.approvals_and_shadow import APPROVALS_AND_SHADOW
 from tests.mutants.canary import CANARY
 from tests.mutants.durability import DURABILITY
 from tests.mutants.fast_lane import FAST_LANE
+from tests.mutants.growth import GROWTH
 from tests.mutants.hostile import HOSTILE
 from tests.mutants.ledger_faults import LEDGER_FAULTS
 from tests.mutants.mutant import Mutant
@@ -178,6 +179,7 @@ MUTANTS = (
     *SIGNER,
     *RESOLVE,
     *FAST_LANE,
+    *GROWTH,
     *STREAMS,
     *UNIX_SOCKET,
     *SIMULATION_FINDS,

@@ -20,6 +20,7 @@ from sidecar import __version__
 from sidecar.ledger.model import Payment, PaymentState, Purchase
 from sidecar.metrics import METRICS, Metrics, catalogue
 from sidecar.metrics.holdings import ACCOUNTS_MAX
+from sidecar.metrics.tally import FOUND_MAX
 from sidecar.money import Usdc
 from sidecar.payments.events import (
     ApprovalAsked,
@@ -542,6 +543,29 @@ def test_zeros_at_start() -> None:
     assert len(catalogue.TOP_UP_OUTCOMES) == len(found["sidecar_topups_total"])
     assert len(catalogue.SIGN_IN_OUTCOMES) == len(found["sidecar_sign_ins_total"])
     assert {("venice",): 0} == found["sidecar_top_ups_stopped"]
+
+
+def test_zeros_are_bounded() -> None:
+    """A hundred routes and callers each are not multiplied: a pair starts when it is first used."""
+    routes = tuple(f"r{number}" for number in range(101))
+    callers = tuple(f"c{number}" for number in range(101))
+    metrics = Metrics(routes, callers, dict.fromkeys(routes, (BASE,)))
+    for _ in range(2):
+        metrics.observe(replace(SERVED, route="r7", caller="c90"))
+    found = samples(metrics)
+
+    assert {("c90", "2xx", "r7"): 2} == found["sidecar_requests_total"]
+    assert "sidecar_spend_usdc_total" not in found
+    assert len(routes) == len(found["sidecar_request_duration_seconds_count"])
+
+
+def test_statuses_are_bounded() -> None:
+    """However many statuses upstreams make up, what is remembered is bounded, and all count."""
+    metrics = observed(*(replace(SERVED, status=status) for status in range(FOUND_MAX + 9)))
+    counted = samples(metrics)["sidecar_requests_total"].values()
+
+    assert FOUND_MAX + 9 == sum(counted)
+    assert 9 == len(metrics._tally._found)
 
 
 def test_build_info() -> None:

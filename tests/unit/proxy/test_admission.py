@@ -105,7 +105,7 @@ def test_many_callers(shown: str) -> None:
     work = work_of(many, shown)
 
     assert work_of(few, shown) == work
-    assert 1 == work["openssl_sha256"]
+    assert 1 == work["digest"]
     assert (shown == "sk-0") == work["compare_digest"]
 
 
