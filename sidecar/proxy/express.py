@@ -118,20 +118,10 @@ class Express:
         call = asked.call
         began_s, upstream_s = times_s
         status, decision, detail = end
-        self.emit(
-            RequestServed(
-                request_id=request_id,
-                route=call.route.name,
-                caller=call.caller.name,
-                method=call.method,
-                path=call.path,
-                status=status,
-                duration_s=self.clock.monotonic_s() - began_s,
-                upstream_s=upstream_s,
-                decision=decision,
-                detail=detail,
-            )
-        )
+        took_s = self.clock.monotonic_s() - began_s
+        what = (request_id, call.route.name, call.caller.name, call.method, call.path)
+        # By place: by name it takes a microsecond longer.
+        self.emit(RequestServed(*what, status, took_s, upstream_s, decision, detail=detail))
 
     def forget_body(self, size: int) -> None:
         """So much is not kept any more."""

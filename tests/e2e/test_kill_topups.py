@@ -29,6 +29,7 @@ from tests.world.running import START_WAIT_S, TOKEN, listening, write_private
 TIMES = int(os.environ.get("SIDECAR_KILL_TIMES", "0"))
 SIDE_BY_SIDE = 3
 TEN = Usdc(10_000_000)
+OPEN = (PaymentState.RESERVED, PaymentState.AUTHORIZED)
 
 CONFIG = """\
 version: 1
@@ -98,12 +99,10 @@ async def up_or_dead(mortal: asyncio.subprocess.Process, port: int) -> None:
         died.cancel()
 
 
-async def posted_all(ledger: Path) -> None:
+async def settled_all(ledger: Path) -> None:
     """Come back once no payment is open any more. TimeoutError when one stays so."""
     async with asyncio.timeout(START_WAIT_S):
-        while any(
-            row.state is not PaymentState.POSTED for row in SqliteLedger.read(ledger, None, 100)
-        ):
+        while any(row.state in OPEN for row in SqliteLedger.read(ledger, None, 100)):
             await asyncio.sleep(0.1)
 
 
@@ -128,7 +127,7 @@ async def killed_once(folder: Path, sandbox: Sandbox, moment: str, occasion: int
         answer = await call
         assert answer.choices[0].message.content
         # Served from the credit; the proof of what bought it may come with the next look.
-        await posted_all(folder / "ledger.db")
+        await settled_all(folder / "ledger.db")
         return address
     finally:
         call.cancel()

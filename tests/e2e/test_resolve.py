@@ -46,16 +46,13 @@ def endpoint(chain: Asked) -> Iterator[str]:
 
 async def _write(path: Path, purpose: str) -> None:
     written_at = SystemClock().now() - AGO
-    payment = Asked().payment()
+    payment = Asked(at=written_at).payment()
     top_up = TopUpRule(written_at, 10) if purpose == "top_up" else None
     wanted = replace(intent("pay_1", top_up=top_up), pay_to=payment.pay_to, asset=payment.asset)
     ledger = await SqliteLedger.open(path, "instance")
     assert isinstance(await ledger.reserve(replace(wanted, amount=Usdc(100)), written_at), Payment)
     assert payment.authorization is not None
-    # On the chain it is noon; here it was some hours ago.
-    expires_at = written_at + timedelta(seconds=120)
-    authorization = replace(payment.authorization, expires_at=expires_at)
-    await ledger.authorize("pay_1", authorization, written_at)
+    await ledger.authorize("pay_1", payment.authorization, written_at)
     await ledger.close()
 
 
@@ -110,7 +107,7 @@ def test_transaction(tmp_path: Path) -> None:
 
 def test_the_chain_has_it(tmp_path: Path) -> None:
     """What the chain has is not voided by anybody; posted, it is on the chain's word."""
-    chain = Asked(YOUNG)
+    chain = Asked(YOUNG, SystemClock().now() - AGO)
     chain.clock.advance(5)
     settled = chain.chain.settle(chain.transfer())
     chain.clock.advance(600)
@@ -130,7 +127,7 @@ def test_the_chain_has_it(tmp_path: Path) -> None:
 
 def test_the_chain_has_it_not(tmp_path: Path) -> None:
     """What can never be paid is not posted by anybody; voided, it is on the chain's word."""
-    chain = Asked(YOUNG)
+    chain = Asked(YOUNG, SystemClock().now() - AGO)
     chain.clock.advance(600)
     with endpoint(chain) as url:
         in_doubt(tmp_path, url)
@@ -144,7 +141,7 @@ def test_the_chain_has_it_not(tmp_path: Path) -> None:
 
 def test_the_chain_may_tell(tmp_path: Path) -> None:
     """While an endpoint may yet tell, or cannot be reached now, nobody voids."""
-    chain = Asked(YOUNG)
+    chain = Asked(YOUNG, SystemClock().now() - AGO)
     with endpoint(chain) as url:
         in_doubt(tmp_path, url)
         alive = sidecar(tmp_path, "resolve", "pay_1", "--voided", "--yes")

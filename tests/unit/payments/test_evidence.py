@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import pytest
@@ -31,10 +31,11 @@ URL = "http://127.0.0.1:8545"
 
 
 class Asked:
-    """A chain, the node before it, and a payment that was authorized at noon."""
+    """A chain, the node before it, and a payment that was authorized at ``at``."""
 
-    def __init__(self, age: timedelta = timedelta(hours=3)) -> None:
-        self.clock = FakeClock(NOON - age)
+    def __init__(self, age: timedelta = timedelta(hours=3), at: datetime = NOON) -> None:
+        self.at = at
+        self.clock = FakeClock(at - age)
         self.chain = Chain(
             usdc_on(NETWORK),
             self.clock,
@@ -42,12 +43,12 @@ class Asked:
             payee=PAYEE,
             finality_s=2,
         )
-        self.clock.set_wall(NOON)
+        self.clock.set_wall(at)
         self.node = Node(self.chain, logs_range_max=2_000)
         self.asked: list[dict[str, object]] = []
 
     def transfer(self, value: int = 100) -> Transfer:
-        valid_before = int(NOON.timestamp()) + VALID_S
+        valid_before = int(self.at.timestamp()) + VALID_S
         return Transfer(PAYER, PAYEE, value, 0, valid_before, NONCE)
 
     def payment(self) -> Payment:
@@ -56,11 +57,11 @@ class Asked:
             "to": PAYEE,
             "value": "100",
             "validAfter": "0",
-            "validBefore": str(int(NOON.timestamp()) + VALID_S),
+            "validBefore": str(int(self.at.timestamp()) + VALID_S),
             "nonce": NONCE,
             "asset": usdc_on(NETWORK).address,
         }
-        expires_at = NOON + timedelta(seconds=VALID_S)
+        expires_at = self.at + timedelta(seconds=VALID_S)
         return Payment(
             id="pay_1",
             purchase=Purchase("key", explicit=False),
@@ -76,8 +77,8 @@ class Asked:
             envelope={},
             authorization=Authorization(NETWORK, NONCE, expires_at, fields),
             proof=None,
-            reserved_at=NOON,
-            authorized_at=NOON,
+            reserved_at=self.at,
+            authorized_at=self.at,
             settled_at=None,
             delivered_at=None,
             closed_at=None,
