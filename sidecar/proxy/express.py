@@ -19,8 +19,9 @@ connection of its own and a credential that is good. Then:
                 it is cut, or silent, or garbage  over, and the app's connection is cut
     any         the app hangs up                  over, and the wire is closed
 
-Declined: nothing was sent. Handed over: it was sent, and ``dealings`` goes on with the answer
-that is here, or on its way (``begun``). Payments have one code, and it is there.
+COLLECTING is an ``Intake``; from there on it is a ``Passage``. Declined: nothing was sent. Handed
+over: it was sent, and ``dealings`` goes on with the answer that is here, or on its way
+(``begun``). Payments have one code, and it is there.
 """
 
 from __future__ import annotations

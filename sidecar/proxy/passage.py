@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from enum import Enum, auto
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from sidecar.errors import SidecarError, UpstreamError, UpstreamTimeoutError
@@ -21,15 +21,7 @@ if TYPE_CHECKING:
 CUT_SHORT = "the upstream's response was cut short"
 
 
-class State(Enum):
-    """Where it is."""
-
-    SENDING = auto()
-    WAITING = auto()
-    RELAYING = auto()
-    OVER = auto()
-
-
+State = Enum("State", ["SENDING", "WAITING", "RELAYING", "OVER"])
 # An enumeration's members are slow to find in it.
 SENDING, WAITING, RELAYING, OVER = State
 
