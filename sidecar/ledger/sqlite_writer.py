@@ -32,6 +32,8 @@ QUEUED_MAX = 10_000
 
 @dataclass(frozen=True, slots=True)
 class _Job:
+    """Something to be done, and who waits for it."""
+
     work: Callable[[Books], Any] | None  # None: the last one
     writes: bool
     future: asyncio.Future[Any]
@@ -39,6 +41,8 @@ class _Job:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
+    """What became of it."""
+
     future: asyncio.Future[Any]
     result: Any = None
     fault: Exception | None = None

@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Thread
 
 from sidecar.wallets.evm import EvmWallet
+from tests.world.switches import SWITCHES
 
 KEY = bytes(31) + b"\x07"
 ADDRESS = EvmWallet(KEY).address
@@ -56,7 +57,7 @@ def write_config(folder: Path, name: str = "sidecar.yaml", rpc: str = "http://12
 
 def environment(home: Path, **more: str) -> dict[str, str]:
     """No variable of whoever runs the tests may change what a command does."""
-    return {"PATH": os.environ["PATH"], "HOME": str(home)} | more
+    return {"PATH": os.environ["PATH"], "HOME": str(home)} | SWITCHES | more
 
 
 def sidecar(

@@ -9,7 +9,7 @@ from dataclasses import replace
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.logs import Redactor, configure
@@ -81,7 +81,6 @@ secret_texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=8, max
 )
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(secret_texts, st.sampled_from(["{}", "x{}y", '{{"k": "{}"}}', "Bearer {}\n", "é {} é"]))
 def test_no_secret_survives(secret: str, around: str) -> None:
     """No form of a secret is left in a redacted text, and what is around it stays."""
@@ -92,7 +91,6 @@ def test_no_secret_survives(secret: str, around: str) -> None:
         assert "[redacted]" in result, name
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(secret_texts, st.binary(max_size=10), st.binary(max_size=10))
 def test_inside_basic_auth(secret: str, before: bytes, after: bytes) -> None:
     """Inside a longer base64 text, at any of the three alignments, at most its edges are left."""
@@ -105,7 +103,6 @@ def test_inside_basic_auth(secret: str, before: bytes, after: bytes) -> None:
     assert len(rest) <= -(-(len(before) + len(after)) * 8 // 6) + 8
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(secret_texts)
 def test_no_secret_in_a_line(secret: str) -> None:
     """No form of a secret gets through any text field of a request's line, nor a fault's."""
@@ -124,7 +121,6 @@ def test_no_secret_in_a_line(secret: str) -> None:
                 assert not isinstance(value, str) or form not in value.replace("[redacted]", "\n")
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.binary(min_size=32, max_size=32))
 def test_key_bytes(key: bytes) -> None:
     """A key given as hex is known by its bytes: in hex of either case, base64, base58, repr."""
