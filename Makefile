@@ -87,12 +87,15 @@ fmt: .venv/stamp
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Every dependency at one version, with its hashes.
+# Every dependency at one version, with its hashes; and of these what the image runs and is built with.
+COMPILE := $(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 \
+  --no-emit-index-url --no-header --no-annotate
 lock:
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes \
-	  --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
-	  --output-file requirements.lock
+	$(COMPILE) pyproject.toml --extra dev --output-file requirements.lock
+	$(COMPILE) pyproject.toml --constraint requirements.lock --output-file requirements-run.lock
+	echo 'hatchling==1.27.0' | $(COMPILE) - --constraint requirements.lock \
+	  --output-file requirements-build.lock
 
 .venv/stamp: requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -100,8 +103,8 @@ lock:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-# anvil, the official SDK in environments of its own, the vendors' own clients, promtool; at once
-# when they are there.
+# anvil, the official SDK in environments of its own, the vendors' own clients, Prometheus, a browser,
+# what people point at the sidecar; at once when they are there.
 world: .venv/stamp
 	bash tests/world/install.sh
 

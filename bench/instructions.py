@@ -36,7 +36,8 @@ def _totals(folder: Path) -> int:
 
 def count(peer: Peer, folder: Path, up: Upstream) -> dict[str, float]:
     """One peer under callgrind. RuntimeError where it does not get far enough."""
-    home = folder / f"callgrind-{peer.name.replace(' ', '-')}"
+    # A comma would end the path where a config has it.
+    home = folder / f"callgrind-{peer.name.replace(',', '').replace(' ', '-')}"
     home.mkdir(mode=0o700)
     port = free_port()
     launch = peer.start(home, port, up)

@@ -46,10 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _command(name: str) -> Callable[..., int]:
+    module = name.replace("-", "_")
     # Imported for its own command only: some take a while. What is imported stays, so it is not
     # searched for garbage while it comes, nor ever after.
     gc.disable()
-    command: Callable[..., int] = getattr(import_module(f"sidecar.cli.{name}"), name)
+    command: Callable[..., int] = getattr(import_module(f"sidecar.cli.{module}"), module)
     gc.freeze()
     gc.enable()
     return command

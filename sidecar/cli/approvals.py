@@ -19,7 +19,11 @@ def approvals(args: argparse.Namespace) -> int:
     if args.json:
         write_json(rows)
     else:
-        write_table([column.upper() for column in _COLUMNS], [[*row.values()] for row in rows])
+        write_table(
+            [column.upper() for column in _COLUMNS],
+            [[*row.values()] for row in rows],
+            expendable=("PURPOSE", "CALLER", "NETWORK", "PAY_TO"),
+        )
     return 0
 
 

@@ -14,7 +14,7 @@ from sidecar.cli import exits
 from sidecar.cli.config_file import read_config
 from sidecar.cli.dialogue import Dialogue, dialogue
 from sidecar.cli.keys import wallet_addresses
-from sidecar.cli.screen import write_json, write_table
+from sidecar.cli.screen import working, write_json, write_table
 from sidecar.config.model import ChainConfig, Config
 from sidecar.errors import ConfigError, RemoteProtocolError, SidecarError, UpstreamError
 from sidecar.http import HttpRequest, HttpResponse
@@ -41,7 +41,8 @@ def balance(args: argparse.Namespace) -> int:
     if not config.chains:
         raise ConfigError('chains: none; add one, like "eip155:8453": {rpc: ["https://…"]}')
     addresses = wallet_addresses(config, os.environ)
-    holdings = asyncio.run(_ask_all(config, addresses))
+    with working("asking the chains"):
+        holdings = asyncio.run(_ask_all(config, addresses))
     if args.json:
         write_json([_row(holding) for holding in holdings])
     else:
@@ -57,6 +58,7 @@ def balance(args: argparse.Namespace) -> int:
                 )
                 for holding in holdings
             ],
+            expendable=("NETWORK",),
         )
     status = exits.OK
     for holding in holdings:

@@ -11,11 +11,13 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sidecar.cli.config_file import find_config, read_config
-from sidecar.cli.keys import wallet_addresses
+from sidecar.cli.config_file import examine, find_config
+from sidecar.cli.keys import wallet_address
 from sidecar.cli.screen import write_json, write_table
-from sidecar.config.model import Config, SecretRef
+from sidecar.config.mistakes import Mistakes
+from sidecar.config.model import Config, Secret, SecretRef, SignerRef
 from sidecar.config.secrets import open_secret
+from sidecar.config.variables import strange_variables
 from sidecar.errors import ConfigError
 
 
@@ -23,8 +25,10 @@ def check(args: argparse.Namespace) -> int:
     """0, or a ConfigError with every mistake; with ``--json`` stdout has the mistakes as well."""
     try:
         path = find_config(args)
-        config = read_config(args)
-        addresses = _open_everything(config)
+        config, mistakes = examine(args)
+        addresses = {} if config is None else _open_everything(config, mistakes)
+        if mistakes or config is None:
+            raise ConfigError(*mistakes.lines())
     except ConfigError as fault:
         if args.json:
             write_json({"valid": False, "mistakes": list(fault.mistakes)})
@@ -37,27 +41,39 @@ def check(args: argparse.Namespace) -> int:
     return 0
 
 
-def _open_everything(config: Config) -> Mapping[str, str]:
-    """The wallets' addresses; a ConfigError for all secrets that cannot be had."""
-    mistakes: list[str] = []
-    addresses: Mapping[str, str] = {}
-    try:
-        addresses = wallet_addresses(config, os.environ)
-    except ConfigError as fault:
-        mistakes += fault.mistakes
-    for ref in _other_secrets(config):
+def _open_everything(config: Config, mistakes: Mistakes) -> dict[str, str]:
+    """The wallets' addresses; a mistake for each secret that cannot be had."""
+    addresses: dict[str, str] = {}
+    for wallet in config.wallets.values():
         try:
-            open_secret(ref, os.environ)
+            addresses[wallet.name] = wallet_address(wallet, os.environ)
         except ConfigError as fault:
-            mistakes += fault.mistakes
-    if mistakes:
-        raise ConfigError(*mistakes)
+            _include(mistakes, fault, wallet.key)
+    tokens: dict[Secret, str] = {}
+    for caller in config.callers.values():
+        if caller.token is None:
+            continue
+        token = _opened(caller.token, mistakes)
+        if token is not None and tokens.setdefault(token, caller.name) != caller.name:
+            what = f"caller {tokens[token]} has the same one"
+            mistakes.add(caller.token.path, what, "give each its own", caller.token.line)
+    for route in config.routes.values():
+        if route.api_key is not None:
+            _opened(route.api_key, mistakes)
     return addresses
 
 
-def _other_secrets(config: Config) -> Iterable[SecretRef]:
-    yield from (caller.token for caller in config.callers.values() if caller.token is not None)
-    yield from (route.api_key for route in config.routes.values() if route.api_key is not None)
+def _opened(ref: SecretRef, mistakes: Mistakes) -> Secret | None:
+    try:
+        return open_secret(ref, os.environ)
+    except ConfigError as fault:
+        _include(mistakes, fault, ref)
+        return None
+
+
+def _include(mistakes: Mistakes, fault: ConfigError, ref: SecretRef | SignerRef) -> None:
+    for mistake in fault.mistakes:
+        mistakes.include(mistake, ref.line)
 
 
 def _summary(config: Config, addresses: Mapping[str, str]) -> dict[str, Any]:
@@ -98,12 +114,13 @@ def _summary(config: Config, addresses: Mapping[str, str]) -> dict[str, Any]:
             }
             for route in config.routes.values()
         ],
-        "notes": list(_notes(config)),
+        "notes": list(notes(config)),
     }
 
 
-def _notes(config: Config) -> Iterable[str]:
+def notes(config: Config) -> Iterable[str]:
     """What is right as it is, and good to know."""
+    yield from strange_variables(os.environ, config)
     if config.auth == "none":
         yield "auth is none: whoever reaches the listen port can spend"
     if not any(route.default for route in config.routes.values()):

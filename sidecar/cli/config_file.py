@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from sidecar.config.mistakes import Mistakes
 from sidecar.config.model import Config
-from sidecar.config.read import VARIABLES, load_config
+from sidecar.config.read import VARIABLES, examine_config, load_config
 from sidecar.errors import ConfigError
 
 NAME = "sidecar.yaml"
@@ -23,14 +25,31 @@ def find_config(args: argparse.Namespace) -> Path:
         if place.exists():
             return place
     tried = " and ".join(str(place) for place in places)
-    raise ConfigError(f"config: none at {tried}; name one with --config FILE or SIDECAR_CONFIG")
+    raise ConfigError(
+        f"config: none at {tried}; name one with --config FILE or SIDECAR_CONFIG, or make one "
+        "with: sidecar init"
+    )
 
 
 def read_config(args: argparse.Namespace) -> Config:
     """The config, with the flags that this command has."""
+    return load_config(find_config(args), os.environ, _overrides(args))
+
+
+def config_reader(args: argparse.Namespace) -> Callable[[Mapping[str, str]], Config]:
+    """Reads it however often, in this environment: the same file, with the same flags."""
+    path, overrides = find_config(args), _overrides(args)
+    return lambda environ: load_config(path, environ, overrides)
+
+
+def examine(args: argparse.Namespace) -> tuple[Config | None, Mistakes]:
+    """The same as far as it can be read, and all that is wrong with it."""
+    return examine_config(find_config(args), os.environ, _overrides(args))
+
+
+def _overrides(args: argparse.Namespace) -> dict[str, str]:
     flags = {name: getattr(args, name, None) for name in VARIABLES}
-    overrides = {name: text for name, text in flags.items() if text is not None}
-    return load_config(find_config(args), os.environ, overrides)
+    return {name: text for name, text in flags.items() if text is not None}
 
 
 def has_config(args: argparse.Namespace) -> bool:

@@ -29,6 +29,12 @@ from sidecar.sandbox import Sandbox, SandboxOptions
 from sidecar.service import Ports, Service, open_all
 from sidecar.wallets.evm import EvmWallet
 
+NEXT = """
+Next, with an app of your own, and still without money:
+  sidecar sandbox                            in one terminal
+  sidecar init --provider sandbox --yes      in another, and there
+  sidecar run -- python your_app.py
+"""
 PRICE = Usdc.parse("0.01 USDC")
 BUDGET = Usdc.parse("0.025 USDC")
 LEDGER = "ledger.db"
@@ -147,11 +153,11 @@ async def _show_books(sandbox: Sandbox, service: Service, folder: Path) -> None:
     settlements = sandbox.books.settlements
     print(f"Seller's own books: {len(settlements)} settlements, {sandbox.books.settled_total}")
     metrics_url = f"http://127.0.0.1:{service.admin_port}/metrics"
-    print(f"Metrics  {metrics_url}")
+    print("Metrics, of those at /metrics on the admin port:")
     for line in (await asyncio.to_thread(_fetch, metrics_url)).splitlines():
         if line.startswith(METRICS_SHOWN) and not line.endswith(" 0.0"):
             print(f"  {line}")
-    print("\nNext: `sidecar sandbox` to rehearse with your own app, and the README's quick start.")
+    print(NEXT, end="")
 
 
 async def _payments(folder: Path) -> tuple[Payment, ...]:

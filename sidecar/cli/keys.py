@@ -8,7 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sidecar.clock import SystemClock
-from sidecar.config.model import Config, Secret, SecretKind, SecretRef, SignerRef
+from sidecar.config.mistakes import on_line
+from sidecar.config.model import (
+    Config,
+    Secret,
+    SecretKind,
+    SecretRef,
+    SignerRef,
+    WalletConfig,
+)
 from sidecar.config.secrets import open_keystore, open_secret
 from sidecar.errors import ConfigError, WalletError
 from sidecar.signer.line import wallet_at
@@ -24,20 +32,33 @@ def wallet_addresses(config: Config, environ: Mapping[str, str]) -> dict[str, st
     addresses: dict[str, str] = {}
     for wallet in config.wallets.values():
         try:
-            match wallet.key:
-                case SignerRef(socket, path):
-                    remote = wallet_at(socket, path, wallet.kind, {}, SystemClock())
-                    addresses[wallet.name] = remote.address
-                case SecretRef():
-                    key = open_secret(wallet.key, environ)
-                    addresses[wallet.name] = address_of(key, wallet.kind)
+            addresses[wallet.name] = wallet_address(wallet, environ)
         except ConfigError as fault:
             mistakes += fault.mistakes
-        except WalletError as fault:
-            mistakes.append(f"{wallet.key.path}: {fault.diagnostics()}; keep a private key there")
     if mistakes:
         raise ConfigError(*mistakes)
     return addresses
+
+
+def wallet_address(wallet: WalletConfig, environ: Mapping[str, str]) -> str:
+    """The address of this wallet. ConfigError when it has none."""
+    kept = wallet.key
+    try:
+        match kept:
+            case SignerRef():
+                return _remote_address(kept, wallet.kind)
+            case SecretRef():
+                return address_of(open_secret(kept, environ), wallet.kind)
+    except WalletError as fault:
+        wrong = f"{fault.diagnostics()}; keep a private key there"
+        raise ConfigError(f"{kept.path}: {wrong}{on_line(kept.line)}") from fault
+
+
+def _remote_address(kept: SignerRef, kind: WalletKind) -> str:
+    try:
+        return wallet_at(kept.socket, kept.path, kind, {}, SystemClock()).address
+    except ConfigError as fault:
+        raise ConfigError(*(f"{each}{on_line(kept.line)}" for each in fault.mistakes)) from fault
 
 
 def address_of(key: Secret, kind: WalletKind) -> str:
@@ -67,12 +88,12 @@ def ask_password(file: str | None, *, twice: bool) -> Secret:
     return Secret(password)
 
 
-def ask_key(file: str | None) -> Secret:
+def ask_key(file: str | None, prompt: str = "Private key: ") -> Secret:
     """A key from a file, from a pipe, or typed without being seen."""
     if file is not None:
         return open_secret(SecretRef(SecretKind.FILE, file), {})
     if sys.stdin.isatty():
-        return Secret(_typed("Private key: "))
+        return Secret(_typed(prompt))
     return Secret(sys.stdin.read(KEY_BYTES_MAX))
 
 

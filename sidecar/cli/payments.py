@@ -46,6 +46,7 @@ _SHOWN = (
     *("reserved_at", "id", "state", "route", "caller", "purpose"),
     *("amount_usdc", "delivered_at", "proof"),
 )
+_EXPENDABLE = ("PROOF", "PURPOSE", "DELIVERED_AT", "CALLER", "ROUTE")
 _SINCE = re.compile(r"([1-9][0-9]{0,4})([mhd])", re.ASCII)
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
@@ -71,6 +72,7 @@ def payments(args: argparse.Namespace) -> int:
         write_table(
             [column.upper() for column in _SHOWN],
             [[row[column] for column in _SHOWN] for row in rows],
+            expendable=_EXPENDABLE,
         )
     return 0
 

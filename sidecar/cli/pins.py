@@ -31,7 +31,11 @@ def pins(args: argparse.Namespace) -> int:
     if args.json:
         write_json(rows)
     else:
-        write_table([column.upper() for column in _COLUMNS], [[*row.values()] for row in rows])
+        write_table(
+            [column.upper() for column in _COLUMNS],
+            [[*row.values()] for row in rows],
+            expendable=("PINNED_AT", "PURPOSE", "NETWORK"),
+        )
     return 0
 
 

@@ -20,7 +20,7 @@ from sidecar.cli.config_file import read_config
 from sidecar.cli.credit import Credit, read_credit, row_of
 from sidecar.cli.dialogue import Dialogue, dialogue
 from sidecar.cli.keys import wallet_addresses
-from sidecar.cli.screen import plain, write_json, write_table
+from sidecar.cli.screen import plain, working, write_json, write_table
 from sidecar.clock import SystemClock
 from sidecar.config.model import ChainConfig, Config
 from sidecar.errors import (
@@ -67,8 +67,10 @@ def reconcile(args: argparse.Namespace) -> int:
     now = SystemClock().now()
     since = now - timedelta(hours=args.hours)
     books = SqliteLedger.read(config.ledger_path, since - BEFORE, PAYMENTS_MAX)
-    accounts = asyncio.run(_compare_all(config, books, since, now))
-    credit = asyncio.run(read_credit(config, sqlite_desk.top_ups(config.ledger_path)))
+    with working("asking the chains what left each wallet") as tell:
+        accounts = asyncio.run(_compare_all(config, books, since, now))
+        tell("asking vendors what they hold")
+        credit = asyncio.run(read_credit(config, sqlite_desk.top_ups(config.ledger_path)))
     if args.json:
         wallets = [_row(account) for account in accounts]
         write_json({"wallets": wallets, "credit": [row_of(each) for each in credit]})

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 from sidecar.config.addresses import Address, SocketPath, is_loopback
+from sidecar.config.document import Entry
 from sidecar.config.fields import Field, show
 from sidecar.config.model import RouteConfig
 from sidecar.config.secret_ref import Places
@@ -14,10 +17,12 @@ from sidecar.http import Origin
 UNIX = "unix:"
 # The system takes 107, of which the folder has to leave room for a name that is ours at first.
 PATH_BYTES_MAX = 96
+HOSTS_MAX = 64
 
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - recognised here, not bound
 _HERE = frozenset({"127.0.0.1", "::1", "localhost"})
 _EXAMPLE = 'write it like "unix:/run/x402/sidecar.sock"'
+_HOST = re.compile(r"([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
 
 
 def read_socket_path(field: Field, text: str, places: Places) -> SocketPath:
@@ -75,3 +80,26 @@ def check_loops(
                     f"its upstream is the sidecar's own address {address}",
                     "name the upstream's own address",
                 )
+
+
+def separated(field: Field) -> Field:
+    """What a variable says, as the list that the file would have: commas are between its items."""
+    items = tuple(Entry(item.strip(), field.line) for item in field.text().split(","))
+    return replace(field, entry=Entry(items, field.line))
+
+
+def read_hosts(field: Field) -> tuple[str, ...]:
+    """The Host values that are allowed beside those of the address itself."""
+    hosts = []
+    items = field.items()
+    if len(items) > HOSTS_MAX:
+        field.mistake(f"{len(items)} hosts", f"name at most {HOSTS_MAX}")
+    for item in items:
+        text = item.text(fix='write it like "sidecar:8402"').lower()
+        if text and _HOST.fullmatch(text) is None:
+            item.mistake(
+                f"not a Host value: {show(text)}", 'write it like "sidecar:8402", without patterns'
+            )
+        elif text:
+            hosts.append(text)
+    return tuple(hosts)

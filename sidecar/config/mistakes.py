@@ -28,10 +28,13 @@ class Mistakes:
 
     def add(self, path: str, what: str, fix: str, line: int = 0) -> None:
         """Note one mistake; ``line`` 0 is for what has no place in the file."""
-        where = f" (line {line})" if line else ""
         # Wherever it was written by mistake, as a setting's name even.
         text = _SECRET.sub(WITHHELD, f"{path}: {what}; {fix}")
-        self._found.append((line, f"{text}{where}"))
+        self.include(f"{text}{on_line(line)}", line)
+
+    def include(self, text: str, line: int) -> None:
+        """Note one that was put into words elsewhere, of what stands on this line."""
+        self._found.append((line, text))
 
     def lines(self) -> tuple[str, ...]:
         """Every mistake, at most ``MISTAKES_MAX`` of them."""
@@ -40,6 +43,11 @@ class Mistakes:
         if left_out > 0:
             lines[MISTAKES_MAX:] = [f"and {left_out} more mistakes; mend these first"]
         return tuple(lines)
+
+
+def on_line(line: int) -> str:
+    """Where it stands, for the end of a message; nothing for line 0."""
+    return f" (line {line})" if line else ""
 
 
 def closest(wrong: str, right: Iterable[str]) -> str:

@@ -65,13 +65,14 @@ class SecretRef:
 
     ``where`` is a path (file, keystore) or a variable's name (env). Only a keystore has a
     ``password``, which is itself kept in a file or a variable. ``path`` is the key in the
-    config that says so, for messages.
+    config that says so, and ``line`` where it stands, for messages.
     """
 
     kind: SecretKind
     where: str
     password: SecretRef | None = None
     path: str = field(default="", compare=False)
+    line: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         if (self.kind is SecretKind.KEYSTORE) != (self.password is not None):
@@ -80,10 +81,11 @@ class SecretRef:
 
 @dataclass(frozen=True, slots=True)
 class SignerRef:
-    """The socket of a signer that keeps a key, and gives it to nobody; ``path`` as above."""
+    """The socket of a signer that keeps a key, and gives it to nobody; the rest as above."""
 
     socket: Path
     path: str = field(default="", compare=False)
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

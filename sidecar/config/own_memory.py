@@ -25,6 +25,13 @@ def close_memory() -> None:
         ctypes.CDLL(None).prctl(SET_DUMPABLE, 0, 0, 0, 0)
 
 
+def return_memory() -> None:
+    """Give back what starting took and freed, half a megabyte, where the C library can."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 def environment_place() -> tuple[int, int]:
     """Where in our memory the environment is that we were started with: from, up to. Linux."""
     _, _, after = Path("/proc/self/stat").read_text().rpartition(")")

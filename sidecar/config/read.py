@@ -6,7 +6,6 @@ Every mistake is found in one pass; the ConfigError carries one line for each.
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,7 +19,15 @@ from sidecar.config.callers import read_callers
 from sidecar.config.chains import read_chains
 from sidecar.config.document import TEXT_BYTES_MAX, Entry, read_document
 from sidecar.config.fields import Field, Section, show
-from sidecar.config.listen import UNIX, check_loops, check_ports, read_auth, read_socket_path
+from sidecar.config.listen import (
+    UNIX,
+    check_loops,
+    check_ports,
+    read_auth,
+    read_hosts,
+    read_socket_path,
+    separated,
+)
 from sidecar.config.mistakes import Mistakes
 from sidecar.config.model import (
     Config,
@@ -38,12 +45,12 @@ from sidecar.errors import ConfigError
 VERSION = 1
 MODES: tuple[Mode, ...] = ("live", "shadow")
 EVENT_LOOPS: tuple[EventLoop, ...] = ("uvloop", "asyncio")
-HOSTS_MAX = 64
 
 # What may also come from flags and the environment: the override, its variable, its key.
 VARIABLES = {
     "listen": "SIDECAR_LISTEN",
     "admin": "SIDECAR_ADMIN",
+    "hosts": "SIDECAR_HOSTS",
     "auth": "SIDECAR_AUTH",
     "mode": "SIDECAR_MODE",
     "state_dir": "SIDECAR_STATE_DIR",
@@ -73,7 +80,6 @@ KEYS = (
     "log",
     "event_loop",
 )
-_HOST = re.compile(r"([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
 
 
 def load_config(path: Path, environ: Mapping[str, str], overrides: Mapping[str, str]) -> Config:
@@ -88,17 +94,34 @@ def parse_config(
 
     ``overrides`` holds flags by the names in ``VARIABLES``. ConfigError with every mistake.
     """
+    config, mistakes = examine_text(text, environ, overrides, folder)
+    if mistakes or config is None:
+        raise ConfigError(*mistakes.lines())
+    return config
+
+
+def examine_config(
+    path: Path, environ: Mapping[str, str], overrides: Mapping[str, str]
+) -> tuple[Config | None, Mistakes]:
+    """What the file says as far as it can be read, and all that is wrong with it.
+
+    A config with mistakes is for looking at, to find more of them. ConfigError: no such file.
+    """
+    return examine_text(_text(path), environ, overrides, path.absolute().parent)
+
+
+def examine_text(
+    text: str, environ: Mapping[str, str], overrides: Mapping[str, str], folder: Path
+) -> tuple[Config | None, Mistakes]:
+    """The same of this text; None where it holds no mapping."""
     mistakes = Mistakes()
     document = read_document(text, mistakes)
     if document is None or not isinstance(document.value, Mapping):
         if not mistakes:
             mistakes.add("config", "not a mapping", "start it with: version: 1")
-        raise ConfigError(*mistakes.lines())
+        return None, mistakes
     top = Field("", document, mistakes, document.line).section(KEYS)
-    config = _Reader(top, environ, overrides, folder).config()
-    if mistakes:
-        raise ConfigError(*mistakes.lines())
-    return config
+    return _Reader(top, environ, overrides, folder).config(), mistakes
 
 
 def _text(path: Path) -> str:
@@ -157,7 +180,7 @@ class _Reader:
             routes=MappingProxyType(routes),
             listen=listen,
             admin=admin,
-            hosts=_hosts(top.at("hosts")),
+            hosts=self._hosts(),
             auth=read_auth(self._field("auth"), on_socket=on_socket),
             mode=mode,
             wallets=MappingProxyType({name: wallet for name, wallet in wallets.items() if wallet}),
@@ -201,6 +224,11 @@ class _Reader:
             return read_socket_path(field, text, self._places)
         return self._address("listen", LISTEN)
 
+    def _hosts(self) -> tuple[str, ...]:
+        written = self._top.at("hosts")
+        field = self._field("hosts", written)
+        return read_hosts(field if field is written else separated(field))
+
     def _address(self, name: str, default: Address) -> Address:
         field = self._field(name)
         text = field.text(fix=f'write it like "{default}"')
@@ -218,7 +246,9 @@ class _Reader:
         written = self._top.at("state_dir")
         field = self._field("state_dir", written)
         text = field.text(fix="name a folder")
-        if text and "\0" not in text:
+        if "\0" in text:
+            field.mistake("not a path", "name a folder")
+        elif text:
             # What a person types in a shell is relative to where they stand.
             return self._places.path(text) if field is written else Path(text).absolute()
         base = self._environ.get("XDG_STATE_HOME", "")
@@ -236,7 +266,11 @@ class _Reader:
             section.at("postgres").mistake(
                 "postgres is not available in this version", "use {sqlite: ledger.db}"
             )
-        name = section.at("sqlite").text("ledger.db", fix="name a file")
+        field = section.at("sqlite")
+        name = field.text("ledger.db", fix="name a file")
+        if "\0" in name:
+            field.mistake("not a path", "name a file")
+            name = "ledger.db"
         path = Places(state_dir, self._places.home).path(name)
         # What was rehearsed is no part of the books.
         return path.with_name(f"{path.name}.shadow") if mode == "shadow" else path
@@ -261,19 +295,3 @@ class _Reader:
 
 def _absent(field: Field) -> Field:
     return Field(field.path, None, field.mistakes, field.line)
-
-
-def _hosts(field: Field) -> tuple[str, ...]:
-    hosts = []
-    items = field.items()
-    if len(items) > HOSTS_MAX:
-        field.mistake(f"{len(items)} hosts", f"name at most {HOSTS_MAX}")
-    for item in items:
-        text = item.text(fix='write it like "sidecar:8402"').lower()
-        if text and _HOST.fullmatch(text) is None:
-            item.mistake(
-                f"not a Host value: {show(text)}", 'write it like "sidecar:8402", without patterns'
-            )
-        elif text:
-            hosts.append(text)
-    return tuple(hosts)

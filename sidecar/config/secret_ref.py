@@ -50,8 +50,8 @@ def read_secret_ref(field: Field, places: Places) -> SecretRef | None:
     if place is None:
         return None
     if kind == SecretKind.ENV:
-        return _in_variable(place, field.path)
-    return _in_file(place, field.path, places)
+        return _in_variable(place, field)
+    return _in_file(place, field, places)
 
 
 def read_key_ref(field: Field, places: Places) -> SecretRef | SignerRef | None:
@@ -60,13 +60,13 @@ def read_key_ref(field: Field, places: Places) -> SecretRef | SignerRef | None:
     if place is None:
         return None
     if kind == SecretKind.ENV:
-        return _in_variable(place, field.path)
+        return _in_variable(place, field)
     if kind == SecretKind.KEYSTORE:
-        return _in_keystore(place, field.path, places)
+        return _in_keystore(place, field, places)
     if kind == SIGNER:
         socket = _file(place, places)
-        return None if socket is None else SignerRef(Path(socket), field.path)
-    return _in_file(place, field.path, places)
+        return None if socket is None else SignerRef(Path(socket), field.path, field.line)
+    return _in_file(place, field, places)
 
 
 def _place(field: Field, kinds: tuple[str, ...], fix: str) -> tuple[str, Field | None]:
@@ -84,29 +84,31 @@ def _place(field: Field, kinds: tuple[str, ...], fix: str) -> tuple[str, Field |
     return given[0], section.at(given[0])
 
 
-def _in_variable(field: Field, path: str) -> SecretRef | None:
+def _in_variable(field: Field, key: Field) -> SecretRef | None:
     name = field.text(fix="name an environment variable", secret=True)
     if not name:
         return None
     if _VARIABLE.fullmatch(name) is None or _KEY.fullmatch(name) is not None:
         field.mistake("not the name of an environment variable", "name one, like OPENAI_API_KEY")
         return None
-    return SecretRef(SecretKind.ENV, name, path=path)
+    return SecretRef(SecretKind.ENV, name, None, key.path, key.line)
 
 
-def _in_file(field: Field, path: str, places: Places) -> SecretRef | None:
+def _in_file(field: Field, key: Field, places: Places) -> SecretRef | None:
     where = _file(field, places)
-    return None if where is None else SecretRef(SecretKind.FILE, where, path=path)
+    if where is None:
+        return None
+    return SecretRef(SecretKind.FILE, where, None, key.path, key.line)
 
 
-def _in_keystore(field: Field, path: str, places: Places) -> SecretRef | None:
+def _in_keystore(field: Field, key: Field, places: Places) -> SecretRef | None:
     section = field.section(("file", "password"))
     where = _file(section.at("file").required("name the keystore file"), places)
     password_field = section.at("password").required(SECRET_FIX)
     password = read_secret_ref(password_field, places)
     if where is None or password is None:
         return None
-    return SecretRef(SecretKind.KEYSTORE, where, password, path)
+    return SecretRef(SecretKind.KEYSTORE, where, password, key.path, key.line)
 
 
 def _file(field: Field, places: Places) -> str | None:

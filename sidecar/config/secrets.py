@@ -7,6 +7,7 @@ from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 from sidecar.clock import Entropy
+from sidecar.config.mistakes import on_line
 from sidecar.config.model import Config, Secret, SecretKind, SecretRef
 from sidecar.config.private_file import ensure_state_dir, write_private
 from sidecar.config.secret_text import text_in_file, text_in_keystore, text_in_variable
@@ -38,7 +39,8 @@ def open_secret(ref: SecretRef, environ: Mapping[str, str]) -> Secret:
         # A keystore's password says its own path already.
         if not ref.path or fault.mistakes[0].startswith(ref.path):
             raise
-        raise ConfigError(*(f"{ref.path}: {mistake}" for mistake in fault.mistakes)) from fault
+        where = on_line(ref.line)
+        raise ConfigError(*(f"{ref.path}: {each}{where}" for each in fault.mistakes)) from fault
 
 
 def secret_refs(config: Config) -> tuple[SecretRef, ...]:
@@ -67,10 +69,15 @@ def forget_variables(config: Config, environ: MutableMapping[str, str]) -> dict[
     return {name: environ.pop(name) for name in secret_variables(config) if name in environ}
 
 
+def new_token(entropy: Entropy) -> str:
+    """A token that nobody can guess, in the looks of an API key."""
+    return TOKEN_PREFIX + base64.urlsafe_b64encode(entropy.token(TOKEN_BYTES)).decode().rstrip("=")
+
+
 def ensure_token(path: Path, entropy: Entropy) -> tuple[Secret, bool]:
     """The token in this file, and whether it was made just now. ConfigError when it cannot be."""
     ensure_state_dir(path.parent)
-    made = TOKEN_PREFIX + base64.urlsafe_b64encode(entropy.token(TOKEN_BYTES)).decode().rstrip("=")
+    made = new_token(entropy)
     try:
         if (
             not path.is_symlink()

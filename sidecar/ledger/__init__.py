@@ -10,7 +10,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from sidecar.ledger.model import Asked, Budget, Change, Intent, PayeePin, Payment, Proof, Purchase
+from sidecar.ledger.model import (
+    Asked,
+    Budget,
+    Change,
+    Intent,
+    PayeePin,
+    Payment,
+    Proof,
+    Purchase,
+    Spent,
+)
 from sidecar.refusal import BudgetUse, Denied
 from sidecar.x402.types import Authorization
 
@@ -112,6 +122,13 @@ class Ledger(Protocol):
 
     async def payments(self, since: datetime | None, limit: int) -> tuple[Payment, ...]:
         """The newest payments first."""
+        ...
+
+    async def spending(self, since: datetime) -> tuple[Spent, ...]:
+        """What moved, by the hour in which it was set aside, as budgets count it; oldest first.
+
+        From the hour on that ``since`` falls in. For people who look: no payment waits for it.
+        """
         ...
 
     async def pins(self) -> tuple[PayeePin, ...]:

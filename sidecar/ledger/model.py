@@ -221,6 +221,18 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """What moved of the payments that were set aside in one hour, for one route and caller."""
+
+    at: datetime  # when the hour began
+    route: str
+    caller: str
+    network: str
+    amount: Usdc
+    payments: int
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """A payment after a move, and what this move made of it: the event that it wrote.
 

@@ -11,7 +11,9 @@ sqlite_freeze     the switch that stops all signing
 sqlite_approvals  what waits for a person's word
 sqlite_rehearsal  shadow mode's one move
 sqlite_desk       pins, switch and approvals, changed by hand; what a person settles
+sqlite_quote      what a reservation would be told, asked without writing
 sqlite_lists      questions
+sqlite_spending   what moved in each hour
 sqlite_rows       values to columns, rows to values
 sqlite_audit      the books against their events, when a ledger is opened
 sqlite_instances  which processes live, and so what they hold
@@ -36,8 +38,19 @@ from sidecar.ledger import (
     sqlite_marks,
     sqlite_pins,
     sqlite_rehearsal,
+    sqlite_spending,
 )
-from sidecar.ledger.model import Asked, Budget, Change, Intent, PayeePin, Payment, Proof, Purchase
+from sidecar.ledger.model import (
+    Asked,
+    Budget,
+    Change,
+    Intent,
+    PayeePin,
+    Payment,
+    Proof,
+    Purchase,
+    Spent,
+)
 from sidecar.ledger.sqlite_audit import audit
 from sidecar.ledger.sqlite_books import Books
 from sidecar.ledger.sqlite_instances import Instances
@@ -155,6 +168,11 @@ class SqliteLedger:
     async def payments(self, since: datetime | None, limit: int) -> tuple[Payment, ...]:
         return await self._writer.do(
             lambda books: sqlite_lists.newest(books.connection, since, limit), writes=False
+        )
+
+    async def spending(self, since: datetime) -> tuple[Spent, ...]:
+        return await self._writer.beside(
+            lambda connection: sqlite_spending.spending(connection, since)
         )
 
     async def pins(self) -> tuple[PayeePin, ...]:

@@ -6,12 +6,14 @@ from one look to the next, so what is changed here holds from then on, in every 
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from sidecar.errors import LedgerError
 from sidecar.ledger import (
@@ -25,7 +27,7 @@ from sidecar.ledger.model import Asked, PayeePin, Payment, Proof
 from sidecar.ledger.resolutions import Resolution, objection
 from sidecar.ledger.sqlite_books import Books
 from sidecar.ledger.sqlite_instances import Instances
-from sidecar.ledger.sqlite_rows import payment_of
+from sidecar.ledger.sqlite_rows import moment, payment_of
 from sidecar.refusal import Denied
 
 LOCK_WAIT_S = 5.0
@@ -41,6 +43,24 @@ def unfreeze(path: Path) -> datetime | None:
     """``Ledger.unfreeze``."""
     with _changing(path) as connection:
         return sqlite_freeze.unfreeze(connection)
+
+
+def frozen_since(path: Path) -> datetime | None:
+    """``Ledger.frozen_since``."""
+    with _reading(path) as connection:
+        return sqlite_freeze.frozen_since(connection)
+
+
+def in_doubt(path: Path) -> tuple[Payment, ...]:
+    """``Ledger.in_doubt``."""
+    with _reading(path) as connection:
+        return sqlite_lists.in_doubt(connection)
+
+
+def check_writable(path: Path) -> None:
+    """``Ledger.check_writable``."""
+    with _changing(path) as connection:
+        connection.execute("UPDATE probe SET count = count + 1")
 
 
 def pins(path: Path) -> tuple[PayeePin, ...]:
@@ -86,6 +106,22 @@ def find(path: Path, payment_id: str) -> Found | None:
     return Found(payment_of(row), _nobody(path.resolve()).is_held(row["holder"]))
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One event in a payment's life: ``kind`` and ``detail`` as they were written down."""
+
+    at: datetime
+    kind: str
+    detail: Mapping[str, Any]
+
+
+def history(path: Path, payment_id: str) -> tuple[Step, ...]:
+    """All that happened to a payment, oldest first; nothing where there is no such payment."""
+    with _reading(path) as connection:
+        rows = sqlite_lists.steps(connection, payment_id)
+    return tuple(Step(moment(row["at"]), row["kind"], json.loads(row["detail"])) for row in rows)
+
+
 def resolve(
     path: Path, payment_id: str, resolution: Resolution, proof: Proof, by: str, at: datetime
 ) -> Payment | Denied:
@@ -129,6 +165,12 @@ def top_ups(path: Path) -> tuple[Payment, ...]:
     """Every payment that bought credit, or may have."""
     with _reading(path) as connection:
         return sqlite_lists.top_ups(connection)
+
+
+def made_by(path: Path, instance: str) -> tuple[Payment, ...]:
+    """Every payment that this instance made, oldest first."""
+    with _reading(path) as connection:
+        return sqlite_lists.made_by(connection, instance)
 
 
 def _nobody(file: Path) -> Instances:

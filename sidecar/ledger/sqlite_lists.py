@@ -46,6 +46,7 @@ _NEWEST_TOP_UP = """
 SELECT * FROM payments WHERE purchase_key = ? AND purpose = 'top_up' ORDER BY seq DESC LIMIT 1
 """
 _TOP_UPS = "SELECT * FROM payments WHERE purpose = 'top_up' ORDER BY seq"
+_MADE_BY = "SELECT * FROM payments WHERE owner = ? ORDER BY seq"
 _FIND = "SELECT * FROM payments WHERE id = ?"
 # The second condition on the kind lets SQLite use the index of what happens once.
 _RESOLVER = """
@@ -54,6 +55,11 @@ WHERE payment = (SELECT seq FROM payments WHERE id = ?) AND kind <> 'claimed'
   AND (kind = 'posted' OR kind = 'voided' OR kind = 'delivered' OR kind = 'closed')
   AND json_extract(detail, '$.by') IS NOT NULL
 ORDER BY seq DESC LIMIT 1
+"""
+_STEPS = """
+SELECT at, kind, detail FROM events
+WHERE payment = (SELECT seq FROM payments WHERE id = ?)
+ORDER BY seq
 """
 _NEWEST = "SELECT * FROM payments WHERE reserved_at >= ? ORDER BY seq DESC LIMIT ?"
 
@@ -70,9 +76,19 @@ def resolver(connection: sqlite3.Connection, payment_id: str) -> str | None:
     return None if row is None else str(row[0])
 
 
+def steps(connection: sqlite3.Connection, payment_id: str) -> list[sqlite3.Row]:
+    """The events of this payment, oldest first; none where there is no such payment."""
+    return connection.execute(_STEPS, (payment_id,)).fetchall()
+
+
 def top_ups(connection: sqlite3.Connection) -> tuple[Payment, ...]:
     """Every payment for credit, oldest first."""
     return tuple(map(payment_of, connection.execute(_TOP_UPS)))
+
+
+def made_by(connection: sqlite3.Connection, instance: str) -> tuple[Payment, ...]:
+    """Every payment that this instance made, whatever became of it, oldest first."""
+    return tuple(map(payment_of, connection.execute(_MADE_BY, (instance,))))
 
 
 def in_doubt(connection: sqlite3.Connection) -> tuple[Payment, ...]:

@@ -3,6 +3,7 @@
 It takes all the work that is queued, does each piece in a savepoint of one transaction, commits
 once, and only then answers. So a commit, which waits for the disk, is shared by everybody who
 came while the last one was under way; and an answer always means that it is on the disk.
+A question that may take long is asked beside it, on a connection that cannot write.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sqlite3
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +22,7 @@ from typing import Any, TypeVar
 from sidecar.errors import LedgerError
 from sidecar.ledger import sqlite_marks
 from sidecar.ledger.sqlite_books import Books
-from sidecar.ledger.sqlite_file import explain
+from sidecar.ledger.sqlite_file import explain, explained, read_only
 from sidecar.refusal import Denied
 
 T = TypeVar("T")
@@ -85,6 +86,17 @@ class Writer:
             raise LedgerError(f"ledger {self._path}: {QUEUED_MAX} pieces of work wait for the disk")
         result: T = await self._put(work, writes=writes)
         return result
+
+    async def beside(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """The answer to a question that may take long: in another thread, and nobody waits for it.
+
+        It sees what was committed before. LedgerError: the file cannot be read.
+        """
+        return await asyncio.to_thread(self._ask, question)
+
+    def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        with explained(self._path), closing(read_only(self._path.resolve())) as connection:
+            return question(connection)
 
     async def close(self) -> None:
         """Finish what is queued, and let go of the file. A second time does nothing."""

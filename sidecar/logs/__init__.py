@@ -1,8 +1,9 @@
 """Events -> lines on stderr: JSON for machines, a console's lines for a person.
 
-A line is not made where its event happens: that only puts the event in a queue. ``run`` makes
-the lines in slices that no request has to wait long for, and writes them in a thread, so that
-a reader that has stopped reading costs lines (counted) and not traffic. ``flush`` at the end.
+A request's JSON line is made at once: it is cheap, and its request is over. Of anything else the
+event is put in a queue, and ``run`` makes its line, in slices that no request has to wait long
+for. They are written in a thread, so that a reader that has stopped reading costs lines (counted)
+and not traffic. ``flush`` at the end.
 Every line is redacted, whatever it was made of.
 """
 
@@ -79,7 +80,7 @@ class LogSink:
         self._clock = clock
         self._stream = stream
         self._console = console
-        self._queue: deque[tuple[datetime, Event | Line]] = deque()
+        self._queue: deque[str | tuple[datetime, Event | Line]] = deque()
         self._rendered: deque[str] = deque()
         self._writing = Lock()
         self._dropped = 0
@@ -91,10 +92,24 @@ class LogSink:
         self._bridge = Bridge(self.write)
         self._bridge.install(level)
 
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Keep these out of every line from now on, in place of those that were named before."""
+        self._redactor = Redactor(secrets)
+        self._requests = RequestLines(self._redactor.redact, self._lowest)
+
+    def set_level(self, level: Level) -> None:
+        """Write lines from this level on."""
+        self._lowest = LEVELS.index(level)
+        self._requests = RequestLines(self._redactor.redact, self._lowest)
+        self._bridge.set_level(level)
+
     def __call__(self, event: Event) -> None:
         """Put one event in the queue; drop it, and count it, when the queue is full."""
         if len(self._queue) >= QUEUE_LINES_MAX:
             self._dropped += 1
+        elif self._console is None and isinstance(event, RequestServed):
+            # Made in a slice, many lines would hold up the one request that comes just then.
+            self._queue.append(self._requests.line(self._timestamp(self._clock.now()), event))
         else:
             self._queue.append((self._clock.now(), event))
 
@@ -104,6 +119,13 @@ class LogSink:
             self._dropped += 1
         else:
             self._queue.append((self._clock.now(), line))
+
+    def say(self, event: str, sentence: str) -> None:
+        """A sentence for people: as it is on a console, and elsewhere an event like the others."""
+        if self._console is None:
+            self.write(Line("info", event, {"message": sentence}))
+        else:
+            print(f"sidecar: {sentence}", file=self._stream, flush=True)
 
     async def run(self) -> None:
         """Write what has come, until cancelled. What is left then is for ``flush``."""
@@ -137,11 +159,11 @@ class LogSink:
                 self._dropped += SLICE_LINES_MAX
 
     def _render_slice(self) -> None:
-        lines = [self._render(*self._queue.popleft()) for _ in self._slice()]
+        lines = [self._render(self._queue.popleft()) for _ in self._slice()]
         if self._dropped:
             dropped, self._dropped = self._dropped, 0
             line = Line("warning", "log_lines_dropped", {"count": dropped})
-            lines.append(self._render(self._clock.now(), line))
+            lines.append(self._render((self._clock.now(), line)))
         text = "".join(lines)
         if not text.isascii():
             text = text.encode("ascii", "backslashreplace").decode("ascii")
@@ -151,9 +173,10 @@ class LogSink:
     def _slice(self) -> range:
         return range(min(SLICE_LINES_MAX, len(self._queue)))
 
-    def _render(self, at: datetime, event: Event | Line) -> str:
-        if self._console is None and isinstance(event, RequestServed):
-            return self._requests.line(self._timestamp(at), event)
+    def _render(self, queued: str | tuple[datetime, Event | Line]) -> str:
+        if isinstance(queued, str):
+            return queued
+        at, event = queued
         line = event if isinstance(event, Line) else describe(event)
         if LEVELS.index(line.level) < self._lowest:
             return ""

@@ -27,8 +27,12 @@ class Bridge(logging.Handler):
         root = logging.getLogger()
         self._replaced, self._level_before = root.handlers[:], root.level
         root.handlers[:] = [self]
-        root.setLevel(level.upper())
+        self.set_level(level)
         logging.captureWarnings(True)
+
+    def set_level(self, level: Level) -> None:
+        """Take records from this level on."""
+        logging.getLogger().setLevel(level.upper())
 
     def remove(self) -> None:
         """Put back what was there."""

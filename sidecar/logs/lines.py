@@ -14,6 +14,7 @@ from sidecar.payments.events import (
     ApprovalEnded,
     BalanceObserved,
     ClockSkewMeasured,
+    ConfigReloaded,
     CostObserved,
     DriftMeasured,
     Event,
@@ -116,6 +117,10 @@ def describe(event: Event) -> Line:  # noqa: C901, PLR0912 - one arm for each ev
         case ClockSkewMeasured(network, skew_s):
             level: Level = "warning" if abs(skew_s) > CLOCK_SKEW_LOUD_S else "debug"
             return Line(level, "clock_skew", {"network": network, "skew_s": round(skew_s, 3)})
+        case ConfigReloaded(_, changed, mistakes):
+            if mistakes:
+                return Line("error", "config_reload_failed", {"mistakes": " | ".join(mistakes)})
+            return Line("info", "config_reloaded", {"changed": ", ".join(changed) or "nothing"})
         case RequestsRefused(reason, count):
             return Line("info", "requests_refused", {"reason": reason, "count": count})
         case TaskFailed(name, fault):

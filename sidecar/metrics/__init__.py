@@ -18,6 +18,7 @@ from sidecar import __version__
 from sidecar.chains import NETWORK_NAMES
 from sidecar.ledger.model import Payment
 from sidecar.metrics import catalogue as names
+from sidecar.metrics.accept import prefers_openmetrics
 from sidecar.metrics.catalogue import METRICS, MetricDoc
 from sidecar.metrics.holdings import Holdings
 from sidecar.metrics.tally import Labels, Tally, Times, fold
@@ -26,6 +27,7 @@ from sidecar.payments.events import (
     ApprovalEnded,
     BalanceObserved,
     ClockSkewMeasured,
+    ConfigReloaded,
     CostObserved,
     DriftMeasured,
     Event,
@@ -79,7 +81,24 @@ class Metrics:
         self._payable = tuple(payable)
         self._shadow = shadow
         self._clock_skew_s: dict[Labels, float] = {}
+        self._reloads: Shown = {names.RELOAD_OK: [((), True)], names.RELOADED_AT: ()}
         self._build = (__version__, platform.python_version())
+
+    def learn(
+        self,
+        routes: Collection[str],
+        callers: Collection[str],
+        payable: Mapping[str, Collection[str]],
+        prepaid: Collection[str],
+    ) -> None:
+        """Know these names too; what was counted stays."""
+        self._tally.learn(routes, callers, payable, prepaid)
+        self._holdings.learn(routes, prepaid)
+        self._payable = tuple(dict.fromkeys((*self._payable, *payable)))
+
+    def forget(self, routes: Collection[str], purses: Collection[tuple[str, str]]) -> None:
+        """Tell no more of what these routes, and wallets on networks, hold."""
+        self._holdings.forget(routes, purses)
 
     def observe(self, event: Event) -> None:  # noqa: C901, PLR0912 - one arm for each event
         """Count what happened."""
@@ -123,6 +142,10 @@ class Metrics:
                 self._tally.ledger_failures[()] += 1
             case ClockSkewMeasured(network, skew_s):
                 self._clock_skew_s[(fold(network, NETWORK_NAMES),)] = skew_s
+            case ConfigReloaded(at, _, mistakes):
+                self._reloads[names.RELOAD_OK] = [((), not mistakes)]
+                if not mistakes:
+                    self._reloads[names.RELOADED_AT] = [((), at.timestamp())]
             case RequestsRefused(reason, count):
                 self._tally.refused[(fold(reason, names.REFUSED_REASONS),)] += count
             case TaskFailed():
@@ -151,7 +174,7 @@ class Metrics:
         values |= self._held_values(now)
         values[names.FROZEN] = () if frozen is None else [((), frozen)]
         values[names.APPROVALS_WAITING] = () if asked is None else self._waiting(asked)
-        return _exposition(values, openmetrics=_prefers_openmetrics(accept))
+        return _exposition(values, openmetrics=prefers_openmetrics(accept))
 
     def _route(self, name: str) -> Labels:
         return (fold(name, self._tally.routes),)
@@ -179,6 +202,7 @@ class Metrics:
             names.CLOCK_SKEW: self._clock_skew_s.items(),
             names.REFUSED: tally.refused.items(),
             names.TASK_FAILURES: tally.task_failures.items(),
+            **self._reloads,
             names.BUILD_INFO: [(self._build, 1)],
         }
 
@@ -273,23 +297,3 @@ def _family(doc: MetricDoc, values: Values) -> Metric:
         else:
             family.add_sample(doc.name, named, value / doc.parts)
     return family
-
-
-def _prefers_openmetrics(accept: str) -> bool:
-    """RFC 9110 12.5.1, for the two formats there are."""
-    weights = {"application/openmetrics-text": 0.0, "text/plain": 0.0}
-    for media_range in accept.split(","):
-        name, *parameters = (part.strip().lower() for part in media_range.split(";"))
-        if name in weights:
-            weights[name] = max(weights[name], _weight(parameters))
-    return weights["application/openmetrics-text"] > weights["text/plain"]
-
-
-def _weight(parameters: Sequence[str]) -> float:
-    for parameter in parameters:
-        if parameter.startswith("q="):
-            try:
-                return float(parameter[2:])
-            except ValueError:
-                return 0.0
-    return 1.0

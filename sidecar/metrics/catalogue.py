@@ -195,6 +195,14 @@ LEDGER_FAILURES = _counter(
 CLOCK_SKEW = _gauge(
     "clock_skew_seconds", "network", "How far our clock is ahead of the chain's, as last read."
 )
+RELOAD_OK = _gauge(
+    "config_last_reload_successful",
+    "",
+    "1 if the config was taken when it was last read; 0: it was refused, and the one before holds.",
+)
+RELOADED_AT = _gauge(
+    "config_last_reload_success_timestamp_seconds", "", "When the config that holds was read."
+)
 FROZEN = _gauge("frozen", "", "1 while the sidecar is frozen and signs no payment.")
 APPROVALS = _counter(
     "approvals", "route outcome", "Payments that waited for a person, by how the waiting ended."
@@ -247,6 +255,8 @@ METRICS: tuple[MetricDoc, ...] = (
     DENIALS,
     LEDGER_FAILURES,
     CLOCK_SKEW,
+    RELOAD_OK,
+    RELOADED_AT,
     FROZEN,
     APPROVALS,
     APPROVALS_WAITING,

@@ -36,6 +36,28 @@ class Holdings:
         self._observed: dict[str, dict[str, datetime]] = {}
         self._drift: dict[tuple[str, str], DriftMeasured] = {}
         self._stopped: dict[str, dict[str, bool]] = {route: {} for route in prepaid}
+        self._gone: frozenset[str] = frozenset()
+
+    def learn(self, routes: Collection[str], prepaid: Collection[str]) -> None:
+        """Know these routes too."""
+        self._routes |= frozenset(routes)
+        self._gone -= frozenset(routes)
+        for route in prepaid:
+            self._stopped.setdefault(route, {})
+
+    def forget(self, routes: Collection[str], purses: Collection[tuple[str, str]]) -> None:
+        """Tell no more of what these routes and wallets held: nobody looks at it again.
+
+        What is still said of them is not taken, or it would grow older for ever.
+        """
+        self._gone |= frozenset(routes)
+        self._credit = {at: held for at, held in self._credit.items() if at[0] not in routes}
+        for by_route in (self._observed, self._stopped):
+            for route in routes:
+                by_route.pop(route, None)
+        for by_purse in (self._wallets, self._drift):
+            for purse in purses:
+                by_purse.pop(purse, None)
 
     def add_wallet(self, event: WalletBalanceObserved) -> None:
         """Take what a chain said."""
@@ -44,6 +66,8 @@ class Holdings:
 
     def add_credit(self, event: BalanceObserved) -> None:
         """Take what a vendor said."""
+        if event.route in self._gone:
+            return
         route, unit = fold(event.route, self._routes), fold(event.balance.unit, UNITS)
         accounts = self._credit.setdefault((route, unit), {})
         _put(accounts, event.account, float(event.balance.value))
@@ -51,6 +75,8 @@ class Holdings:
 
     def add_stop(self, event: TopUpsStopped) -> None:
         """Take whether an account's top-ups are stopped."""
+        if event.route in self._gone:
+            return
         accounts = self._stopped.setdefault(fold(event.route, self._routes), {})
         _put(accounts, event.account, event.stopped)
 

@@ -40,6 +40,7 @@ Counts: TypeAlias = defaultdict[Labels, int]
 # What is there from the start; the other words of these sets appear when they are first used.
 _USUAL_SCHEME = "exact"
 _USUAL_PURPOSE = "request"
+_CREDIT = "top_up"  # where credit is bought
 # A vendor's slip must not add a number beside which all others are lost.
 COST_USD_MAX = Decimal(1_000_000)
 # Names multiply: past so many of a kind, a counter starts when it is first used.
@@ -107,11 +108,7 @@ class Requests:
 
 
 class Tally:
-    """The counters.
-
-    ``payable`` names the networks that each paying route may pay on; ``prepaid`` the routes that
-    sign in and buy credit.
-    """
+    """The counters. What is counted under a name once stays, whatever the config names later."""
 
     def __init__(
         self,
@@ -120,32 +117,72 @@ class Tally:
         payable: Mapping[str, Collection[str]],
         prepaid: Collection[str],
     ) -> None:
-        self.routes = frozenset(routes)
-        self.callers = frozenset(callers)
-        self.times = {route: RouteTimes() for route in routes}
+        self.routes: frozenset[str] = frozenset()
+        self.callers: frozenset[str] = frozenset()
+        self.times: dict[str, RouteTimes] = {}
         self.requests: dict[Labels, Requests] = {}
-        for labels in _crossed(routes, callers, CODE_CLASSES):
-            self.requests[labels] = Requests(self.times[labels[0]])
         # By what events say, so that a request costs one look-up and no word is looked at twice.
         self._found: dict[tuple[str, str, int], Requests] = {}
-        self.payments = _zeros(
-            (route, network, _USUAL_SCHEME, _USUAL_PURPOSE, outcome)
-            for route, networks in payable.items()
-            for network, outcome in product(networks, OUTCOMES)
-        )
-        self.spend = _zeros(_crossed(payable, callers, [_USUAL_PURPOSE]))
+        self.payments = _zeros(())
+        self.spend = _zeros(())
         # Not from zero: a cost that nobody names is not a cost of nothing.
         self.cost_nano = _zeros(())
         self.cost_estimated_nano = _zeros(())
-        self.top_ups = _zeros(product(prepaid, TOP_UP_OUTCOMES))
-        self.sign_ins = _zeros(product(prepaid, SIGN_IN_OUTCOMES))
-        self.denials = _zeros(product(payable, RULES))
-        self.approvals = _zeros(product(payable, APPROVAL_OUTCOMES))
-        self.rehearsed = _zeros(_crossed(payable, callers, [_USUAL_PURPOSE]))
-        self.undelivered = _zeros(product(payable))
+        self.top_ups = _zeros(())
+        self.sign_ins = _zeros(())
+        self.denials = _zeros(())
+        self.approvals = _zeros(())
+        self.rehearsed = _zeros(())
+        self.undelivered = _zeros(())
         self.ledger_failures = _zeros([()])
         self.refused = _zeros(product(REFUSED_REASONS))
         self.task_failures = _zeros([()])
+        self.learn(routes, callers, payable, prepaid)
+
+    def learn(
+        self,
+        routes: Collection[str],
+        callers: Collection[str],
+        payable: Mapping[str, Collection[str]],
+        prepaid: Collection[str],
+    ) -> None:
+        """Know these names too, from zero where they are new.
+
+        ``payable`` names the networks that each paying route may pay on; ``prepaid`` the routes
+        that sign in and buy credit.
+        """
+        self.routes |= frozenset(routes)
+        self.callers |= frozenset(callers)
+        # Under these names they may have been counted as others.
+        self._found.clear()
+        for route in routes:
+            self.times.setdefault(route, RouteTimes())
+        for labels in _crossed(routes, callers, CODE_CLASSES):
+            if labels not in self.requests:
+                self.requests[labels] = Requests(self.times[labels[0]])
+        paid = (
+            (route, network, _USUAL_SCHEME, purpose, outcome)
+            for route, networks in payable.items()
+            for purpose in (_USUAL_PURPOSE, *([_CREDIT] if route in prepaid else []))
+            for network, outcome in product(networks, OUTCOMES)
+        )
+        usual = tuple(_crossed(payable, callers, [_USUAL_PURPOSE]))
+        # Nobody asks for what a low balance buys.
+        credit = tuple(_crossed(prepaid, [*callers, "none"], [_CREDIT]))
+        for counts, labelled in (
+            (self.payments, paid),
+            (self.spend, usual),
+            (self.spend, credit),
+            (self.rehearsed, usual),
+            (self.rehearsed, credit),
+            (self.top_ups, product(prepaid, TOP_UP_OUTCOMES)),
+            (self.sign_ins, product(prepaid, SIGN_IN_OUTCOMES)),
+            (self.denials, product(payable, RULES)),
+            (self.approvals, product(payable, APPROVAL_OUTCOMES)),
+            # What an older config paid for is lost too, and its first loss has to be a rise.
+            (self.undelivered, product([*payable, "other"])),
+        ):
+            counts.update({labels: counts.get(labels, 0) for labels in labelled})
 
     def add_request(self, event: RequestServed) -> None:
         """Count a request, and its durations."""

@@ -78,6 +78,12 @@ class Balances:
         self._reading_wait_s = reading_wait_s
         self._routes: dict[str, dict[str, _Account]] = {}
 
+    def heir(self, on_balance: OnBalance, routes: Collection[str]) -> Balances:
+        """Others, told of to whom they concern, that share what is known of these routes."""
+        heir = Balances(self._clock, self._emit, on_balance, self._reading_wait_s)
+        heir._routes = {name: self._routes.setdefault(name, {}) for name in routes}
+        return heir
+
     def observe(self, route: str, account: str, balances: tuple[Balance, ...]) -> None:
         """Take what a vendor said, whoever asked; an answer without balances says nothing."""
         if not balances:

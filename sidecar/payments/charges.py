@@ -45,6 +45,14 @@ async def _send(route: PrepaidRoute, charge: HttpRequest) -> HttpResponse:
     return await read_whole(reply, CHARGE_BYTES_MAX)
 
 
+async def answer_in(reply: Reply) -> HttpResponse:
+    """The answer to a charge that was paid; where its body breaks off, its head alone."""
+    try:
+        return await read_whole(reply, CHARGE_BYTES_MAX)
+    except (UpstreamError, RemoteProtocolError):
+        return HttpResponse(reply.status, reply.headers)
+
+
 async def reason_in(reply: Reply) -> str:
     """Why a charge was refused; where its body breaks off, that."""
     try:

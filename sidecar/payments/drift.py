@@ -90,6 +90,10 @@ class DriftWatch:
         self._interval_s = interval_s
         self._watched: dict[Spender, _Watched] = {}
 
+    def watch(self, chains: Mapping[str, Chain], interval_s: float) -> None:
+        """Ask these chains from now on, this often; what was found of a spender stays."""
+        self._chains, self._interval_s = chains, interval_s
+
     async def run(self, spenders: Collection[Spender]) -> None:
         """Look at every spender on an interval until cancelled; one that is behind sooner."""
         while True:

@@ -190,6 +190,23 @@ class ClockSkewMeasured:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigReloaded:
+    """The config was read again.
+
+    ``changed``: the paths of what differs now. ``mistakes``: why nothing was changed at all.
+    """
+
+    at: datetime
+    changed: tuple[str, ...] = ()
+    mistakes: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether it holds from now on."""
+        return not self.mistakes
+
+
+@dataclass(frozen=True, slots=True)
 class TaskFailed:
     """Work that nobody waited for ended in a fault."""
 
@@ -250,6 +267,7 @@ Event: TypeAlias = (
     | DriftMeasured
     | LedgerWriteFailed
     | ClockSkewMeasured
+    | ConfigReloaded
     | TaskFailed
     | RequestServed
     | RequestsRefused

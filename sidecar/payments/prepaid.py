@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias
@@ -18,6 +20,8 @@ from sidecar.payments.credentials import Credentials
 from sidecar.payments.order import InDoubt, Order, PayingRoute
 from sidecar.providers.base import Balance, Prepaid
 from sidecar.refusal import Denied
+
+WAITERS_MAX = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class Need:
     caller: str  # "" where a low balance asks
     sent_s: float  # when the request was sent, by the steady count: later credit answers it
     background: bool = False  # nobody waits for it, so nobody will be served by it
+    by_hand: bool = False  # a person wants it, however much there is
 
     @property
     def purchase(self) -> Purchase:
@@ -117,10 +122,32 @@ class Proving:
         return self.rose and (self.served or self.need.background)
 
 
+@dataclass(slots=True)
+class Standing:
+    """The accounts that are being topped up, or proved, by their purchases.
+
+    One for a process: its routes may be others by now, and nothing is bought twice for that.
+    """
+
+    runs: dict[str, asyncio.Task[Refill]] = field(default_factory=dict)
+    waiting: Counter[str] = field(default_factory=Counter)
+    proving: dict[str, Proving] = field(default_factory=dict)
+    waiters_max: int = WAITERS_MAX  # for one account
+
+
 def is_unproven(payment: Payment) -> bool:
     """Whether a top-up was paid, and its end is still to come."""
     ended = payment.delivered_at is not None or payment.closed_at is not None
     return payment.state is PaymentState.POSTED and not ended
+
+
+def unproven(payment: Payment, why: str) -> Denied:
+    """Credit was paid and is not known to have helped: more of it would not help either."""
+    return Denied(
+        "top_up_unproven",
+        f"top-up {payment.id} of {payment.amount} was paid and {why}; no other is made until a "
+        "request is served again: look at the account there",
+    )
 
 
 def later(why: str) -> Denied:

@@ -55,11 +55,18 @@ class Prover:
     ) -> None:
         self._ledger = ledger
         self._upstream = rpc_upstream
-        self._chains = chains
+        self._chains: Mapping[str, Chain] = {}
         self._clock = clock
         self._emit = emit
         # The skew of each chain, and how far our clock was ahead of its own count at the time.
-        self._measured = dict.fromkeys(chains, (0.0, self._lead_s()))
+        self._measured: dict[str, tuple[float, float]] = {}
+        self.watch(chains)
+
+    def watch(self, chains: Mapping[str, Chain]) -> None:
+        """Ask these chains from now on. What was measured of those that stay still counts."""
+        fresh = dict.fromkeys(chains, (0.0, self._lead_s()))
+        kept = {name: skew for name, skew in self._measured.items() if name in chains}
+        self._chains, self._measured = chains, fresh | kept
 
     async def prove(self, payment: Payment) -> Payment:
         """The payment as it stands after a look at its chain: posted, voided, or unchanged."""
@@ -117,7 +124,7 @@ class Prover:
 
     def objection(self, network: str) -> Denied | None:
         """A refusal to sign for this network while our clock and its chain's are apart."""
-        if network not in self._measured:
+        if network not in self._chains:
             return None
         measured_s, lead_s = self._measured[network]
         # Set since it was measured, it is as far off as it was set, or as it was set right.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from sidecar.clock import WatchedClock
@@ -30,6 +31,7 @@ class Recovery:
         self._clock = clock
         self._emit = emit
         self._undelivered_ttl = undelivered_ttl
+        self.rests = False  # between two passes
 
     async def run_once(self) -> None:
         """Drop what was never signed, prove what was, close what nobody came back for.
@@ -57,11 +59,16 @@ class Recovery:
             await self._ledger.give_up(payment.id, now)
             self._emit(PaymentUndelivered(payment, "nobody came back for it"))
 
-    async def run(self, interval_s: float) -> None:
-        """Keep going until cancelled; a ledger that cannot be written is tried again."""
+    async def run(self, interval_s: Callable[[], float]) -> None:
+        """Keep going until cancelled; a ledger that cannot be written is tried again.
+
+        Who cancels it while it does not rest loses what a pass has proved and not told of yet.
+        """
         while True:
+            self.rests = False
             try:
                 await self.run_once()
             except LedgerError as fault:
                 self._emit(TaskFailed("recovery", fault))
-            await self._clock.sleep(interval_s)
+            self.rests = True
+            await self._clock.sleep(interval_s())

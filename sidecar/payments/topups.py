@@ -13,17 +13,16 @@ give the credit and to serve by it; until then the next 402 buys nothing.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from sidecar.clock import WatchedClock
-from sidecar.errors import RemoteProtocolError, SidecarError, UpstreamError
-from sidecar.http import HttpRequest, HttpResponse, Reply, read_whole
+from sidecar.errors import SidecarError
+from sidecar.http import HttpRequest, Reply
 from sidecar.ledger import Ledger
 from sidecar.ledger.model import Payment
 from sidecar.payments.balances import Balances
-from sidecar.payments.charges import CHARGE_BYTES_MAX, ask_terms, reason_in
+from sidecar.payments.charges import answer_in, ask_terms, reason_in
 from sidecar.payments.events import Emit, PaymentDenied, PaymentUndelivered, ToppedUp, TopUpsStopped
 from sidecar.payments.order import InDoubt, Paid, Rejected, Undelivered
 from sidecar.payments.payer import Payer
@@ -33,14 +32,15 @@ from sidecar.payments.prepaid import (
     PrepaidRoute,
     Proving,
     Refill,
+    Standing,
     is_unproven,
     later,
+    unproven,
 )
 from sidecar.providers.base import Balance
 from sidecar.refusal import Denied
 from sidecar.tasks import Supervisor
 
-WAITERS_MAX = 4_096
 POLL_S = 0.25  # how often to look whether another process is done
 # How long the credit may take to show before those who wait are sent on regardless.
 RISE_DELAYS_S = (0.0, 1.0, 3.0, 6.0)
@@ -60,19 +60,13 @@ class TopUps:
         tasks: Supervisor,
         clock: WatchedClock,
         emit: Emit,
-        waiters_max: int = WAITERS_MAX,
+        standing: Standing | None = None,
     ) -> None:
-        self._routes = routes
-        self._payer = payer
-        self._ledger = ledger
-        self._balances = balances
-        self._tasks = tasks
-        self._clock = clock
-        self._emit = emit
-        self._waiters_max = waiters_max
-        self._runs: dict[str, asyncio.Task[Refill]] = {}
-        self._waiting: Counter[str] = Counter()
-        self._proving: dict[str, Proving] = {}
+        known = standing or Standing()
+        self._routes, self._waiters_max = routes, known.waiters_max
+        self._payer, self._ledger, self._balances = payer, ledger, balances
+        self._tasks, self._clock, self._emit = tasks, clock, emit
+        self._runs, self._waiting, self._proving = known.runs, known.waiting, known.proving
 
     async def resume(self) -> None:
         """Take up the top-ups that an earlier process paid and did not see through."""
@@ -94,10 +88,22 @@ class TopUps:
         UpstreamError and RemoteProtocolError, as paying does.
         """
         need = Need(self._routes[name], account, caller, sent_s)
+        proving = await self.unsettled(need)
+        if proving is not None:
+            return self._refused(proving) if sent_s > proving.known_s else Credited()
+        return await self.bought(need)
+
+    async def unsettled(self, need: Need) -> Proving | None:
+        """What was bought for this account and is not over; None while some is being bought."""
         key = need.purchase.key
         proving = self._proving.get(key)
-        if key not in self._runs and proving is not None and not await self._is_settled(proving):
-            return self._refused(proving) if sent_s > proving.known_s else Credited()
+        if key in self._runs or proving is None or await self._is_settled(proving):
+            return None
+        return proving
+
+    async def bought(self, need: Need) -> Refill:
+        """Credit, bought now or by whoever is at it. Raises what ``ensure`` does."""
+        key = need.purchase.key
         if self._waiting[key] >= self._waiters_max:
             return later(f"{self._waiters_max} requests wait for it already")
         run = self._runs.get(key) or self._start(need)
@@ -172,7 +178,7 @@ class TopUps:
         route = need.route
         look = self._balances.read if need.background else self._balances.recent
         before = await look(route.source, need.account)
-        if need.background and before and not route.is_low(before):
+        if need.background and not need.by_hand and before and not route.is_low(before):
             # What looked low was older than the credit that has come since.
             return Credited()
         asked = await ask_terms(need)
@@ -202,11 +208,7 @@ class TopUps:
     async def _look_for_credit(self, proving: Proving, reply: Reply) -> None:
         """The vendor's own answer to the charge may say it; else its balance, a few times."""
         route, account = proving.need.route, proving.need.account
-        try:
-            answer = await read_whole(reply, CHARGE_BYTES_MAX)
-        except (UpstreamError, RemoteProtocolError):
-            answer = HttpResponse(reply.status, reply.headers)
-        said = route.provider.credited(answer)
+        said = route.provider.credited(await answer_in(reply))
         self._balances.observe(route.paying.name, account, said)
         self._see(proving, said)
         for delay_s in RISE_DELAYS_S:
@@ -293,8 +295,4 @@ class TopUps:
             name = need.route.paying.name
             self._emit(TopUpsStopped(name, need.account, stopped=True))
             self._emit(ToppedUp(name, need.account, "unproven", payment.id))
-        return Denied(
-            "top_up_unproven",
-            f"top-up {payment.id} of {payment.amount} was paid and the vendor still refuses; "
-            "no other is made until a request is served again: look at the account there",
-        )
+        return unproven(payment, "the vendor still refuses")

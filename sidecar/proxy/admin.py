@@ -3,11 +3,15 @@
     /livez    the process answers         no IO
     /readyz   it could pay now            200, or 503 and what is wrong
     /metrics  for Prometheus
-    /status   for people and programs
+    /         the status page, which listens to
+    /events   what /status says, again whenever it changed
+    /status   for programs
     /freeze   POST, with the admin token: no payment is signed any more, until
     /unfreeze POST, with the admin token
+    /reload   POST, with the admin token: the config is read again
     /approve/PAYMENT  POST, with the admin token: what waits for a person is paid
     /refuse/PAYMENT   POST, with the admin token: it is not
+    /top-up/ROUTE     POST, with the admin token: credit is bought; /ACCOUNT where it has several
 
 A web page can reach this port too, so the door is the data port's (``admission``). What only shows
 wants no token; what changes anything wants one that apps do not have.
@@ -16,77 +20,33 @@ wants no token; what changes anything wants one that apps do not have.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from aiohttp import web
 
-from sidecar.errors import LedgerError
-from sidecar.ledger.model import Asked, Payment
+from sidecar.errors import LedgerError, SidecarError
+from sidecar.ledger.model import Payment
+from sidecar.payments.by_hand import Bought, NotForSale
+from sidecar.payments.order import InDoubt
+from sidecar.proxy.admin_view import AdminView
 from sidecar.proxy.admission import Caller, Gate
 from sidecar.proxy.answers import Answer
+from sidecar.proxy.feed import LISTENERS_MAX, Feed
+from sidecar.proxy.status_page import FILES, page_file
 from sidecar.refusal import BudgetUse, Denied
 
 PAYMENTS_SHOWN = 20
+EVENTS = "/events"
+_CROWDED = f"{LISTENERS_MAX} pages are open already; close one"
 ADMIN = Caller("admin")
 _METHODS = frozenset({"GET", "HEAD"})
 # What comes before the payment's id, and whether it approves.
 _DECISIONS = {"/approve/": True, "/refuse/": False}
+_TOP_UP = "/top-up/"
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-
-
-class AdminView(Protocol):
-    """What there is to see, and to switch. LedgerError from all that asks the ledger."""
-
-    async def readiness(self) -> Mapping[str, str | None]:
-        """Each check by its name, and what is wrong with it; None where nothing is."""
-        ...
-
-    async def budgets(self) -> Sequence[BudgetUse]:
-        """Every budget in its current window."""
-        ...
-
-    async def in_doubt(self) -> Sequence[Payment]:
-        """Every payment in doubt, oldest first."""
-        ...
-
-    async def payments(self, limit: int) -> Sequence[Payment]:
-        """The newest payments first."""
-        ...
-
-    async def frozen_since(self) -> datetime | None:
-        """Since when no payment is signed; None while they are."""
-        ...
-
-    async def freeze(self) -> datetime:
-        """Sign no payment from now on; since when that is so."""
-        ...
-
-    async def unfreeze(self) -> datetime | None:
-        """Sign payments again; since when they were not, None where they were."""
-        ...
-
-    async def asked(self) -> Sequence[Asked]:
-        """Every payment that waits for a person, oldest first."""
-        ...
-
-    async def decide(self, payment_id: str, *, approve: bool) -> Payment | Denied:
-        """A person's word on a payment that waits. Denied: it does not wait."""
-        ...
-
-    def describe(self) -> Mapping[str, Any]:
-        """What JSON can say without the ledger: version, uptime_s, state, wallets, routes."""
-        ...
-
-    async def metrics(self, accept: str) -> tuple[bytes, str]:
-        """The exposition and its content type, for this Accept header.
-
-        Raises nothing: what the ledger cannot say is left out, as that is when the counters
-        are wanted most.
-        """
-        ...
 
 
 class AdminHandler:
@@ -105,9 +65,11 @@ class AdminHandler:
             "/metrics": self._metrics,
             "/status": self._status,
         }
+        self._feed = Feed(view, self._describe)
         self._switches: Mapping[str, Callable[[], Awaitable[web.Response]]] = {
             "/freeze": self._freeze,
             "/unfreeze": self._unfreeze,
+            "/reload": self._reload,
         }
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -117,16 +79,22 @@ class AdminHandler:
         if isinstance(admitted, Answer):
             return _json(admitted.status, {"error": admitted.message})
         path = request.raw_path.partition("?")[0]
-        switch = self._switches.get(path) or self._decision(path)
+        switch = self._switches.get(path) or self._decision(path) or self._purchase(path)
         if switch is not None:
             return await self._switch(request, switch)
         page = self._pages.get(path)
-        if page is None:
-            known = (*self._pages, *self._switches, *(f"{path}PAYMENT" for path in _DECISIONS))
+        if page is None and path != EVENTS and path not in FILES:
+            decisions = (f"{path}PAYMENT" for path in _DECISIONS)
+            known = ("/", EVENTS, *self._pages, *self._switches, *decisions, f"{_TOP_UP}ROUTE")
             return _json(404, {"error": f"there is {', '.join(known)}"})
         if request.method not in _METHODS:
             return _not_allowed("this only shows; use GET", "GET, HEAD")
-        return await page(request.headers.get("Accept", ""))
+        if page is not None:
+            return await page(request.headers.get("Accept", ""))
+        if path in FILES:
+            return await page_file(path)
+        listened = await self._feed.listen(request)
+        return _json(503, {"error": _CROWDED}) if listened is None else listened
 
     async def _switch(
         self, request: web.BaseRequest, switch: Callable[[], Awaitable[web.Response]]
@@ -150,6 +118,12 @@ class AdminHandler:
         was = await self._view.unfreeze()
         return _json(200, {"frozen": None, "was_frozen": _moment(was)})
 
+    async def _reload(self) -> web.Response:
+        told = await self._view.reload()
+        if not told.ok:
+            return _json(409, {"error": "nothing was changed", "errors": told.mistakes})
+        return _json(200, {"reloaded": _moment(told.at), "changed": told.changed})
+
     def _decision(self, path: str) -> Callable[[], Awaitable[web.Response]] | None:
         """What decides about the payment that the path names; None where it names none."""
         for prefix, approve in _DECISIONS.items():
@@ -162,6 +136,30 @@ class AdminHandler:
         if isinstance(decided, Denied):
             return _json(409, {"error": decided.detail})
         return _json(200, {"approved" if approve else "refused": show_payment(decided)})
+
+    def _purchase(self, path: str) -> Callable[[], Awaitable[web.Response]] | None:
+        """What buys credit for the route that the path names; None where it names none."""
+        if not path.startswith(_TOP_UP):
+            return None
+        route, _, account = path[len(_TOP_UP) :].partition("/")
+        return partial(self._top_up, route, account)
+
+    async def _top_up(self, route: str, account: str) -> web.Response:
+        try:
+            purchased = await self._view.top_up(route, account)
+        except SidecarError as fault:
+            return _json(fault.status_hint, {"error": fault.diagnostics()})
+        match purchased:
+            case Bought(payment, balances):
+                held = [{"value": str(each.value), "unit": each.unit} for each in balances]
+                return _json(200, {"bought": show_payment(payment), "balances": held})
+            case InDoubt(payment, reason, _):
+                error = f"top-up {payment.id} is in doubt: {reason}"
+                return _json(202, {"in_doubt": show_payment(payment), "error": error})
+            case Denied(rule, detail):
+                return _json(409, {"rule": rule, "error": detail})
+            case NotForSale(detail):
+                return _json(404, {"error": detail})
 
     async def _livez(self, _accept: str) -> web.Response:
         return web.Response(text="ok", headers=_HEADERS)
@@ -176,6 +174,11 @@ class AdminHandler:
         return web.Response(body=body, headers={**_HEADERS, "Content-Type": content_type})
 
     async def _status(self, _accept: str) -> web.Response:
+        state = await self._describe()
+        return _json(503 if "error" in state else 200, state)
+
+    async def _describe(self) -> Mapping[str, Any]:
+        """Everything there is to see; an ``error`` where the ledger cannot say its part."""
         state = dict(self._view.describe())
         try:
             budgets = await self._view.budgets()
@@ -183,15 +186,16 @@ class AdminHandler:
             payments = await self._view.payments(PAYMENTS_SHOWN)
             state["frozen"] = _moment(await self._view.frozen_since())
             asked = await self._view.asked()
+            money = await self._view.money()
         except LedgerError as fault:
-            return _json(503, {**state, "error": fault.diagnostics()})
+            return {**state, **self._view.observed(), "error": fault.diagnostics()}
         state["budgets"] = [show_budget(use) for use in budgets]
         state["in_doubt"] = [show_payment(payment) for payment in in_doubt]
         state["approvals"] = [
             {**show_payment(each.payment), "until": _moment(each.until)} for each in asked
         ]
         state["payments"] = [show_payment(payment) for payment in payments]
-        return _json(200, state)
+        return {**state, **self._view.observed(), **money}
 
 
 def show_budget(use: BudgetUse) -> dict[str, Any]:

@@ -20,7 +20,12 @@ class ReplayMemory:
     """How much all kept bodies together may take."""
 
     def __init__(self, bytes_max: int) -> None:
-        self._free = bytes_max
+        self._bytes_max = self._free = bytes_max
+
+    def resize(self, bytes_max: int) -> None:
+        """Allow this much from now on; what is set aside stays so."""
+        self._free += bytes_max - self._bytes_max
+        self._bytes_max = bytes_max
 
     def take(self, size: int) -> bool:
         """Set this much aside; False when it is not there."""

@@ -1,8 +1,8 @@
 """What the heads of ordinary requests ask for, remembered.
 
-A head that came before costs one look. One that differs from those before in lines that decide
-nothing, a trace id say, costs those lines: the others were read before, and so was what the
-deciding ones among them ask for.
+A head that came before costs one look, and so does one that differs from those before in lines
+that ``varying`` cuts out. Where any others are new, they are read, and what the deciding ones
+among all of them ask for is known or read.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from sidecar.proxy.memo import Memo
 from sidecar.proxy.outgoing import WITH_BODY, render_fields, render_start
 from sidecar.proxy.relayed import Answers
 from sidecar.proxy.route import Route, RouteTable
+from sidecar.proxy.varying import Gaps, Rest, Varying
 
 HEADS_MAX = 1024
 # They say who asks for what, and how the answer may be coded.
@@ -52,7 +53,8 @@ class Dress:
     answers: Answers  # to whatever goes out with it
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, as others are: each head that varies makes one, at a quarter of a frozen one's price.
+@dataclass(slots=True)
 class Asked:
     """A request's head: the call that it makes, and its own lines that go along."""
 
@@ -83,7 +85,9 @@ class Calls:
         self._routes = routes
         self._asked: Memo[bytes, Asked] = Memo(HEADS_MAX)
         self._calls: Memo[tuple[int | bytes | None, ...], Call] = Memo(HEADS_MAX)
+        self._rests: Memo[Rest, tuple[Call, Gaps]] = Memo(HEADS_MAX)
         self._lines = Lines(_render, _DECIDING)
+        self._varying = Varying(self._lines)
         self._answers: dict[str, Answers] = {}
 
     def find(self, head: bytes, length_at: int, user: int | None) -> Asked | None:
@@ -91,11 +95,15 @@ class Calls:
         asked = self._asked.get(head)
         if asked is not None and asked.call.user == user:
             return asked
+        cut = self._varying.cut(head)
+        known = None if cut is None else self._rests.get(cut[0])
+        if cut is not None and known is not None and known[0].user == user:
+            return Asked(known[0], known[1].filled(cut[1]), head, length_at)
         first, *lines = head.split(b"\r\n")
         sorted_ = self._lines.sort(lines)
         if sorted_ is None:
             return None
-        deciding, passed = sorted_
+        deciding, crossing = sorted_
         key = (user, length_at >= 0, first, *deciding)
         call = self._calls.get(key)
         if call is None:
@@ -104,8 +112,12 @@ class Calls:
             if call is None:
                 return None
             self._calls.keep(key, call)
-        asked = Asked(call, passed, head, length_at)
-        self._asked.keep(head, asked)
+        self._varying.learn(lines)
+        asked = Asked(call, b"".join(crossing), head, length_at)
+        if cut is None:
+            self._asked.keep(head, asked)
+        else:
+            self._rests.keep(cut[0], (call, Gaps.between(lines, crossing, cut[1])))
         return asked
 
     def dress(self, call: Call, credential: Credential) -> Dress | None:

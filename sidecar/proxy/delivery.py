@@ -97,6 +97,9 @@ class Delivery:
             return False
         except asyncio.CancelledError:
             turn.status, turn.detail = HUNG_UP, "the app hung up"
+            if turn.request.transport is not None:
+                turn.detail = "cut: the sidecar is stopping"
+                response.cut(turn.request)
             raise
         finally:
             reply.close()

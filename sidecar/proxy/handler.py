@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -37,6 +38,11 @@ class RequestLimits:
     body_idle_s: float
     caller_requests_max: int
 
+    @property
+    def of_lane(self) -> tuple[int, int]:
+        """Those that hold on the fast lane, too."""
+        return self.replay_bytes_max, self.caller_requests_max
+
 
 class RequestHandler:
     """Serves app requests on the data port."""
@@ -59,12 +65,18 @@ class RequestHandler:
         self._ids = RequestIds(entropy)
         self._under_way: Counter[str] = Counter()
 
+    def heir(self, routes: RouteTable, dealings: Dealings, limits: RequestLimits) -> RequestHandler:
+        """Another one, for these, which counts callers and memory together with this one."""
+        heir = copy(self)
+        heir._routes, heir._dealings, heir._limits = routes, dealings, limits
+        return heir
+
     def express(self, tasks: Supervisor) -> Express:
         """A fast lane under the same rules and limits."""
         return Express(
             self._gate,
             self._routes,
-            (self._limits.replay_bytes_max, self._limits.caller_requests_max),
+            self._limits.of_lane,
             (self._under_way, self._memory),
             tasks,
             (self._clock, self._ids, self._emit),

@@ -66,8 +66,8 @@ class Lines:
         self._deciding = deciding | _FRAMING
         self._known: Memo[bytes, _Line] = Memo(LINES_MAX)
 
-    def sort(self, lines: list[bytes]) -> tuple[list[bytes], bytes] | None:
-        """Those that decide, and all that cross; None where the parser had better look."""
+    def sort(self, lines: list[bytes]) -> tuple[list[bytes], list[bytes]] | None:
+        """Those that decide, and all as they cross; None where the parser had better look."""
         if len(lines) > FIELDS_MAX:
             return None
         deciding: list[bytes] = []
@@ -85,7 +85,12 @@ class Lines:
             if decides:
                 deciding.append(line)
             crossing.append(rendered)
-        return deciding, b"".join(crossing)
+        return deciding, crossing
+
+    def crosses_freely(self, line: bytes) -> bool:
+        """Whether it crosses as it is, decides nothing, and may come as often as it likes."""
+        known = self._known.get(line) or self._read(line)
+        return known == (line + b"\r\n", False, "")
 
     def _read(self, line: bytes) -> _Line | None:
         header = _read_field(line)
@@ -100,6 +105,11 @@ class Lines:
 
 # How it crosses, whether it decides, and its name if it may come but once.
 _Line: TypeAlias = tuple[bytes, bool, str]
+
+
+def is_field(line: bytes) -> bool:
+    """Whether this is a header line as it is read here."""
+    return _FIELD.fullmatch(line) is not None
 
 
 def _read_field(line: bytes) -> Header | None:

@@ -6,6 +6,9 @@ notice that we are there, so only the framing is ours. ``flushed`` waits for the
 
 from __future__ import annotations
 
+from socket import SO_LINGER, SOL_SOCKET
+from struct import pack
+
 from aiohttp import HttpVersion11, web
 from multidict import CIMultiDict
 
@@ -14,6 +17,9 @@ from sidecar.http import Headers
 # The events after which SDKs hang up without waiting for the stream's own end.
 TERMINAL_EVENTS = (b"data: [DONE]", b"event: message_stop")
 TERMINAL_BYTES_MAX = 128
+_RESET = pack("ii", 1, 0)
+# Those of OpenAI's Responses API repeat the answer, so they are known by how they begin.
+TERMINAL_STARTS = (b"event: response.completed\n", b"event: response.incomplete\n")
 
 
 class RelayedResponse(web.StreamResponse):
@@ -22,6 +28,7 @@ class RelayedResponse(web.StreamResponse):
     def __init__(self, status: int, headers: Headers, closes: bool = False) -> None:
         super().__init__(status=status, _real_headers=CIMultiDict(headers))
         self._last = b""
+        self._ending = False
         if closes:
             self.force_close()
 
@@ -50,7 +57,9 @@ class RelayedResponse(web.StreamResponse):
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
         await super().write(data)
-        self._last = bytes(data[-TERMINAL_BYTES_MAX:])
+        written = bytes(data)
+        self._last = written[-TERMINAL_BYTES_MAX:]
+        self._ending = self._ending or any(start in written for start in TERMINAL_STARTS)
 
     async def flushed(self, request: web.BaseRequest) -> None:
         """Return when the kernel has taken the last byte. ConnectionError when it never will."""
@@ -73,11 +82,16 @@ class RelayedResponse(web.StreamResponse):
         if "Content-Length" in self._headers or "Transfer-Encoding" in self._headers:
             transport.close()
         else:
-            # A body that only the connection's end delimits: a clean close would complete it.
+            # A body that only the connection's end delimits: a clean close would complete it, and
+            # so would an abort that the system ends as it ends any other connection.
+            transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, _RESET)
             transport.abort()
 
 
 def is_whole(response: RelayedResponse) -> bool:
     """Whether an event stream's terminal event was written: for its app, that is the last byte."""
     streams = response.headers.get("Content-Type", "").startswith("text/event-stream")
-    return streams and any(event in response._last for event in TERMINAL_EVENTS)
+    if not streams:
+        return False
+    ended = response._ending and response._last.endswith(b"\n\n")
+    return ended or any(event in response._last for event in TERMINAL_EVENTS)

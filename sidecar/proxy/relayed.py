@@ -69,7 +69,7 @@ class Answers:
             return None
         start = f"HTTP/1.1 {read.status} {_PHRASES.get(read.status, '')}\r\n"
         coding = b"Transfer-Encoding: chunked\r\n" if read.chunked else b""
-        text = start.encode() + sorted_[1] + coding + b"\r\n"
+        text = start.encode() + b"".join(sorted_[1]) + coding + b"\r\n"
         at = len(text)
         if measured:
             # Its value is empty here, and no other field of this name was let through.

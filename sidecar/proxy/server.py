@@ -21,7 +21,6 @@ from sidecar.peer import peer_of
 from sidecar.proxy.framing import RequestLines, check_framing, check_parsers, malformed, whole
 from sidecar.proxy.refusals import Reason, Refusals
 
-BACKLOG = 1024
 # How long the rest of a refused body is read, so that its app gets to see the refusal.
 LINGER_S = 2.0
 # Connections of users who are no callers, on a Unix socket that any user may connect to.
@@ -126,6 +125,9 @@ class Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """aiohttp's own answer quotes the request, and logs it: prompts, or a token."""
+        if isinstance(exc, ConnectionError):
+            # The app hung up, as the record of its request says: no fault of ours.
+            return self.refusal(status)
         if exc is not None and status >= 500:
             self._server.emit(TaskFailed("request", exc))
         else:
@@ -257,39 +259,3 @@ def user_behind(request: web.BaseRequest) -> int | None:
     protocol = request.protocol
     assert isinstance(protocol, Connection)
     return protocol.user
-
-
-class Listener:
-    """A listening port, or a Unix socket.
-
-    ``port`` is the one that the system gave where 0 was asked for; 0 where there is none.
-    """
-
-    def __init__(self, server: web.Server, sockets: asyncio.Server, port: int) -> None:
-        self._server = server
-        self._sockets = sockets
-        self.port = port
-
-    @classmethod
-    async def open(cls, server: web.Server, host: str, port: int) -> Listener:
-        """Listen. OSError when the address cannot be had."""
-        loop = asyncio.get_running_loop()
-        sockets = await loop.create_server(server, host, port, backlog=BACKLOG)
-        return cls(server, sockets, sockets.sockets[0].getsockname()[1])
-
-    @classmethod
-    async def open_unix(cls, server: web.Server, bound: socket.socket) -> Listener:
-        """Listen on a Unix socket that has its place already."""
-        loop = asyncio.get_running_loop()
-        sockets = await loop.create_unix_server(server, sock=bound, backlog=BACKLOG)
-        return cls(server, sockets, 0)
-
-    def stop_accepting(self) -> None:
-        """No new connections; idle ones are closed, busy ones after their request."""
-        self._sockets.close()
-        self._server.pre_shutdown()
-
-    async def close(self, wait_s: float) -> None:
-        """Let requests end for this long, then cut what is left."""
-        self.stop_accepting()
-        await self._server.shutdown(wait_s)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from typing import TypeAlias
 
 from aiohttp import (
+    BasicAuth,
     ClientError,
     ClientTimeout,
     ServerDisconnectedError,
@@ -36,6 +38,14 @@ from sidecar.tasks import Supervisor
 HEAD_BYTES_MAX = 256 * 1024  # one header field of a response; the app gets smaller ones only
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 
+# The http:// URL of the proxy that an origin is reached through; empty: none.
+ProxyFor: TypeAlias = Callable[[Origin], str]
+
+
+def directly(origin: Origin) -> str:
+    """Through no proxy."""
+    return ""
+
 
 class HttpUpstream:
     """Sends to a closed set of origins through one pool; ``http.Upstream``."""
@@ -47,15 +57,24 @@ class HttpUpstream:
         tasks: Supervisor,
         connect_wait_s: float,
         idle_s: float,
+        proxy_for: ProxyFor = directly,
     ) -> None:
         self._connector = connector
         self._tasks = tasks
         self._idle_s = idle_s
         self._timeout = ClientTimeout(total=None, connect=connect_wait_s)
         # The connector wants a request to know whom to connect to; one for each origin does.
-        self._targets = {origin: ClientRequest("GET", URL(str(origin))) for origin in origins}
+        self._targets: dict[Origin, ClientRequest] = {}
+        self._by_prefix: dict[str, tuple[Origin, ClientRequest]] = {}
         self._lenders: dict[ClientRequest, Callable[[], Connection | None]] = {}
-        self._by_prefix = {str(origin): (origin, self._targets[origin]) for origin in origins}
+        self._proxy_for = proxy_for
+        self.allow(origins)
+
+    def allow(self, origins: frozenset[Origin]) -> None:
+        """Reach these from now on, too."""
+        for origin in origins - self._targets.keys():
+            target = self._targets[origin] = _target(origin, self._proxy_for(origin))
+            self._by_prefix[str(origin)] = (origin, target)
 
     async def send(
         self, request: HttpRequest, *, wait_s: float, body: AsyncIterator[bytes] | None = None
@@ -214,6 +233,17 @@ class HttpUpstream:
         except (ClientError, OSError, TimeoutError):
             # The app went away, or the upstream did: half a body must never look whole.
             connection.close()
+
+
+def _target(origin: Origin, proxy: str) -> ClientRequest:
+    """What the connector is asked to connect to."""
+    url = URL(str(origin))
+    if not proxy:
+        return ClientRequest("GET", url)
+    through = URL(proxy)
+    login = None if through.user is None else BasicAuth(through.user, through.password or "")
+    # An error names the proxy as it is told here, so its password is told apart.
+    return ClientRequest("GET", url, proxy=through.with_user(None), proxy_auth=login)
 
 
 async def _read_head(

@@ -12,7 +12,8 @@ of the sidecar shows up here. It can also be told to misbehave.
     cashier       puts a good payment on its chain
     chain         balances, nonces, blocks; permits: EIP-2612; receipts: their logs
     node          the JSON-RPC over the chain; jsonrpc: what both nodes have in common
-    goods         what is sold; samples: what is free; replies: how it is sent
+    goods         what is sold; responses: in OpenAI's newer API; shelf: at which paths
+    samples       what is free; replies: how all of it is sent
     faults        what can be asked for; misconduct: what is done then
     books         what was counted, by purchase; office: the endpoints that show it
     solana        a Solana with USDC, beside the EVM chain

@@ -39,7 +39,7 @@ class Goods:
 Make = Callable[[bytes], Goods]
 
 
-class _UnusableError(Exception):
+class UnusableError(Exception):
     """The request makes no sense to this handler."""
 
 
@@ -47,26 +47,26 @@ def chat_completion(body: bytes) -> Goods:
     """POST /v1/chat/completions: one JSON answer, or server-sent events ended by [DONE]."""
     try:
         request, said = _read(body)
-    except _UnusableError as error:
-        return _openai_refusal(str(error))
+    except UnusableError as error:
+        return openai_refusal(str(error))
     text = f"The sandbox heard: {said}"
-    words = _pieces(text)
+    words = pieces_of(text)
     usage = {
-        "prompt_tokens": len(_pieces(said)),
+        "prompt_tokens": len(pieces_of(said)),
         "completion_tokens": len(words),
-        "total_tokens": len(_pieces(said)) + len(words),
+        "total_tokens": len(pieces_of(said)) + len(words),
     }
-    head = {"id": f"chatcmpl-{_mark(body)}", "created": CREATED_S, "model": request["model"]}
+    head = {"id": f"chatcmpl-{mark_of(body)}", "created": CREATED_S, "model": request["model"]}
     if request.get("stream") is not True:
         message = {"role": "assistant", "content": text}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        return _json({**head, "object": "chat.completion", "choices": [choice], "usage": usage})
+        return as_json({**head, "object": "chat.completion", "choices": [choice], "usage": usage})
 
     def event(delta: Mapping[str, str], finish: str | None, **more: object) -> bytes:
         choice = {"index": 0, "delta": delta, "finish_reason": finish}
         return _data({**head, "object": "chat.completion.chunk", "choices": [choice], **more})
 
-    return _stream(
+    return as_stream(
         event({"role": "assistant", "content": ""}, None),
         *(event({"content": word}, None) for word in words),
         event({}, "stop", usage=usage),
@@ -78,14 +78,13 @@ def message(body: bytes) -> Goods:
     """POST /v1/messages: one Anthropic message, or its named events."""
     try:
         request, said = _read(body)
-    except _UnusableError as error:
-        fault = {"type": "invalid_request_error", "message": str(error)}
-        return _json({"type": "error", "error": fault}, status=400)
+    except UnusableError as error:
+        return _anthropic_refusal(str(error))
     text = f"The sandbox heard: {said}"
-    words = _pieces(text)
-    usage = {"input_tokens": len(_pieces(said)), "output_tokens": len(words)}
+    words = pieces_of(text)
+    usage = {"input_tokens": len(pieces_of(said)), "output_tokens": len(words)}
     whole = {
-        "id": f"msg_{_mark(body)}",
+        "id": f"msg_{mark_of(body)}",
         "type": "message",
         "role": "assistant",
         "model": request["model"],
@@ -95,47 +94,56 @@ def message(body: bytes) -> Goods:
         "usage": usage,
     }
     if request.get("stream") is not True:
-        return _json(whole)
+        return as_json(whole)
     start = {**whole, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 0}}
     block = {"type": "text", "text": ""}
     ended = {"stop_reason": "end_turn", "stop_sequence": None}
-    return _stream(
-        _event("message_start", message=start),
-        _event("content_block_start", index=0, content_block=block),
+    return as_stream(
+        named_event("message_start", message=start),
+        named_event("content_block_start", index=0, content_block=block),
         *(
-            _event("content_block_delta", index=0, delta={"type": "text_delta", "text": word})
+            named_event("content_block_delta", index=0, delta={"type": "text_delta", "text": word})
             for word in words
         ),
-        _event("content_block_stop", index=0),
-        _event("message_delta", delta=ended, usage=usage),
-        _event("message_stop"),
+        named_event("content_block_stop", index=0),
+        named_event("message_delta", delta=ended, usage=usage),
+        named_event("message_stop"),
     )
 
 
 def embeddings(body: bytes) -> Goods:
     """POST /v1/embeddings: vectors made from a hash, as numbers or as base64 floats."""
     try:
-        request = _object(body)
+        request = read_request(body)
         inputs = request.get("input")
         texts = [inputs] if isinstance(inputs, str) else inputs
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-            raise _UnusableError("input must be a string or a list of strings")
-    except _UnusableError as error:
-        return _openai_refusal(str(error))
+            raise UnusableError("input must be a string or a list of strings")
+    except UnusableError as error:
+        return openai_refusal(str(error))
     packed = request.get("encoding_format") == "base64"
     data = [
         {"object": "embedding", "index": index, "embedding": _vector(text, packed=packed)}
         for index, text in enumerate(texts)
     ]
-    tokens = sum(len(_pieces(text)) for text in texts)
+    tokens = sum(len(pieces_of(text)) for text in texts)
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-    return _json({"object": "list", "data": data, "model": request["model"], "usage": usage})
+    return as_json({"object": "list", "data": data, "model": request["model"], "usage": usage})
+
+
+def counted(body: bytes) -> Goods:
+    """POST /v1/messages/count_tokens, which is free: what a message would be counted as."""
+    try:
+        _, said = _read(body)
+    except UnusableError as error:
+        return _anthropic_refusal(str(error))
+    return as_json({"input_tokens": len(pieces_of(said))})
 
 
 def paid(body: bytes) -> Goods:
     """GET and POST /v1/paid: says what it was sent."""
     digest = hashlib.sha256(body).hexdigest()
-    return _json({"paid": True, "bytes": len(body), "sha256": digest})
+    return as_json({"paid": True, "bytes": len(body), "sha256": digest})
 
 
 def models() -> dict[str, object]:
@@ -144,48 +152,52 @@ def models() -> dict[str, object]:
     return {"object": "list", "data": [one]}
 
 
-PRICED: Mapping[tuple[str, str], Make] = {
-    ("POST", "/v1/chat/completions"): chat_completion,
-    ("POST", "/v1/messages"): message,
-    ("POST", "/v1/embeddings"): embeddings,
-    ("POST", "/v1/paid"): paid,
-    ("GET", "/v1/paid"): paid,
-}
-
-
 def _read(body: bytes) -> tuple[dict[str, object], str]:
     """The request, and what its last message says."""
-    request = _object(body)
-    messages = request.get("messages")
+    request = read_request(body)
+    return request, last_text(request.get("messages"), "messages")
+
+
+def last_text(messages: object, name: str) -> str:
+    """What the last of these messages says. UnusableError where it says nothing."""
     if not isinstance(messages, list) or not messages:
-        raise _UnusableError("messages must be a list with something in it")
+        raise UnusableError(f"{name} must be a list with something in it")
     match messages[-1]:
         case {"content": str(said)} | {"content": [*_, {"text": str(said)}]}:
-            return request, said[:2_000]
+            return said[:2_000]
         case _:
-            raise _UnusableError("the last message has no text")
+            raise UnusableError("the last message has no text")
 
 
-def _object(body: bytes) -> dict[str, object]:
+def read_request(body: bytes) -> dict[str, object]:
+    """The request as a document that names a model. UnusableError where it is none."""
     try:
         request = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise _UnusableError(f"the body is not JSON: {error}") from error
+        raise UnusableError(f"the body is not JSON: {error}") from error
     if not isinstance(request, dict) or not isinstance(request.get("model"), str):
-        raise _UnusableError("the body must be an object with a model")
+        raise UnusableError("the body must be an object with a model")
     return request
 
 
-def _openai_refusal(sentence: str) -> Goods:
+def openai_refusal(sentence: str) -> Goods:
+    """A 400 as OpenAI words it."""
     error = {"message": sentence, "type": "invalid_request_error", "param": None, "code": None}
-    return _json({"error": error}, status=400)
+    return as_json({"error": error}, status=400)
 
 
-def _json(document: object, status: int = 200) -> Goods:
+def _anthropic_refusal(sentence: str) -> Goods:
+    fault = {"type": "invalid_request_error", "message": sentence}
+    return as_json({"type": "error", "error": fault}, status=400)
+
+
+def as_json(document: object, status: int = 200) -> Goods:
+    """One JSON document."""
     return Goods((json.dumps(document).encode(),), status=status)
 
 
-def _stream(*parts: bytes) -> Goods:
+def as_stream(*parts: bytes) -> Goods:
+    """Server-sent events, one by one."""
     return Goods(parts, content_type="text/event-stream")
 
 
@@ -193,16 +205,18 @@ def _data(document: object) -> bytes:
     return b"data: " + json.dumps(document).encode() + b"\n\n"
 
 
-def _event(name: str, **fields: object) -> bytes:
+def named_event(name: str, **fields: object) -> bytes:
+    """An event with its name, in its head and in its data."""
     return f"event: {name}\n".encode() + _data({"type": name, **fields})
 
 
-def _pieces(text: str) -> list[str]:
+def pieces_of(text: str) -> list[str]:
     """The text in words, each with the space after it."""
     return [word for word in text.replace(" ", " \n").split("\n") if word]
 
 
-def _mark(body: bytes) -> str:
+def mark_of(body: bytes) -> str:
+    """What makes the id of an answer to this request."""
     return hashlib.sha256(body).hexdigest()[:24]
 
 

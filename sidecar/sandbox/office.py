@@ -114,8 +114,8 @@ Sandbox seller: {sandbox.url}   (no real money: the chain is made up)
   rpc        {sandbox.rpc_url}
              {sandbox.solana_rpc_url}   ({options.vendors.solana_network})
   balance    {options.starting_balance} for every payer
-  priced     POST /v1/chat/completions, /v1/messages, /v1/embeddings; GET or POST /v1/paid
-  free       GET /v1/models, GET /v1/bytes/<n>, POST /v1/upload
+  priced     POST /v1/chat/completions, /v1/responses, /v1/messages, /v1/embeddings, /v1/paid
+  free       GET /v1/models, /v1/bytes/<n>; POST /v1/messages/count_tokens, /v1/files, /v1/upload
   books      GET {sandbox.url}/sandbox/books
   faults     GET {sandbox.url}/sandbox/faults lists them. To choose one:
                in the request     "model": "fault:settle_then_500:1", or ?fault=settle_then_500:1

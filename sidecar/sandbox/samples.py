@@ -1,4 +1,4 @@
-"""What costs nothing: the list of models, bytes to download, a sink for uploads."""
+"""What costs nothing: models, a count of tokens, bytes to download, sinks for files and uploads."""
 
 from __future__ import annotations
 
@@ -24,6 +24,36 @@ class Samples:
     async def models(self, request: web.Request) -> web.Response:
         """GET /v1/models."""
         return web.json_response(goods.models())
+
+    async def count_tokens(self, request: web.Request) -> web.Response:
+        """POST /v1/messages/count_tokens."""
+        made = goods.counted(await request.read())
+        return web.Response(status=made.status, body=made.body, content_type=made.content_type)
+
+    async def keep_file(self, request: web.Request) -> web.Response:
+        """POST /v1/files: what was in the form; its bytes are counted, and not kept."""
+        purpose, name, size = "", "", 0
+        try:
+            form = await request.post()
+        except ValueError:
+            return failure(400, "the body is no form")
+        match form.get("file"):
+            case web.FileField(filename=str(name), file=content):
+                size = len(content.read())
+            case _:
+                return failure(400, "send the file as a form's field named file")
+        purpose = str(form.get("purpose", ""))
+        return web.json_response(
+            {
+                "id": f"file-{goods.mark_of(f'{name}{size}'.encode())}",
+                "object": "file",
+                "bytes": size,
+                "created_at": goods.CREATED_S,
+                "filename": name,
+                "purpose": purpose,
+                "status": "processed",
+            }
+        )
 
     async def download(self, request: web.Request) -> web.StreamResponse:
         """GET /v1/bytes/<n>: n bytes that count from 0 to 255, over and over."""

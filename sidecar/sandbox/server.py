@@ -16,13 +16,14 @@ from sidecar.sandbox.addresses import checksummed
 from sidecar.sandbox.books import Books
 from sidecar.sandbox.chain import Chain
 from sidecar.sandbox.faults import FaultPlan
-from sidecar.sandbox.goods import PRICED, Make
+from sidecar.sandbox.goods import Make
 from sidecar.sandbox.node import Node
 from sidecar.sandbox.office import Office, start_text
 from sidecar.sandbox.options import SandboxOptions
 from sidecar.sandbox.replies import failure
 from sidecar.sandbox.samples import Samples
 from sidecar.sandbox.seller import Seller
+from sidecar.sandbox.shelf import PRICED
 from sidecar.sandbox.solana import Ledger, SolanaNode
 from sidecar.sandbox.vendors.conduct import Conduct
 from sidecar.sandbox.vendors.market import Market
@@ -150,6 +151,8 @@ class Sandbox:
         app.router.add_post("/rpc", node.serve)
         app.router.add_post("/rpc/solana", self._serve_solana)
         app.router.add_get("/v1/models", samples.models)
+        app.router.add_post("/v1/messages/count_tokens", samples.count_tokens)
+        app.router.add_post("/v1/files", samples.keep_file)
         app.router.add_get("/v1/bytes/{size:[0-9]{1,15}}", samples.download)
         app.router.add_route("POST", "/v1/upload", samples.upload)
         app.router.add_route("PUT", "/v1/upload", samples.upload)

@@ -3,8 +3,13 @@
 ports     the doors to the world, which a test replaces
 secrets   every key and token that the config names, opened once
 wiring    Config -> the objects of the money path and the proxy
+contacts  how vendors are reached, kept from one config to the next
+wired     all that one config makes, and what lasts as long as the process
+loops     what is done on intervals
+reread    the config, read again; differences: what is new in it, and what needs a restart
 view      what the admin port shows
-service   start, drain, stop
+service   start, reload, drain, stop
+signals   what the operating system asks for
 process   one sidecar as an operating system process: signals, limits, exit
 """
 

@@ -1,11 +1,29 @@
-"""Who holds a TCP port: for the message when ours is taken. Linux only; elsewhere nobody knows."""
+"""Why a TCP port cannot be had, and who holds it. Linux only; elsewhere nobody knows who."""
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
+from sidecar.config.addresses import Address
+
 _LISTEN = "0A"
+
+
+def why_not(address: Address, fault: OSError) -> str:
+    """What keeps us from listening there, and the fix."""
+    match fault.errno:
+        case errno.EADDRINUSE:
+            holder = holder_of(address.port) or "another program"
+            return f"{address} is taken by {holder}; stop what holds it, or choose another address"
+        case errno.EACCES | errno.EPERM:
+            return f"{address} is not for this user; choose a port from 1024 on"
+        case errno.EADDRNOTAVAIL:
+            return f"{address} is no address of this machine; choose one, such as 127.0.0.1"
+        case _:
+            reason = (fault.strerror or "unusable").lower()
+            return f"{address} cannot be listened on: {reason}; choose another address"
 
 
 def holder_of(port: int, proc: Path = Path("/proc")) -> str:

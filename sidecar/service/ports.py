@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from sidecar.clock import Clock, Entropy, SystemClock, SystemEntropy
 from sidecar.http import Upstream
 from sidecar.ledger import Ledger
+from sidecar.proxy.upstream import ProxyFor, directly
 
 
 def _as_it_is_ledger(ledger: Ledger) -> Ledger:
@@ -20,9 +23,15 @@ def _as_it_is_upstream(upstream: Upstream) -> Upstream:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Time, chance, and what may stand around the books and the wire."""
+    """Time, chance, and what may stand around the books and the wire.
+
+    ``sockets``: those that listen already, in place of ``listen`` and ``admin``. ``proxy_for``:
+    which upstreams are reached through a proxy.
+    """
 
     clock: Clock = field(default_factory=SystemClock)
     entropy: Entropy = field(default_factory=SystemEntropy)
     wrap_ledger: Callable[[Ledger], Ledger] = _as_it_is_ledger
     wrap_upstream: Callable[[Upstream], Upstream] = _as_it_is_upstream
+    sockets: Mapping[str, socket.socket] = field(default_factory=lambda: MappingProxyType({}))
+    proxy_for: ProxyFor = directly

@@ -4,42 +4,75 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import resource
-import signal
 import sys
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Coroutine, Mapping, MutableMapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeAlias
 
 from sidecar.config.addresses import Address, SocketPath
 from sidecar.config.model import Config, EventLoop
-from sidecar.config.own_memory import close_memory, overwrite_variables
+from sidecar.config.own_memory import close_memory, overwrite_variables, return_memory
 from sidecar.config.private_file import ensure_state_dir
 from sidecar.config.secrets import CALLER_TOKEN_FILE, secret_variables
-from sidecar.logs import configure
+from sidecar.config.variables import strange_variables
+from sidecar.logs import LogSink, configure
 from sidecar.payments.events import TaskFailed
 from sidecar.proxy.framing import check_parsers
+from sidecar.service.inherited import inherited_sockets, served_on
+from sidecar.service.notify import Notifier
 from sidecar.service.ports import Ports
+from sidecar.service.reread import Reread
 from sidecar.service.secrets import Opened, open_all
 from sidecar.service.service import Service
+from sidecar.service.signals import Signals
+from sidecar.service.tunnels import proxy_for, tunnel_notes
 from sidecar.tasks import Supervisor
 
 # The ledger, the log, the admin port, and what resolves names.
 DESCRIPTORS_BESIDE = 256
 
+# One sidecar's life in a running loop: its exit status.
+Life: TypeAlias = Callable[[Config, Opened, Ports, Notifier], Coroutine[Any, Any, int]]
 
-def run(config: Config, environ: MutableMapping[str, str], ports: Ports | None = None) -> int:
-    """Serve until SIGTERM or SIGINT; 0 when it ended as asked.
 
+def run(
+    config: Config,
+    environ: MutableMapping[str, str],
+    ports: Ports | None = None,
+    life: Life | None = None,
+    read: Callable[[Mapping[str, str]], Config] | None = None,
+) -> int:
+    """Serve until SIGTERM or SIGINT, or for as long as ``life`` takes; 0 when it ended as asked.
+
+    ``read`` reads the config again, in an environment like ``environ``; None: nobody can.
     Raises ConfigError and LedgerError when it cannot start.
     """
+    notifier = Notifier.take(environ, os.getpid())
+    sockets = inherited_sockets(environ, os.getpid())
+    config = served_on(config, sockets)
     check_parsers()
     _allow_descriptors(config.limits.connections_max)
     close_memory()
     overwrite_variables(secret_variables(config))
-    ports = ports or Ports()
+    ports = replace(ports or Ports(), sockets=sockets, proxy_for=proxy_for(environ))
+    notes = (*strange_variables(environ, config), *tunnel_notes(config, ports.proxy_for))
+    for note in notes if life is not None else ():
+        print(f"sidecar: {note}", file=sys.stderr, flush=True)
     ensure_state_dir(config.state_dir)
     opened = open_all(config, environ, ports.entropy)
+    entropy = ports.entropy
+
+    def source(log: LogSink) -> Reread | None:
+        if read is None:
+            return None
+        return Reread(lambda known: served_on(read(known), sockets), environ, entropy, log)
+
+    life = life or partial(_serve, source=source, notes=notes)
     with asyncio.Runner(loop_factory=_loop_factory(config.event_loop)) as runner:
-        return runner.run(_serve(config, opened, ports))
+        return runner.run(life(config, opened, ports, notifier))
 
 
 def _loop_factory(name: EventLoop) -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -61,23 +94,36 @@ def _allow_descriptors(connections_max: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
-async def _serve(config: Config, opened: Opened, ports: Ports) -> int:
-    asked = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked.set)
+async def _serve(
+    config: Config,
+    opened: Opened,
+    ports: Ports,
+    notifier: Notifier,
+    source: Callable[[LogSink], Reread | None],
+    notes: Sequence[str],
+) -> int:
+    signals = Signals()
+    signals.listen()
     log = configure(config.log.format, config.log.level, opened.all, clock=ports.clock)
     tasks = Supervisor(lambda name, fault: log(TaskFailed(name, fault)))
     tasks.spawn("log", log.run())
     try:
-        service = await Service.start(config, opened, log, ports)
+        service = await Service.start(config, opened, log, ports, source(log))
+        signals.on_hurry = service.hurry
         # Routes, rules and books stay as long as the process.
         gc.freeze()
+        return_memory()
         try:
-            for line in _greeting(config, opened, service):
-                print(line, file=sys.stderr, flush=True)
-            await asked.wait()
+            status = _where(config, service)
+            log.say("serving", status)
+            for note in (*_notes(config, opened), *notes):
+                log.say("note", note)
+            notifier.ready(status)
+            tasks.spawn("reload", _reload(service, signals, notifier, status))
+            tasks.spawn("watchdog", notifier.watch(ports.clock))
+            await signals.stop.wait()
         finally:
+            notifier.stopping("requests under way are ending")
             await service.stop()
     finally:
         await tasks.drain(0)
@@ -85,8 +131,18 @@ async def _serve(config: Config, opened: Opened, ports: Ports) -> int:
     return 0
 
 
-def _greeting(config: Config, opened: Opened, service: Service) -> list[str]:
-    """What a person wants to know at start, and what they had better know."""
+async def _reload(service: Service, signals: Signals, notifier: Notifier, status: str) -> None:
+    """Read the config again whenever that is asked for."""
+    while True:
+        await signals.reload.wait()
+        signals.reload.clear()
+        notifier.reloading()
+        await service.reload()
+        notifier.ready(status)
+
+
+def _where(config: Config, service: Service) -> str:
+    """Where apps and people find us."""
     listen = config.listen
     where = (
         str(listen)
@@ -94,14 +150,19 @@ def _greeting(config: Config, opened: Opened, service: Service) -> list[str]:
         else f"http://{Address(listen.host, service.port)}/v1"
     )
     admin = Address(config.admin.host, service.admin_port)
-    lines = [f"sidecar: serving {where}, admin http://{admin}/status"]
+    return f"serving {where}, admin http://{admin}/status"
+
+
+def _notes(config: Config, opened: Opened) -> list[str]:
+    """What a person wants to know at start, and what they had better know."""
+    lines = []
     if opened.users is not None:
         known = ", ".join(f"{caller.name} (uid {uid})" for uid, caller in opened.users.items())
-        lines.append(f"sidecar: known by their users, and nobody else: {known}")
+        lines.append(f"known by their users, and nobody else: {known}")
     elif opened.tokens is None:
-        lines.append("sidecar: auth is none: every local program and user may spend")
+        lines.append("auth is none: every local program and user may spend")
     elif not config.callers:
-        lines.append(f"sidecar: the API key for apps is in {config.state_dir / CALLER_TOKEN_FILE}")
+        lines.append(f"the API key for apps is in {config.state_dir / CALLER_TOKEN_FILE}")
     blind = sorted(
         network
         for route in config.routes.values()
@@ -110,7 +171,7 @@ def _greeting(config: Config, opened: Opened, service: Service) -> list[str]:
     )
     if blind:
         lines.append(
-            f"sidecar: no RPC endpoint for {', '.join(dict.fromkeys(blind))}: what is in doubt "
+            f"no RPC endpoint for {', '.join(dict.fromkeys(blind))}: what is in doubt "
             "there cannot be proven and stays counted until its budget windows have passed"
         )
     return lines

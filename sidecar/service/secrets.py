@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from sidecar.clock import Entropy, SystemClock
 from sidecar.config.addresses import SocketPath
 from sidecar.config.callers import UNMAPPED_UID
+from sidecar.config.mistakes import on_line
 from sidecar.config.model import Config, Secret, SignerRef
 from sidecar.config.secrets import (
     ADMIN_TOKEN_FILE,
@@ -18,6 +19,7 @@ from sidecar.config.secrets import (
     ensure_token,
     forget_variables,
     open_secret,
+    secret_variables,
 )
 from sidecar.errors import ConfigError, WalletError
 from sidecar.proxy.admission import Caller
@@ -46,6 +48,10 @@ class Opened:
     users: Mapping[int, Caller] | None  # on a Unix socket; None on a TCP port
     admin_token: str = field(repr=False)  # what changes the state of a running sidecar asks for it
     all: tuple[str, ...] = field(repr=False)
+    # For a config that is read again: what was taken out of the environment, and where the wallets
+    # ask about their chains. There is one of each for the life of the process.
+    taken: dict[str, str] = field(repr=False)
+    rpc_urls: dict[str, str]
 
     @property
     def callers(self) -> tuple[Caller, ...]:
@@ -59,17 +65,17 @@ def open_all(config: Config, environ: MutableMapping[str, str], entropy: Entropy
     ConfigError with one line for each secret that cannot be had.
     """
     # What a child needs stays; what held a secret goes.
-    readable = {**environ, **forget_variables(config, environ)}
+    taken = forget_variables(config, environ)
+    readable = {**environ, **taken}
     mistakes: list[str] = []
-    wallets, forms = _wallets(config, readable, mistakes)
+    rpc_urls = first_rpc_urls(config)
+    wallets, forms = _wallets(config, readable, rpc_urls, mistakes)
     api_keys = _api_keys(config, readable, mistakes)
     tokens = _tokens(config, readable, mistakes)
     if mistakes:
         raise ConfigError(*mistakes)
     users = known_users(config, os.geteuid())
-    if config.auth == "token" and not tokens and users is None:
-        made, _ = ensure_token(config.state_dir / CALLER_TOKEN_FILE, entropy)
-        tokens[made.reveal()] = Caller(DEFAULT_CALLER)
+    _ensure_a_token(config, tokens, users, entropy)
     admin, _ = ensure_token(config.state_dir / ADMIN_TOKEN_FILE, entropy)
     admin_token = admin.reveal()
     return Opened(
@@ -79,11 +85,71 @@ def open_all(config: Config, environ: MutableMapping[str, str], entropy: Entropy
         tokens if config.auth == "token" else None,
         users,
         admin_token,
-        (
-            *(*forms, *(key.reveal() for key in api_keys.values()), *tokens, admin_token),
-            *_rpc_keys(config),
-        ),
+        (*forms, admin_token, *_shown(config, api_keys, tokens)),
+        taken,
+        rpc_urls,
     )
+
+
+def reopen(
+    config: Config,
+    before: Opened,
+    environ: MutableMapping[str, str],
+    entropy: Entropy,
+    found: Iterable[str] = (),
+) -> Opened:
+    """Open what a config that was read again names; its wallets are those of ``before``.
+
+    ConfigError with one line for each secret that cannot be had, behind what was ``found`` wrong.
+    """
+    # Kept even if this config is refused: the next may name them as well.
+    before.taken.update(forget_variables(config, environ))
+    readable = {**environ, **before.taken}
+    mistakes = [*found]
+    api_keys = _api_keys(config, readable, mistakes)
+    tokens = _tokens(config, readable, mistakes)
+    mistakes += (
+        f"${name}: a running process is given no new variables; write {{file: PATH}}, or restart"
+        for name in secret_variables(config)
+        if name not in readable
+    )
+    users = known_users(config, os.geteuid())
+    if users is not None and users.keys() != (before.users or {}).keys():
+        mistakes.append(
+            "callers: the users of a Unix socket need a restart; put them back or restart"
+        )
+    if mistakes:
+        raise ConfigError(*mistakes)
+    _ensure_a_token(config, tokens, users, entropy)
+    # What was secret before is so still.
+    known = dict.fromkeys((*before.all, *_shown(config, api_keys, tokens)))
+    return replace(
+        before,
+        signers=_signers(config, before.wallets),
+        api_keys=api_keys,
+        tokens=tokens if config.auth == "token" else None,
+        users=users,
+        all=tuple(known),
+    )
+
+
+def first_rpc_urls(config: Config) -> dict[str, str]:
+    """Where wallets ask about their chains."""
+    return {network: chain.rpc[0] for network, chain in config.chains.items()}
+
+
+def _ensure_a_token(
+    config: Config, tokens: dict[str, Caller], users: Mapping[int, Caller] | None, entropy: Entropy
+) -> None:
+    if config.auth == "token" and not tokens and users is None:
+        made, _ = ensure_token(config.state_dir / CALLER_TOKEN_FILE, entropy)
+        tokens[made.reveal()] = Caller(DEFAULT_CALLER)
+
+
+def _shown(config: Config, api_keys: Mapping[str, Secret], tokens: Iterable[str]) -> Iterator[str]:
+    yield from (key.reveal() for key in api_keys.values())
+    yield from tokens
+    yield from _rpc_keys(config)
 
 
 def _rpc_keys(config: Config) -> Iterator[str]:
@@ -95,12 +161,14 @@ def _rpc_keys(config: Config) -> Iterator[str]:
 
 
 def _wallets(
-    config: Config, environ: Mapping[str, str], mistakes: list[str]
+    config: Config,
+    environ: Mapping[str, str],
+    rpc_urls: Mapping[str, str],
+    mistakes: list[str],
 ) -> tuple[dict[str, Wallet | RemoteWallet], list[str]]:
     """The wallets by their names, and all that a log must not show of their keys."""
     wallets: dict[str, Wallet | RemoteWallet] = {}
     forms: list[str] = []
-    rpc_urls = {network: chain.rpc[0] for network, chain in config.chains.items()}
     for wallet in config.wallets.values():
         try:
             if isinstance(wallet.key, SignerRef):
@@ -120,9 +188,12 @@ def _wallets(
             if wallet.key.password is not None:
                 forms.append(open_secret(wallet.key.password, environ).reveal())
         except ConfigError as fault:
-            mistakes += fault.mistakes
+            # A secret's own mistakes say it already.
+            where = on_line(wallet.key.line) if isinstance(wallet.key, SignerRef) else ""
+            mistakes += (f"{each}{where}" for each in fault.mistakes)
         except WalletError as fault:
-            mistakes.append(f"wallets.{wallet.name}.key: {fault.diagnostics()}")
+            where = on_line(wallet.key.line)
+            mistakes.append(f"wallets.{wallet.name}.key: {fault.diagnostics()}{where}")
     return wallets, forms
 
 

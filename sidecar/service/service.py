@@ -1,84 +1,93 @@
-"""Start, drain, stop: the life of one sidecar."""
+"""Start, reload, drain, stop: the life of one sidecar."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Coroutine
+from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 from sidecar.clock import WatchedClock
 from sidecar.config.addresses import Address, SocketPath
 from sidecar.config.model import Config
 from sidecar.errors import ConfigError
-from sidecar.http import Upstream
 from sidecar.ledger import Ledger
 from sidecar.ledger.sqlite import SqliteLedger
 from sidecar.metrics import Metrics
-from sidecar.payments.balances import Balances
-from sidecar.payments.events import Emit, Event, LedgerWriteFailed, TaskFailed
+from sidecar.payments.events import ConfigReloaded, Emit, Event, LedgerWriteFailed, TaskFailed
 from sidecar.payments.payer import Payer
 from sidecar.payments.prover import Prover
 from sidecar.payments.purchases import Purchases
 from sidecar.payments.recovery import Recovery
-from sidecar.payments.topups import TopUps
-from sidecar.payments.wallet_balances import WalletBalances
-from sidecar.providers.base import Balance
 from sidecar.proxy.admin import AdminHandler
 from sidecar.proxy.admission import Gate
 from sidecar.proxy.boarding import BoardingServer
 from sidecar.proxy.body import ReplayMemory
-from sidecar.proxy.dealings import Dealings
-from sidecar.proxy.delivery import Delivery
 from sidecar.proxy.express import Express
-from sidecar.proxy.handler import RequestHandler
+from sidecar.proxy.listener import Listener
 from sidecar.proxy.pool import Pool
-from sidecar.proxy.route import RouteTable
-from sidecar.proxy.server import Handler, Listener, ProxyServer
+from sidecar.proxy.server import Handler, ProxyServer
+from sidecar.proxy.upstream import HttpUpstream
 from sidecar.refusal import Denied
 from sidecar.service import wiring
-from sidecar.service.portholder import holder_of
+from sidecar.service.differences import differences, renewed
+from sidecar.service.loops import Loops
+from sidecar.service.portholder import why_not
 from sidecar.service.ports import Ports
-from sidecar.service.secrets import Opened
+from sidecar.service.recent import Recent
+from sidecar.service.reread import Reread
+from sidecar.service.secrets import Opened, first_rpc_urls
 from sidecar.service.socket_file import SocketFile
 from sidecar.service.view import View
+from sidecar.service.wired import Lasting, Wired, kept_routes, wire
 from sidecar.tasks import Supervisor
 
 RPC_CONNECT_S = 2.0
 RPC_IDLE_S = 3.0
+# For the payments of apps that are gone, or were cut, once the limit for requests has passed.
+SETTLE_S = 2.0
+WATCHERS_S = 1.0
 
 
 class Service:
     """One running sidecar: ``start`` makes it, ``stop`` ends it."""
 
-    def __init__(self, config: Config, opened: Opened, log: Emit, ports: Ports) -> None:
+    def __init__(
+        self, config: Config, opened: Opened, log: Emit, ports: Ports, reread: Reread | None
+    ) -> None:
         self._config = config
         self._opened = opened
         self._log = log
         self._ports = ports
-        self._draining = False
-        self._metrics = Metrics(
-            tuple(config.routes),
-            tuple(caller.name for caller in opened.callers) or ("anonymous",),
-            {
-                route.name: route.networks
-                for route in config.routes.values()
-                if route.wallet is not None
-            },
-            tuple(name for name, route in config.routes.items() if route.top_up is not None),
-            shadow=config.mode == "shadow",
-        )
+        self._reread = reread
+        self.instance = ""  # whose the payments are in the ledger that this one makes
+        self._draining = self._hurried = False
+        self._limit: asyncio.Timeout | None = None
+        self._reloading = asyncio.Lock()
+        self._recent = Recent(ports.clock.now)
+        self._metrics = Metrics((), (), shadow=config.mode == "shadow")
         self._tasks = Supervisor(lambda name, fault: self._emit(TaskFailed(name, fault)))
-        self._pool = Pool(self._tasks)
+        self._pool = Pool(self._tasks, ports.proxy_for)
         self._ledger: Ledger | None = None
         self._socket_file: SocketFile | None = None
         self._data: Listener | None = None
         self._admin: Listener | None = None
-        self._loops: list[asyncio.Task[None]] = []
+        self._loops: Loops | None = None
+        self._express: Express | None = None
 
     @classmethod
-    async def start(cls, config: Config, opened: Opened, log: Emit, ports: Ports) -> Service:
+    async def start(
+        cls,
+        config: Config,
+        opened: Opened,
+        log: Emit,
+        ports: Ports,
+        reread: Reread | None = None,
+    ) -> Service:
         """Open the ledger, listen, recover. ConfigError or LedgerError when it cannot."""
-        service = cls(config, opened, log, ports)
+        service = cls(config, opened, log, ports, reread)
         ready = False
         try:
             await service._start()
@@ -89,99 +98,117 @@ class Service:
                 await service.stop()
 
     async def _start(self) -> None:
+        config, opened, ports = self._config, self._opened, self._ports
+        lasting = self._lasting = await self._make_lasting()
+        self._wired: Wired = wire(lasting, config, opened, None)
+        if config.limits.fast_lane:
+            self._express = self._wired.handler.express(self._tasks)
+        # A request goes on by what was wired when it came.
+        handle: Handler = lambda request: self._wired.handler(request)  # noqa: E731, PLW0108
+        self._data = await self._listen("listen", config.listen, handle, self._express)
+        self._gate: Gate = wiring.build_gate(config, opened, self._data.port)
+        self._view = View(
+            config,
+            opened,
+            lasting.ledger,
+            self._metrics,
+            ports.clock,
+            self._is_draining,
+            self._recent,
+        )
+        self._view.reload_by = self.reload
+        admin = AdminHandler(self._view, lambda: self._admin_hosts, opened.admin_token)
+        self._admin = await self._listen("admin", config.admin, admin)
+        self._install(self._wired)
+        self._metrics.observe(ConfigReloaded(ports.clock.now()))
+
+    async def _make_lasting(self) -> Lasting:
         config, ports, emit = self._config, self._ports, self._emit
-        instance = ports.entropy.token(8).hex()
+        instance = self.instance = ports.entropy.token(8).hex()
         books = await SqliteLedger.open(
             config.ledger_path, instance, lambda detail: emit(LedgerWriteFailed(detail))
         )
         ledger = self._ledger = ports.wrap_ledger(books)
-        rpc = self._pool.upstream(wiring.rpc_origins(config), RPC_CONNECT_S, RPC_IDLE_S)
-        chain = ports.wrap_upstream(rpc)
-        clock = WatchedClock(ports.clock)
-        prover = Prover(ledger, chain, wiring.build_chains(config), clock, emit)
+        self._rpc: HttpUpstream = self._pool.upstream(
+            wiring.rpc_origins(config), RPC_CONNECT_S, RPC_IDLE_S
+        )
+        chain, clock = ports.wrap_upstream(self._rpc), WatchedClock(ports.clock)
+        prover = self._prover = Prover(ledger, chain, wiring.build_chains(config), clock, emit)
         ttl = timedelta(seconds=config.recovery.undelivered_ttl_s)
-
-        def objection(network: str) -> Denied | None:
-            if self._draining:
-                return Denied("draining", "the sidecar is stopping; nothing new is signed")
-            return prover.objection(network)
-
-        payer = Payer(ledger, clock, ports.entropy, prover.prove, objection, emit, ttl)
-        books_and_tasks = (ledger, self._tasks)
-        table = wiring.Wiring(
-            config, self._opened, self._pool, chain, ports, emit, books_and_tasks
-        ).routes()
-        prepaid = {name: route.prepaid for name, route in table.routes.items() if route.prepaid}
-
-        def on_balance(route: str, account: str, seen: tuple[Balance, ...]) -> None:
-            topups.see(route, account, seen)
-
-        balances = Balances(ports.clock, emit, on_balance)
-        topups = TopUps(prepaid, payer, ledger, balances, self._tasks, clock, emit)
-        delivery = Delivery(payer, balances, self._tasks, ports.clock, emit)
-        limits = wiring.request_limits(config)
-        handler = RequestHandler(
-            lambda: self._gate,
-            table,
-            Dealings(
-                Purchases(payer, self._tasks),
-                topups,
-                delivery,
-                limits.replay_bytes_max,
-                clock,
-                emit,
-            ),
-            ReplayMemory(config.limits.replay_memory_max),
-            limits,
-            (ports.clock, ports.entropy, emit),
-        )
-        express = handler.express(self._tasks) if config.limits.fast_lane else None
-        self._data = await self._listen("listen", config.listen, handler, express)
-        self._gate: Gate = wiring.build_gate(config, self._opened, self._data.port)
-        view = View(config, self._opened, ledger, self._metrics, ports.clock, self._is_draining)
-        admin = AdminHandler(view, lambda: self._admin_hosts, self._opened.admin_token)
-        self._admin = await self._listen("admin", config.admin, admin)
-        self._admin_hosts = wiring.host_names(config.admin, self._admin.port, config.hosts)
-        recovery = Recovery(ledger, prover, clock, emit, ttl)
-        self._loops = [
-            self._tasks.spawn("recovery", recovery.run(config.recovery.interval_s)),
-            self._tasks.spawn("top-ups", topups.resume()),
-            *self._watch(table, balances, chain),
-        ]
-
-    def _watch(
-        self, table: RouteTable, balances: Balances, chain: Upstream
-    ) -> list[asyncio.Task[None]]:
-        """Read on an interval: the vendors' balances, the wallets' and what left them."""
-        interval_s = self._config.balances.interval_s
-        sources = [route.source for route in table.routes.values() if route.source is not None]
-        wallets = WalletBalances(
-            chain, wiring.balance_questions(self._config), self._ports.clock, self._emit
-        )
-        purses = wiring.purses(self._config, self._opened)
-        return [
-            self._tasks.spawn("balances", balances.run(sources, interval_s)),
-            self._tasks.spawn("wallets", wallets.run(purses, interval_s)),
-            *self._watch_drift(chain),
-        ]
-
-    def _watch_drift(self, chain: Upstream) -> list[asyncio.Task[None]]:
-        spenders = wiring.spenders(self._config, self._opened)
-        if not spenders:
-            return []
-        # Not for those who have no chain to ask.
-        from sidecar.payments.drift import DriftWatch  # noqa: PLC0415 - see above
-
-        assert self._ledger is not None
-        drift = DriftWatch(
-            self._ledger,
+        payer = Payer(ledger, clock, ports.entropy, prover.prove, self._objection, emit, ttl)
+        lasting = Lasting(
+            ledger,
+            self._pool,
+            self._tasks,
+            ports,
+            clock,
+            emit,
             chain,
-            wiring.build_chains(self._config),
-            self._ports.clock,
-            self._emit,
-            self._config.recovery.reconcile_interval_s,
+            payer,
+            Purchases(payer, self._tasks),
+            ReplayMemory(config.limits.replay_memory_max),
+            lambda: self._gate,
         )
-        return [self._tasks.spawn("drift", drift.run(spenders))]
+        self._loops = Loops(lasting, Recovery(ledger, prover, clock, emit, ttl))
+        return lasting
+
+    def _objection(self, network: str) -> Denied | None:
+        if self._draining:
+            return Denied("draining", "the sidecar is stopping; nothing new is signed")
+        return self._prover.objection(network)
+
+    def _install(self, wired: Wired) -> None:
+        """Go by this from now on. Nothing is awaited here, so nobody finds half of it."""
+        config, opened, before = wired.config, wired.opened, self._wired
+        assert self._data is not None
+        assert self._admin is not None
+        assert self._loops is not None
+        self._wired, self._config, self._opened = wired, config, opened
+        self._gate = wiring.build_gate(config, opened, self._data.port)
+        self._admin_hosts = wiring.host_names(config.admin, self._admin.port, config.hosts)
+        if self._express is not None:
+            self._express.change(wired.table, wiring.request_limits(config).of_lane)
+        self._lasting.memory.resize(config.limits.replay_memory_max)
+        self._prover.watch(wiring.build_chains(config))
+        opened.rpc_urls.clear()
+        opened.rpc_urls.update(first_rpc_urls(config))
+        gone = before.contacts.keys() - kept_routes(before, wired.contacts)
+        left = wiring.watched(before.config) - wiring.watched(config)
+        self._metrics.forget(gone, left)
+        self._recent.held.forget(gone, left)
+        self._metrics.learn(*wiring.names(config, opened))
+        self._view.use(config, opened, wired.by_hand)
+        self._loops.begin(wired)
+
+    async def reload(self) -> ConfigReloaded:
+        """Read the config again, and go by it: by all of it, or nothing changes."""
+        async with self._reloading:
+            told = await self._reload()
+            self._view.note(told)
+            self._emit(told)
+            return told
+
+    async def _reload(self) -> ConfigReloaded:
+        at, before, reread = self._ports.clock.now(), self._wired, self._reread
+        try:
+            if reread is None:
+                raise ConfigError("config: this sidecar has no file to read again; restart it")
+            self._refuse_to_change()
+            # Other requests go on meanwhile: it reads files.
+            config, opened = await asyncio.to_thread(reread.again, before.config, before.opened)
+            self._refuse_to_change()
+            self._rpc.allow(wiring.rpc_origins(config))
+            wired = wire(self._lasting, config, opened, before)
+        except ConfigError as fault:
+            return ConfigReloaded(at, mistakes=fault.mistakes)
+        self._install(wired)
+        reread.settle(config)
+        changed = (*differences(before.config, config), *renewed(before.opened, opened))
+        return ConfigReloaded(at, changed)
+
+    def _refuse_to_change(self) -> None:
+        if self._draining:
+            raise ConfigError("config: the sidecar is stopping; start it anew")
 
     async def _listen(
         self,
@@ -194,25 +221,24 @@ class Service:
         server = ProxyServer(handler, limits, users, emit=self._emit)
         if express is not None:
             server = BoardingServer(handler, limits, users, emit=self._emit, express=express)
+        given = self._ports.sockets.get(key)
+        if given is not None:
+            return await Listener.open_on(server, given)
         if isinstance(address, SocketPath):
             others = any(user != os.geteuid() for user in users)
             try:
                 self._socket_file = SocketFile.make(address.path, for_others=others)
             except ConfigError as fault:
                 raise ConfigError(*(f"{key}: {mistake}" for mistake in fault.mistakes)) from fault
-            return await Listener.open_unix(server, self._socket_file.socket)
+            return await Listener.open_on(server, self._socket_file.socket)
         try:
             return await Listener.open(server, address.host, address.port)
         except OSError as fault:
-            holder = holder_of(address.port)
-            raise ConfigError(
-                f"{key}: {address} cannot be listened on: "
-                f"{f'it is taken by {holder}' if holder else fault.strerror}; "
-                f"stop what holds it, or choose another address"
-            ) from fault
+            raise ConfigError(f"{key}: {why_not(address, fault)}") from fault
 
     def _emit(self, event: Event) -> None:
         self._metrics.observe(event)
+        self._recent.observe(event)
         self._log(event)
 
     def _is_draining(self) -> bool:
@@ -233,16 +259,33 @@ class Service:
     async def stop(self) -> None:
         """Sign nothing new, let requests and payments end within the limit, and let go."""
         self._draining = True
-        wait_s = self._config.limits.drain_wait_s
+        self._recent.end()
+        clock, wait_s = self._ports.clock, self._config.limits.drain_wait_s
+        began_s = clock.monotonic_s()
         if self._socket_file is not None:
             self._socket_file.remove()
         if self._data is not None:
-            await self._data.close(wait_s)
-        for loop in self._loops:
-            loop.cancel()
-        await self._tasks.drain(wait_s)
+            await self._patiently(wait_s, self._data.drain())
+            await self._data.close(0)
+        if self._loops is not None:
+            self._loops.end()
+        left_s = max(SETTLE_S, wait_s - (clock.monotonic_s() - began_s))
+        await self._patiently(left_s, self._tasks.drain(left_s))
+        await self._tasks.drain(0)
         if self._admin is not None:
-            await self._admin.close(1)
+            await self._admin.close(WATCHERS_S)
         if self._ledger is not None:
             await self._ledger.close()
         await self._pool.close()
+
+    def hurry(self) -> None:
+        """Wait for nothing and nobody any more: what is under way is cut, and written down."""
+        self._hurried = True
+        if self._limit is not None and not self._limit.expired():
+            self._limit.reschedule(0)
+
+    async def _patiently(self, wait_s: float, work: Coroutine[Any, Any, object]) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0 if self._hurried else wait_s) as self._limit:
+                await work
+        self._limit = None

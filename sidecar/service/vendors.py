@@ -7,15 +7,16 @@ A provider's module is loaded for those who have a route to it.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 from sidecar.config.model import RouteConfig
 from sidecar.errors import ConfigError
-from sidecar.http import HttpRequest, HttpResponse, Upstream
+from sidecar.http import HttpRequest, HttpResponse
 from sidecar.payments.balances import Source
 from sidecar.payments.credentials import Credentials, SignsIn
-from sidecar.payments.order import PayingRoute
+from sidecar.payments.order import PayingRoute, nowhere
 from sidecar.payments.prepaid import PrepaidRoute, TopUpTerms
+from sidecar.policy import Policy
 from sidecar.providers.base import Credential, Occasion, Prepaid, Provider
 from sidecar.service.secrets import Opened
 from sidecar.siwx import SignIn
@@ -84,12 +85,9 @@ def prepaid_route(
     provider: Provider,
     paying: PayingRoute | None,
     credentials: Credentials,
-    unbounded: Upstream,
+    source: Source,
 ) -> PrepaidRoute | None:
-    """What buys credit for this route; None where nothing does.
-
-    ``unbounded``: the way to the vendor that no limit of requests in flight holds up.
-    """
+    """What buys credit for this route; None where nothing does."""
     if paying is None or route.top_up is None or not isinstance(provider, Prepaid):
         return None
     top_up, most = route.top_up, route.max_payment
@@ -101,10 +99,20 @@ def prepaid_route(
         wait_s=top_up.wait_s,
         low_water=None if top_up.low_water is None else top_up.low_water.in_usd(),
     )
-    source = Source(route.name, provider, unbounded, credentials.get)
     return PrepaidRoute(paying, provider, credentials, source, route.budgets, terms)
 
 
-def schemes(config: RouteConfig) -> frozenset[str]:
-    """How the route may pay: only LibertAI is given an authorization that it may use in part."""
-    return frozenset({"exact", "upto"} if config.provider == "libertai" else {"exact"})
+def policy(config: RouteConfig) -> Policy:
+    """What the route may pay for one request; asked of one that can pay."""
+    assert config.max_payment is not None
+    # Only LibertAI is given an authorization that it may use in part.
+    schemes = frozenset({"exact", "upto"} if config.provider == "libertai" else {"exact"})
+    return Policy(config.max_payment, config.networks, config.pay_to, config.validity_s, schemes)
+
+
+def place_of(config: RouteConfig, provider: Provider) -> Callable[[HttpRequest], str]:
+    """Where the payee of each request is pinned."""
+    if config.provider == "x402layer" and isinstance(provider, Prepaid):
+        # Each endpoint there is a seller of its own.
+        return provider.account_of
+    return nowhere

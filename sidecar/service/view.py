@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from sidecar import __version__
@@ -14,9 +15,15 @@ from sidecar.errors import LedgerError
 from sidecar.http import Origin
 from sidecar.ledger import Ledger
 from sidecar.ledger.model import Asked, Payment
+from sidecar.logs.redaction import Redactor
 from sidecar.metrics import Metrics
+from sidecar.payments.by_hand import ByHand, Purchased
+from sidecar.payments.events import ConfigReloaded, RequestServed
 from sidecar.refusal import BudgetUse, Denied
+from sidecar.service import spending
+from sidecar.service.recent import Recent
 from sidecar.service.secrets import Opened
+from sidecar.service.spending import Spending
 
 
 class View:
@@ -30,14 +37,46 @@ class View:
         metrics: Metrics,
         clock: Clock,
         is_draining: Callable[[], bool],
+        recent: Recent,
     ) -> None:
         self._config = config
         self._opened = opened
+        self._secrets: tuple[str, ...] = opened.all
         self._ledger = ledger
         self._metrics = metrics
         self._clock = clock
         self._is_draining = is_draining
+        self._recent = recent
+        self._spending = Spending(ledger, clock)
         self._started_at: datetime = clock.now()
+        self.reload_by: Callable[[], Awaitable[ConfigReloaded]] | None = None
+        self._by_hand: ByHand | None = None
+        self._config_read_at = self._started_at
+        self._config_mistakes: tuple[str, ...] = ()
+
+    def use(self, config: Config, opened: Opened, by_hand: ByHand) -> None:
+        """Show this config from now on, and buy credit by it."""
+        self._config, self._opened, self._by_hand = config, opened, by_hand
+        # What was a secret before may still stand in a refusal of then.
+        self._secrets = (*dict.fromkeys((*self._secrets, *opened.all)),)
+        self.__dict__.pop("_redactor", None)
+
+    def note(self, told: ConfigReloaded) -> None:
+        """Show what came of reading the config again."""
+        self._config_mistakes = told.mistakes
+        if told.ok:
+            self._config_read_at = told.at
+        self._recent.ring()
+
+    async def reload(self) -> ConfigReloaded:
+        """Read the config again."""
+        assert self.reload_by is not None
+        return await self.reload_by()
+
+    async def top_up(self, route: str, account: str) -> Purchased:
+        """Buy credit now."""
+        assert self._by_hand is not None
+        return await self._by_hand.buy(route, account)
 
     async def readiness(self) -> Mapping[str, str | None]:
         """Each check, and what is wrong with it; None where nothing is."""
@@ -74,11 +113,15 @@ class View:
 
     async def freeze(self) -> datetime:
         """Sign no payment from now on; since when that is so."""
-        return await self._ledger.freeze(self._clock.now())
+        since = await self._ledger.freeze(self._clock.now())
+        self._recent.ring()
+        return since
 
     async def unfreeze(self) -> datetime | None:
         """Sign payments again; since when they were not, None where they were."""
-        return await self._ledger.unfreeze()
+        was = await self._ledger.unfreeze()
+        self._recent.ring()
+        return was
 
     async def asked(self) -> Sequence[Asked]:
         """Every payment that waits for a person."""
@@ -87,7 +130,59 @@ class View:
     async def decide(self, payment_id: str, *, approve: bool) -> Payment | Denied:
         """A person's word on a payment that waits."""
         now = self._clock.now()
-        return await self._ledger.decide(payment_id, "admin", now, approve=approve)
+        decided = await self._ledger.decide(payment_id, "admin", now, approve=approve)
+        self._recent.ring()
+        return decided
+
+    async def money(self) -> Mapping[str, Any]:
+        """The ledger's spend over time, and balances with how long they will last."""
+        spent, now = await self._spending.read(), self._clock.now()
+        by_wallet = spending.by_wallet(spent, now, self._config.routes)
+        return {
+            "balances": self._recent.held.rows(now, by_wallet),
+            "spending": spending.series(spent, now),
+        }
+
+    def observed(self) -> Mapping[str, Any]:
+        """The newest refusals, without any secret; and whose top-ups are stopped."""
+        return {
+            "refusals": [self._show_refusal(*each) for each in self._recent.refusals()],
+            "top_ups_stopped": [
+                {"route": route, "account": account} for route, account in self._recent.stopped()
+            ],
+        }
+
+    async def news(self, seen: int) -> int:
+        """How much has happened, once there is more than ``seen`` or it is time to look again."""
+        return await self._recent.news(seen)
+
+    def is_stopping(self) -> bool:
+        """Whether those who watch are to let go."""
+        return self._is_draining()
+
+    def _show_refusal(self, at: datetime, served: RequestServed) -> Mapping[str, Any]:
+        shown = {
+            "at": at.isoformat(),
+            "request_id": served.request_id,
+            "route": served.route,
+            "caller": served.caller,
+            "method": served.method,
+            "path": served.path,
+            "status": served.status,
+            "decision": served.decision,
+            "rule": served.rule,
+            "detail": served.detail,
+        }
+        redact = self._redactor.redact
+        return {
+            name: redact(value) if isinstance(value, str) else value
+            for name, value in shown.items()
+        }
+
+    @cached_property
+    def _redactor(self) -> Redactor:
+        # Only made once there is a refusal to show: it takes a while.
+        return Redactor(self._secrets)
 
     async def metrics(self, accept: str) -> tuple[bytes, str]:
         """The exposition and its content type, for this Accept header."""
@@ -104,12 +199,15 @@ class View:
         return self._metrics.render(accept, now, budgets, in_doubt, frozen, asked)
 
     def describe(self) -> dict[str, Any]:
-        """What the config made: version, wallets, routes."""
+        """What the config made: version, wallets, routes; and what time it is here."""
         return {
             "version": __version__,
+            "now": self._clock.now().isoformat(),
             "uptime_s": int((self._clock.now() - self._started_at).total_seconds()),
             "state": "draining" if self._is_draining() else "serving",
             "mode": self._config.mode,
+            "config_read_at": self._config_read_at.isoformat(),
+            "config_mistakes": list(self._config_mistakes),
             "wallets": {
                 name: {"address": wallet.address} for name, wallet in self._opened.wallets.items()
             },

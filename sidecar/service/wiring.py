@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sidecar.chains import is_evm
 from sidecar.config.addresses import Address, SocketPath
 from sidecar.config.model import Config, RouteConfig
-from sidecar.http import HttpRequest, Origin, Upstream
+from sidecar.errors import ConfigError
+from sidecar.http import Origin, Upstream
 from sidecar.ledger import Ledger
 from sidecar.logs.redaction import dresses
 from sidecar.payments.approvals import ApprovalRule
-from sidecar.payments.balances import Source
-from sidecar.payments.credentials import Credentials
 from sidecar.payments.events import Emit
-from sidecar.payments.order import PayingRoute, nowhere
+from sidecar.payments.order import PayingRoute
 from sidecar.payments.prover import Chain
 from sidecar.payments.wallet_balances import Purse, Question, evm_question, solana_question
 from sidecar.payments.webhooks import Webhook
-from sidecar.policy import Policy
-from sidecar.providers.base import Prepaid, Provider
+from sidecar.providers.base import Provider
 from sidecar.proxy.admission import Gate
 from sidecar.proxy.handler import RequestLimits
 from sidecar.proxy.lane import Lane, Slots
@@ -28,6 +25,7 @@ from sidecar.proxy.pool import Pool
 from sidecar.proxy.route import Route, RouteTable
 from sidecar.proxy.server import ServerLimits
 from sidecar.service import vendors
+from sidecar.service.contacts import Contact, Known, identity_of, make_contact
 from sidecar.service.ports import Ports
 from sidecar.service.secrets import Opened
 from sidecar.tasks import Supervisor
@@ -50,7 +48,10 @@ class Wiring:
         ports: Ports,
         emit: Emit,
         books: tuple[Ledger, Supervisor],
+        known: Known | None = None,
     ) -> None:
+        """``known``: what there was before, and lasts where it has not changed."""
+        self.contacts: dict[str, Contact] = {}
         self._config = config
         self._shadow = config.mode == "shadow"
         self._ledger, self._tasks = books
@@ -59,47 +60,53 @@ class Wiring:
         self._chain = chain
         self._ports = ports
         self._emit = emit
-        self._slots: dict[tuple[str, str | None], Slots] = {}
+        self._known = known or Known()
 
     def routes(self) -> RouteTable:
-        """Every route of the config, ready to serve."""
-        routes = {name: self._route(route) for name, route in self._config.routes.items()}
+        """Every route of the config, ready to serve. ConfigError names each that cannot be."""
+        routes: dict[str, Route] = {}
+        mistakes: list[str] = []
+        for name, route in self._config.routes.items():
+            try:
+                self.contacts[name] = self._contact(route)
+            except ConfigError as fault:
+                mistakes += fault.mistakes
+                continue
+            routes[name] = self._route(route, self.contacts[name])
+        if mistakes:
+            raise ConfigError(*mistakes)
         default = next((name for name, route in self._config.routes.items() if route.default), None)
         return RouteTable(routes, None if default is None else routes[default])
 
-    def _route(self, config: RouteConfig) -> Route:
-        ports = self._ports
-        provider = vendors.build_provider(config, self._opened, shadow=self._shadow)
-        pooled = self._pool.upstream(
-            provider.origins, config.connect_wait_s, config.response_wait_s
-        )
-        unbounded = ports.wrap_upstream(pooled)
-        credentials = Credentials(
-            config.name,
-            vendors.signs_in(provider, shadow=self._shadow),
-            unbounded,
-            (ports.clock, ports.entropy, self._emit),
-        )
+    def _contact(self, route: RouteConfig) -> Contact:
+        kept = self._known.contacts.get(route.name)
+        if kept is not None and kept.identity == identity_of(route, self._opened):
+            return kept
+        return make_contact(route, self._config, self._opened, self._pool, self._ports, self._emit)
+
+    def _route(self, config: RouteConfig, contact: Contact) -> Route:
+        provider, unbounded = contact.provider, contact.unbounded
         paying = self._paying(config, provider, unbounded)
         api_key = self._opened.api_keys.get(config.name)
         upstream = self._in_lane(config, provider, unbounded)
-        # What bounds the requests, sells credit or tells of itself is for the ordinary way.
-        plain = not (config.top_up or provider.traits.reads_bodies or provider.traits.reads_heads)
-        direct = upstream is pooled and plain and self._config.limits.fast_lane
+        # What bounds the requests, or sells credit, is for the ordinary way.
+        direct = upstream is unbounded and config.top_up is None
         return Route(
             name=config.name,
             base_url=config.upstream,
             provider=provider,
             upstream=upstream,
-            credentials=credentials,
+            credentials=contact.credentials,
             response_wait_s=config.response_wait_s,
             budgets=config.budgets,
             paying=paying,
-            prepaid=vendors.prepaid_route(config, provider, paying, credentials, unbounded),
+            prepaid=vendors.prepaid_route(
+                config, provider, paying, contact.credentials, contact.source
+            ),
             secrets=() if api_key is None else dresses(api_key.reveal()),
-            source=Source(config.name, provider, unbounded, credentials.get),
+            source=contact.source,
             query="useCredits=1" if config.use_credits else "",
-            wires=self._pool.wires(pooled, config.upstream) if direct else None,
+            wires=contact.wires if direct else None,
         )
 
     def _paying(
@@ -110,19 +117,13 @@ class Wiring:
         signer = self._opened.signers[config.name]
         return PayingRoute(
             name=config.name,
-            policy=Policy(
-                config.max_payment,
-                config.networks,
-                config.pay_to,
-                config.validity_s,
-                vendors.schemes(config),
-            ),
+            policy=vendors.policy(config),
             signer=WatchOnlyWallet(signer.address) if self._shadow else signer,
             upstream=upstream,
             breaker=config.breaker,
             response_wait_s=config.response_wait_s,
             chain=self._chain,
-            place_of=_place_of(config, provider),
+            place_of=vendors.place_of(config, provider),
             price_jump_max=config.price_jump_max,
             # Nobody is asked to approve what will not be paid.
             approval=None if self._shadow else self._approval(config),
@@ -147,15 +148,8 @@ class Wiring:
         if not in_flight_max:
             return upstream
         key = (config.upstream, config.wallet)
-        slots = self._slots.setdefault(key, Slots(in_flight_max, self._ports.clock))
+        slots = self._known.slots.setdefault(key, Slots(in_flight_max, self._ports.clock))
         return Lane(upstream, slots)
-
-
-def _place_of(config: RouteConfig, provider: Provider) -> Callable[[HttpRequest], str]:
-    if config.provider == "x402layer" and isinstance(provider, Prepaid):
-        # Each endpoint there is a seller of its own.
-        return provider.account_of
-    return nowhere
 
 
 def build_gate(config: Config, opened: Opened, port: int) -> Gate:
@@ -179,16 +173,10 @@ def build_chains(config: Config) -> dict[str, Chain]:
 
 
 def purses(config: Config, opened: Opened) -> tuple[Purse, ...]:
-    """Every wallet on every network that a route pays on and that can be asked."""
-    found = {
-        (route.wallet, network)
-        for route in config.routes.values()
-        for network in route.networks
-        if route.wallet is not None and network in config.chains
-    }
+    """The wallets that are watched, as their balances are asked for."""
     return tuple(
         Purse(name, usdc_account(opened.wallets[name], network), network)
-        for name, network in sorted(found)
+        for name, network in sorted(watched(config))
     )
 
 
@@ -214,6 +202,29 @@ def balance_questions(config: Config) -> dict[str, tuple[Question, ...]]:
         )
         for name, chain in config.chains.items()
     }
+
+
+def watched(config: Config) -> frozenset[tuple[str, str]]:
+    """Every wallet on every network that a route pays on and that can be asked."""
+    return frozenset(
+        (route.wallet, network)
+        for route in config.routes.values()
+        for network in route.networks
+        if route.wallet is not None and network in config.chains
+    )
+
+
+def names(
+    config: Config, opened: Opened
+) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, frozenset[str]], tuple[str, ...]]:
+    """What metrics are told of: routes, callers, where each may pay, and which buy credit."""
+    routes = config.routes.values()
+    return (
+        tuple(config.routes),
+        tuple(caller.name for caller in opened.callers) or ("anonymous",),
+        {route.name: route.networks for route in routes if route.wallet is not None},
+        tuple(route.name for route in routes if route.top_up is not None),
+    )
 
 
 def rpc_origins(config: Config) -> frozenset[Origin]:

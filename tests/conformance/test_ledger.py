@@ -24,6 +24,7 @@ from sidecar.ledger.model import (
     PriceRule,
     Proof,
     Purchase,
+    Spent,
     TopUpRule,
     Window,
 )
@@ -108,6 +109,59 @@ async def use(ledger: Ledger, budget: Budget = DAY) -> tuple[int, int]:
     """What is reserved, and what is spent."""
     (used,) = await ledger.budgets([budget], NOON)
     return used.reserved.atomic, used.spent.atomic
+
+
+# spending
+
+
+async def test_spending(ledger: Ledger) -> None:
+    """What moved, by the hour in which it was set aside, by route, caller and network."""
+    await posted(ledger, "p1", amount=5)
+    await posted(ledger, "p2", amount=7)
+    await posted(ledger, "p3", amount=11, route="nodit")
+    await posted(ledger, "p4", amount=13, network="eip155:8453")
+    wanted = intent("p5", amount=17, budgets=(Budget("all", Usdc(100), Window.TOTAL),))
+    await ledger.reserve(wanted, NOON + HOUR)
+    await ledger.authorize("p5", authorization("p5"), NOON + HOUR)
+    await ledger.post("p5", RECEIPT, NOON + 3 * HOUR)
+
+    assert (
+        Spent(NOON, "nodit", "aider", "eip155:84532", Usdc(11), 1),
+        Spent(NOON, "venice", "aider", "eip155:8453", Usdc(13), 1),
+        Spent(NOON, "venice", "aider", "eip155:84532", Usdc(12), 2),
+        Spent(NOON + HOUR, "venice", "aider", "eip155:84532", Usdc(17), 1),
+    ) == await ledger.spending(NOON - HOUR)
+
+
+async def test_spending_is_what_moved(ledger: Ledger) -> None:
+    """What is reserved, in doubt or voided was not spent; what was given up was."""
+    await reserved(ledger, "p1", amount=1)
+    await authorized(ledger, "p2", amount=2)
+    await authorized(ledger, "p3", amount=4)
+    await ledger.void("p3", EXPIRED, NOON + HOUR)
+    await posted(ledger, "p4", amount=8)
+    await ledger.give_up("p4", NOON)
+    await posted(ledger, "p5", amount=16)
+    await ledger.deliver("p5", NOON)
+    (spent,) = await ledger.spending(NOON)
+
+    assert (Usdc(24), 2) == (spent.amount, spent.payments)
+
+
+async def test_spending_since(ledger: Ledger) -> None:
+    """The hour that the moment falls in is whole, and what was before it is left out."""
+    await posted(ledger, "p1")
+
+    assert 1 == len(await ledger.spending(NOON + HOUR - SECOND))
+    assert () == await ledger.spending(NOON + HOUR)
+
+
+async def test_spending_of_all(store: Store) -> None:
+    """What another process paid is spent too."""
+    one, two = await store.open("one"), await store.open("two")
+    await posted(one, "p1", amount=3)
+
+    assert [Usdc(3)] == [spent.amount for spent in await two.spending(NOON)]
 
 
 # reserve

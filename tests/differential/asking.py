@@ -127,6 +127,9 @@ def request(dice: Dice, place: bytes) -> tuple[bytes, str]:
             dice.one(b"Content-Length: ", b"content-length: ", b"Content-Length:")
             + b"%d" % len(body)
         )
+    if dice.often(40):
+        name = dice.one(b"traceparent", b"X-Request-Id")
+        fields.append(b"%b: 00-%d" % (name, dice.random.randrange(50)))
     if dice.often(15):
         fields.append(dice.one(*ODD_FIELDS))
     if dice.often(6):

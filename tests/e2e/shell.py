@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Thread
 
 from sidecar.wallets.evm import EvmWallet
+from tests.world.processes import ROOT
 from tests.world.switches import SWITCHES
 
 KEY = bytes(31) + b"\x07"
@@ -56,8 +57,12 @@ def write_config(folder: Path, name: str = "sidecar.yaml", rpc: str = "http://12
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    """No variable of whoever runs the tests may change what a command does."""
-    return {"PATH": os.environ["PATH"], "HOME": str(home)} | SWITCHES | more
+    """No variable of whoever runs the tests may change what a command does.
+
+    The command is the one beside these tests, wherever they have been copied to.
+    """
+    own = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(ROOT)}
+    return own | SWITCHES | more
 
 
 def sidecar(

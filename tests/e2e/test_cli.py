@@ -77,7 +77,7 @@ def test_no_config(tmp_path: Path) -> None:
     assert (
         2,
         f"config: none at sidecar.yaml and {tmp_path}/.config/sidecar/sidecar.yaml; "
-        "name one with --config FILE or SIDECAR_CONFIG\n",
+        "name one with --config FILE or SIDECAR_CONFIG, or make one with: sidecar init\n",
     ) == (ran.returncode, ran.stderr)
 
 
@@ -227,8 +227,8 @@ def test_status_of_nothing(tmp_path: Path) -> None:
 
     assert (
         7,
-        "sidecar: no sidecar answers at http://127.0.0.1:1/status; start one with: sidecar run, "
-        "or name another with --admin HOST:PORT\n",
+        "sidecar: no sidecar answers at http://127.0.0.1:1; start one with: sidecar run, or "
+        "name another with --admin HOST:PORT\n",
     ) == (ran.returncode, ran.stderr)
 
 

@@ -15,8 +15,8 @@ from tests.world.processes import ROOT, wait_until
 # Half a second and 40 MB for eth_account alone; the rest is smaller, and adds up.
 HEAVY = {
     *("eth_account", "eth_abi", "eth_utils", "web3", "x402", "pydantic", "py_ecc"),
-    *("structlog", "prometheus_client", "pycparser", "cffi"),
-    *("solders", "nacl", "coincurve", "Crypto"),
+    *("structlog", "prometheus_client", "pycparser", "cffi", "sidecar.config.reference"),
+    *("solders", "nacl", "coincurve", "Crypto", "rich", "sidecar.cli.job"),
     *("sidecar.sandbox", "sidecar.signer", "sidecar.cli.demo", "sidecar.wallets.keystore"),
     *("sidecar.wallets.evm", "sidecar.wallets.solana", "sidecar.wallets.remote"),
     *("sidecar.providers.venice", "sidecar.providers.nodit", "sidecar.providers.x402layer"),
@@ -71,7 +71,7 @@ def loaded(folder: Path, config: str) -> set[str]:
             stderr=stderr,
         )
     try:
-        serves = re.compile("^sidecar: serving", re.MULTILINE)
+        serves = re.compile('"event":"serving"')
         wait_until(lambda: serves.search(said.read_text()) is not None, "a start")
     finally:
         running.terminate()

@@ -108,5 +108,5 @@ def test_not_there(tmp_path: Path) -> None:
         assert (2, "") == (ran.returncode, ran.stdout)
         assert (
             f"wallets.main.key: the signer at {path} does not answer: no such file or directory; "
-            f"start it (sidecar signer --socket {path} --rules FILE), or name its socket\n"
+            f"start it (sidecar signer --socket {path} --rules FILE), or name its socket (line 7)\n"
         ) == ran.stderr

@@ -78,11 +78,11 @@ async def test_own_user_only(world: World) -> None:
         booked = world.booked()
         child.terminate()
         _, said = await asyncio.wait_for(child.communicate(), WAIT_S)
-    lines = said.decode().splitlines()
+    serving, known = (json.loads(line)["message"] for line in said.decode().splitlines()[:2])
 
     assert (0o600, 200, ["default"]) == (mode, status, booked)
-    assert lines[0].startswith(f"sidecar: serving unix:{world.path}, admin http://127.0.0.1:")
-    assert f"sidecar: known by their users, and nobody else: default (uid {OWN})" == lines[1]
+    assert serving.startswith(f"serving unix:{world.path}, admin http://127.0.0.1:")
+    assert f"known by their users, and nobody else: default (uid {OWN})" == known
     assert not (world.folder / "state" / "caller.token").exists()
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from tests.mutants.alert_rules import FIRST_RISES
 from tests.mutants.approvals_and_shadow import APPROVALS_AND_SHADOW
 from tests.mutants.canary import CANARY
+from tests.mutants.commands import COMMANDS
+from tests.mutants.complaints import COMPLAINTS
+from tests.mutants.config_and_lifecycle import CONFIG_AND_LIFECYCLE
+from tests.mutants.containers import CONTAINERS
 from tests.mutants.durability import DURABILITY
 from tests.mutants.fast_lane import FAST_LANE
 from tests.mutants.growth import GROWTH
@@ -11,11 +16,14 @@ from tests.mutants.hostile import HOSTILE
 from tests.mutants.ledger_faults import LEDGER_FAULTS
 from tests.mutants.mutant import Mutant
 from tests.mutants.pins_and_freeze import PINS_AND_FREEZE
+from tests.mutants.reload import RELOADS
 from tests.mutants.resolve import RESOLVE
+from tests.mutants.run_command import RUN_COMMAND
 from tests.mutants.seller_faults import SELLER_FAULTS
 from tests.mutants.signer import SIGNER
 from tests.mutants.simulation_finds import SIMULATION_FINDS
 from tests.mutants.start_and_size import START_AND_SIZE
+from tests.mutants.status_page import STATUS_PAGE
 from tests.mutants.streams import STREAMS
 from tests.mutants.unix_socket import UNIX_SOCKET
 
@@ -184,5 +192,12 @@ MUTANTS = (
     *UNIX_SOCKET,
     *SIMULATION_FINDS,
     *START_AND_SIZE,
+    *CONFIG_AND_LIFECYCLE,
+    *COMMANDS,
+    *FIRST_RISES,
+    *RELOADS,
+    *STATUS_PAGE,
+    *COMPLAINTS,
 )
-SLOW_MUTANTS = (*CANARY, *SELLER_FAULTS)
+# Those of whole processes and of deployment take minutes.
+SLOW_MUTANTS = (*CANARY, *SELLER_FAULTS, *RUN_COMMAND, *CONTAINERS)

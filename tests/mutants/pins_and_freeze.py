@@ -40,7 +40,7 @@ PINS_AND_FREEZE = (
     Mutant(
         "pins one payee for all endpoints",
         "sidecar/service/wiring.py",
-        "place_of=_place_of(config, provider)",
+        "place_of=vendors.place_of(config, provider)",
         "place_of=nowhere",
         ("tests/unit/service/test_wiring.py",),
     ),

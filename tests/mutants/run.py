@@ -18,7 +18,7 @@ from tests.mutants.mutant import Mutant
 from tests.mutants.mutants import MUTANTS, SLOW_MUTANTS
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("sidecar", "tests", "config", "pyproject.toml")
+COPIED = ("sidecar", "tests", "config", "deploy", "Dockerfile", ".dockerignore", "pyproject.toml")
 IGNORED = shutil.ignore_patterns("__pycache__", "node_modules", ".hypothesis")
 TIME_MAX_S = 300
 # A bug that does not even run is seen by any test, and shows nothing.
@@ -36,6 +36,8 @@ def planted(mutant: Mutant) -> Iterator[Path | None]:
                 shutil.copytree(source, tree / name, ignore=IGNORED)
             else:
                 shutil.copy(source, tree / name)
+        # What is installed for the tests is read, and never written.
+        (tree / ".world").symlink_to(ROOT / ".world")
         target = tree / mutant.file
         text = target.read_text()
         if text.count(mutant.old) != 1:

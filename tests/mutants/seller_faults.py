@@ -25,8 +25,8 @@ SELLER_FAULTS = (
     Mutant(
         "takes half an event stream for the whole",
         "sidecar/proxy/relay.py",
-        "    return streams and any(event in response._last for event in TERMINAL_EVENTS)\n",
-        "    return streams\n",
+        "    return ended or any(event in response._last for event in TERMINAL_EVENTS)\n",
+        "    return True\n",
         (f"{FAULTS}::test_at_most_one_payment[usual-evm]",),
     ),
 )

@@ -56,7 +56,7 @@ START_AND_SIZE = (
     ),
     Mutant(
         "looks for drift where no chain can be asked",
-        "sidecar/service/service.py",
+        "sidecar/service/loops.py",
         "        if not spenders:\n            return []\n",
         "",
         (f"{LOADED}::test_api_key",),

@@ -67,7 +67,7 @@ class Slot:
         process = self.process
         assert process is not None
         world = self.world
-        world.loop.spawn(self.owner, process.recovery.run(world.scenario.recovery_s))
+        world.loop.spawn(self.owner, process.recovery.run(lambda: world.scenario.recovery_s))
         if self._app is not None:
             world.loop.spawn(self.owner, self._app.topups.resume())
 

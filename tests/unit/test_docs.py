@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from sidecar.cli.parser import make_parser
+from sidecar.cli.rules import RULES
 from sidecar.config.read import parse_config
 from sidecar.metrics import METRICS
 
@@ -29,11 +30,25 @@ def test_metrics() -> None:
     assert metrics_table() == section[1]
 
 
+def rules_table() -> str:
+    """The table of refusals, as the README shows it."""
+    rows = [f"| `{rule}` | {advice.means} | {advice.fix} |" for rule, advice in RULES.items()]
+    return "\n".join(["| rule | what it means | what to do |", "|---|---|---|", *rows])
+
+
+def test_rules() -> None:
+    """The README's table of refusals is the code's own."""
+    section = re.search(r"<!-- rules -->\n(.*)\n<!-- /rules -->", README.read_text(), re.S)
+
+    assert section is not None
+    assert rules_table() == section[1]
+
+
 def test_commands() -> None:
     """Every command is in the README, and every command there exists."""
-    rows = re.findall(r"^\| `sidecar [a-z]+.*", README.read_text(), re.M)
-    named = {name for row in rows for name in re.findall(r"`sidecar ([a-z]+)", row)}
-    known = set(re.findall(r"^    ([a-z]+)(?: |$)", make_parser().format_help(), re.M))
+    rows = re.findall(r"^\| `sidecar [a-z-]+.*", README.read_text(), re.M)
+    named = {name for row in rows for name in re.findall(r"`sidecar ([a-z-]+)", row)}
+    known = set(re.findall(r"^    ([a-z-]+)(?: |$)", make_parser().format_help(), re.M))
 
     assert known == named
 

@@ -607,3 +607,17 @@ def test_short_secrets_are_named(make: Make) -> None:
 
     assert "2 secrets of under 8 characters" in warning["message"]
     assert "/test" == request["path"]
+
+
+def test_sentences(make: Make) -> None:
+    """A sentence for people is a plain line on a console, and an event like the others in JSON."""
+    terminal, stream = Terminal(), io.StringIO()
+    make(terminal).say("serving", "serving http://127.0.0.1:1")
+    sink = make(stream)
+    sink.say("serving", "serving http://127.0.0.1:1")
+    sink.flush()
+
+    assert "sidecar: serving http://127.0.0.1:1\n" == terminal.getvalue()
+    assert [("serving", "serving http://127.0.0.1:1")] == [
+        (line["event"], line["message"]) for line in lines(stream)
+    ]

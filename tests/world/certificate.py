@@ -17,8 +17,10 @@ from Crypto.Signature import DSS
 # DER's tags.
 _BOOLEAN, _INTEGER, _BITS, _OCTETS, _OBJECT_ID, _TEXT, _TIME = 1, 2, 3, 4, 6, 12, 24
 _SEQUENCE, _SET, _VERSION, _EXTENSIONS = 0x30, 0x31, 0xA0, 0xA3
-# The address among a certificate's names.
-_IP = 0x87
+# The name and the address among a certificate's names.
+_DNS, _IP = 0x82, 0x87
+# Nobody resolves it: only a proxy that was told where it is finds it.
+NAME = "seller.test"
 
 _ECDSA_WITH_SHA256 = bytes.fromhex("2a8648ce3d040302")
 _COMMON_NAME = bytes.fromhex("550403")
@@ -74,14 +76,14 @@ def make_certificate(folder: Path) -> Certificate:
 
 
 def _extensions(public: bytes) -> list[bytes]:
-    """It may sign itself, and is for this address alone."""
+    """It may sign itself, and is for this address and this name alone."""
     critical = _der(_BOOLEAN, _YES)
-    address = _der(_IP, bytes([127, 0, 0, 1]))
+    names = _der(_DNS, NAME.encode()) + _der(_IP, bytes([127, 0, 0, 1]))
     return [
         _extension(_CONSTRAINTS, critical, _der(_SEQUENCE, _der(_BOOLEAN, _YES))),
         _extension(_KEY_USAGE, critical, _der(_BITS, _USAGE)),
         _extension(_KEY_ID, b"", _der(_OCTETS, sha1(public).digest())),
-        _extension(_OTHER_NAMES, b"", _der(_SEQUENCE, address)),
+        _extension(_OTHER_NAMES, b"", _der(_SEQUENCE, names)),
     ]
 
 

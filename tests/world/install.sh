@@ -5,10 +5,14 @@
 #   sdk-v2      the official x402 SDK, v2             .world/sdk-v2/
 #   sdk-v1      the official x402 SDK, v1             .world/sdk-v1/
 #   clients     the vendors' own clients             .world/clients/
-#   promtool    unless the PATH has one               .world/prometheus/
+#   prometheus  unless the PATH has it and promtool   .world/prometheus/
 #   nginx       unless the PATH has one               .world/nginx/
+#   systemd     unless the PATH has systemd-analyze   .world/systemd/
+#   deploy      what judges deploy/                   .world/deploy/
+#   chromium    unless the PATH has one               by apt-get install
+#   tools       what people point at the sidecar      .world/tools/
 #
-# It needs python3 (3.11 or later), npm, and apt where promtool or nginx is missing. It may be run
+# It needs python3 (3.11 or later), npm, and apt where prometheus or nginx is missing. It may be run
 # again: when nothing changed it does nothing.
 set -euo pipefail
 
@@ -24,7 +28,7 @@ fail() {
 
 fingerprint() {
   cat "$here/install.sh" "$here"/anvil/package*.json "$here"/sdk/seller-*.txt \
-    "$here"/clients/package*.json "$here"/clients/no-wagmi/package.json | sha256sum
+    "$here"/clients/package*.json "$here"/clients/no-wagmi/package.json "$here"/deploy/* | sha256sum
 }
 
 find_python() {
@@ -56,14 +60,31 @@ install_clients() {
   npm ci --prefix "$world/clients" --ignore-scripts --no-audit --no-fund
 }
 
-# The venv is for one SDK alone: its dependencies do not agree with ours.
-install_sdk() {
-  local version="$1" venv="$world/sdk-$1"
+# Each venv is for its own alone: their dependencies do not agree with ours.
+install_environment() {
+  local requirements="$1" venv="$2"
   rm -rf "$venv"
   "$python" -m venv "$venv"
   "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes \
-    --requirement "$here/sdk/seller-$version.txt"
+    --requirement "$requirements"
   "$venv/bin/python" -m pip check
+}
+
+install_sdk() {
+  install_environment "$here/sdk/seller-$1.txt" "$world/sdk-$1"
+}
+
+# What people point at the sidecar. aider wants other versions of the libraries that the rest use.
+install_tool() {
+  mkdir -p "$world/tools"
+  install_environment "$here/tools/$1.txt" "$world/tools/$1"
+}
+
+install_node_tools() {
+  command -v npm >/dev/null || fail "needs npm (Node.js 20 or later) to install the tools"
+  mkdir -p "$world/tools/node"
+  cp "$here"/tools/node/package*.json "$world/tools/node/"
+  npm ci --prefix "$world/tools/node" --ignore-scripts --no-audit --no-fund
 }
 
 # Unpacked and not installed: the machine's own packages stay as they are.
@@ -84,12 +105,13 @@ unpack() {
   rm -r "$folder/package"
 }
 
-install_promtool() {
-  if command -v promtool; then
+install_prometheus() {
+  if command -v promtool && command -v prometheus; then
     return
   fi
   unpack "$world/prometheus" prometheus
   "$world/prometheus/usr/bin/promtool" --version
+  "$world/prometheus/usr/bin/prometheus" --version
 }
 
 # With the library that a bare machine may lack.
@@ -99,6 +121,36 @@ install_nginx() {
   fi
   unpack "$world/nginx" nginx libpcre2-8-0
   LD_LIBRARY_PATH="$(echo "$world"/nginx/usr/lib/*-linux-gnu)" "$world/nginx/usr/sbin/nginx" -v
+}
+
+# With the library that systemd keeps for its own programs.
+install_systemd() {
+  if command -v systemd-analyze; then
+    return
+  fi
+  unpack "$world/systemd" systemd libsystemd-shared
+}
+
+# Linters, kubectl with its kustomize, and the schemas that Kubernetes, Prometheus and Compose publish.
+install_deploy() {
+  command -v npm >/dev/null || fail "needs npm (Node.js 20 or later) to install schemas"
+  install_environment "$here/deploy/tools.txt" "$world/deploy"
+  cp "$here"/deploy/package*.json "$here/deploy/pod_monitor.mjs" "$world/deploy/"
+  npm ci --prefix "$world/deploy" --ignore-scripts --no-audit --no-fund
+  "$world/deploy/bin/hadolint" --version
+}
+
+# Installed, not unpacked: a browser looks for its libraries, fonts and sandbox where they belong.
+install_chromium() {
+  if command -v chromium; then
+    return
+  fi
+  command -v apt-get >/dev/null || fail "needs chromium on the PATH, or apt-get to fetch it"
+  flock "$world/log" apt-get update ||
+    echo "apt-get update failed: trying with the lists that are here"
+  DEBIAN_FRONTEND=noninteractive flock "$world/log" \
+    apt-get install --yes --no-install-recommends chromium fonts-dejavu-core
+  chromium --version
 }
 
 # Each job has a log, which is shown only when the job fails.
@@ -135,8 +187,14 @@ start anvil install_anvil
 start sdk-v2 install_sdk v2
 start sdk-v1 install_sdk v1
 start clients install_clients
-start promtool install_promtool
+start prometheus install_prometheus
 start nginx install_nginx
+start systemd install_systemd
+start deploy install_deploy
+start chromium install_chromium
+start tools-python install_tool python
+start tools-aider install_tool aider
+start tools-node install_node_tools
 await_all
 fingerprint >"$stamp"
 echo "the test world is installed in .world/"

@@ -26,9 +26,10 @@ from sidecar.proxy.body import ReplayMemory
 from sidecar.proxy.dealings import Dealings
 from sidecar.proxy.delivery import Delivery
 from sidecar.proxy.handler import RequestHandler, RequestLimits
+from sidecar.proxy.listener import Listener
 from sidecar.proxy.pool import Pool
 from sidecar.proxy.route import Route, RouteTable
-from sidecar.proxy.server import Listener, ProxyServer, ServerLimits
+from sidecar.proxy.server import ProxyServer, ServerLimits
 from sidecar.service.socket_file import SocketFile
 from sidecar.tasks import Supervisor
 
@@ -155,7 +156,7 @@ async def plain_proxy(
         gates.append(Gate(frozenset({f"127.0.0.1:{listener.port}"}), {TOKEN: Caller("app")}))
     else:
         bound = SocketFile.make(socket_path, for_others=False).socket
-        listener = await Listener.open_unix(server, bound)
+        listener = await Listener.open_on(server, bound)
         gates.append(Gate(None, {}, users=users))
     world.stop = listener.close
     try:

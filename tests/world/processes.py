@@ -91,6 +91,11 @@ class Process:
         self.stop()
 
     @property
+    def id(self) -> int:
+        """Its number, as the kernel knows it."""
+        return self._popen.pid
+
+    @property
     def exit_code(self) -> int | None:
         """What it ended with; None while it runs."""
         return self._popen.poll()

@@ -23,7 +23,7 @@ from sidecar.money import Usdc
 from sidecar.payments.balances import Balances, Source
 from sidecar.payments.credentials import Credentials
 from sidecar.payments.order import InDoubt
-from sidecar.payments.prepaid import Credited, PrepaidRoute, TopUpTerms
+from sidecar.payments.prepaid import Credited, PrepaidRoute, Standing, TopUpTerms
 from sidecar.payments.topups import TopUps
 from sidecar.providers.base import (
     Balance,
@@ -248,6 +248,6 @@ def prepaid_app(
         process.tasks,
         process.watched,
         process.events.append,
-        waiters_max,
+        Standing(waiters_max=waiters_max),
     )
     return App(process, route, topups, balances)

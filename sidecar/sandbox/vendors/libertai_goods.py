@@ -10,7 +10,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from sidecar.sandbox.goods import PRICED, Goods
+from sidecar.sandbox.goods import Goods
+from sidecar.sandbox.shelf import PRICED
 from sidecar.sandbox.vendors.libertai_terms import Usage, usage_in
 
 DONE = b"data: [DONE]\n\n"
@@ -27,7 +28,8 @@ class Inference:
 def infer(path: str, body: bytes, document: Mapping[str, object]) -> Inference | None:
     """What the model says; None when there is no such endpoint."""
     make = PRICED.get(("POST", path))
-    if make is None or path == "/v1/paid":
+    # It has neither the newer API of OpenAI nor what only rehearses.
+    if make is None or path in ("/v1/paid", "/v1/responses"):
         return None
     goods = make(body)
     if goods.status >= 400:

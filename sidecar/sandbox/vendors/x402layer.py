@@ -21,9 +21,10 @@ from aiohttp import web
 from sidecar.sandbox.addresses import is_address
 from sidecar.sandbox.chain import EXPIRED, NONCE_USED
 from sidecar.sandbox.facilitator import BAD_SIGNATURE
-from sidecar.sandbox.goods import PRICED, Goods
+from sidecar.sandbox.goods import Goods
 from sidecar.sandbox.payment import Malformed
 from sidecar.sandbox.purchase import Purchase
+from sidecar.sandbox.shelf import PRICED
 from sidecar.sandbox.solana import base58, rules
 from sidecar.sandbox.vendors.accounts import Account, VendorBooks
 from sidecar.sandbox.vendors.answers import garbage, json_answer, refusal, send_goods

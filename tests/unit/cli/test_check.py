@@ -123,11 +123,11 @@ def test_secrets_that_cannot_be_had(sidecar: Command, tmp_path: Path) -> None:
     assert (
         2,
         "wallets.main.key: not a private key: it must be 64 hexadecimal digits, 0x before or not; "
-        "keep a private key there\n"
+        "keep a private key there (line 7)\n"
         f"callers[0].token: {tmp_path}/aider.token: other users may read or change it "
-        f"(mode 0644); chmod 600 {tmp_path}/aider.token\n"
+        f"(mode 0644); chmod 600 {tmp_path}/aider.token (line 19)\n"
         f"routes.keyed.api_key: {tmp_path}/openai.key: there is no such file; "
-        "make it, or name the right one\n",
+        "make it, or name the right one (line 36)\n",
     ) == (ran.status, ran.err)
 
 
@@ -150,3 +150,66 @@ def test_unix_socket(sidecar: Command, tmp_path: Path) -> None:
     summary = json.loads(ran.out)
     assert "unix:/run/x402/sidecar.sock" == summary["listen"]
     assert [{"name": "app", "budgets": [], "uid": 1000}] == summary["callers"]
+
+
+TWENTY = """\
+version: 2
+lisen: 127.0.0.1:8402
+admin: 127.0.0.1
+auth: tokens
+state_dir: 5
+wallets:
+  main: {kind: evn, key: {file: evm.key}}
+  spare: {kind: evm, key: {file: missing.key}}
+  open: {kind: evm, key: {file: open.key}}
+  broken: {kind: evm, key: {file: broken.key}}
+chains:
+  base: {rpc: ["https://rpc.example.com"]}
+budgets:
+  - {name: day, limit: 5.00, window: 1d}
+  - {name: week, limit: "5.00 USDC", window: 7d}
+callers:
+  - {name: one, token: {file: same.token}, budgets: [dya]}
+  - {name: two, token: {file: same.token}}
+routes:
+  seller:
+    provider: pay-per-request
+    upstream: http://api.example.com
+    wallet: man
+    networks: [8453]
+    max_payment: "0 USDC"
+    budgets: []
+  keyed:
+    provider: api_key
+    upstream: https://api.openai.com/v1?key=1
+    api_key: {env: NO_SUCH_VARIABLE_ANYWHERE}
+limits:
+  connections_max: 0
+log: {level: loud}
+"""
+
+
+def test_twenty_mistakes(sidecar: Command, tmp_path: Path) -> None:
+    """One run says every mistake, of the config and of its secrets, by line, with path and fix."""
+    write_private(tmp_path / "evm.key", KEY.hex())
+    write_private(tmp_path / "open.key", KEY.hex()).chmod(0o644)
+    write_private(tmp_path / "broken.key", "5e5e")
+    write_private(tmp_path / "same.token", "sk-sidecar-test")
+    path = tmp_path / "sidecar.yaml"
+    path.write_text(TWENTY)
+
+    ran = sidecar("check", "--config", path)
+    said = ran.err.splitlines()
+    lines = [int(line.rpartition("(line ")[2].rstrip(")")) for line in said]
+    fixes = [line for line in said if "; " not in line.partition(": ")[2]]
+
+    assert (2, "") == (ran.status, ran.out)
+    assert [
+        *(1, 2, 3, 4, 5, 7, 8, 9, 10, 12, 14, 15, 17, 18),
+        *(21, 22, 23, 24, 25, 29, 30, 32, 33),
+    ] == sorted(set(lines))
+    assert lines == sorted(lines)
+    assert [] == fixes
+    assert 'lisen: unknown key; did you mean "listen"? (line 2)' in said
+    assert f"wallets.open.key: {tmp_path}/open.key: other users may read or change it" in ran.err
+    assert "callers[1].token: caller one has the same one; give each its own (line 18)" in said

@@ -9,9 +9,10 @@ import pytest
 from sidecar.cli.parser import make_parser
 
 COMMANDS = (
-    *("run", "check", "status", "balance", "payments", "reconcile", "resolve", "pins"),
-    *("freeze", "unfreeze", "approvals", "approve", "refuse", "wallet", "signer", "sandbox"),
-    "demo",
+    *("init", "run", "check", "schema", "status", "health", "reload", "doctor"),
+    *("balance", "payments"),
+    *("quote", "explain", "top-up", "reconcile", "resolve", "pins", "freeze", "unfreeze"),
+    *("approvals", "approve", "refuse", "wallet", "signer", "sandbox", "demo", "completion"),
 )
 
 
@@ -51,6 +52,6 @@ def test_all_commands(words: tuple[str, ...]) -> None:
 def test_same_words(capsys: pytest.CaptureFixture[str], command: str, flag: str) -> None:
     """A command's help, and what is said to who mistypes it, does not depend on the others."""
     # "nonsense" may be a payment's id; a flag that is nobody's is refused everywhere.
-    words = [command, flag, "--nobodys"]
+    words = [command, "--nobodys", flag]
 
     assert said(make_parser(), words, capsys) == said(make_parser(words), words, capsys)

@@ -278,6 +278,25 @@ def test_hosts() -> None:
     assert ("sidecar:8402", "[::1]:8402", "a_b") == config.hosts
 
 
+def test_hosts_variable() -> None:
+    """SIDECAR_HOSTS has commas between its values, and stands in place of the list."""
+    environ = {"SIDECAR_HOSTS": "10.0.0.7:9402, Sidecar:8402"}
+
+    assert ("10.0.0.7:9402", "sidecar:8402") == parsed(
+        changed("hosts", to=["other:1"]), environ
+    ).hosts
+
+
+def test_hosts_variable_with_mistakes() -> None:
+    """A mistake in SIDECAR_HOSTS names the variable and the item."""
+    mistakes = mistakes_in(changed("hosts", to=[]), {"SIDECAR_HOSTS": "sidecar:8402,,*"}, {})
+
+    assert (
+        'SIDECAR_HOSTS[1]: not text; write it like "sidecar:8402", in quotes',
+        "SIDECAR_HOSTS[2]: not a Host value: '*'; write it like \"sidecar:8402\", without patterns",
+    ) == mistakes
+
+
 def test_port_zero() -> None:
     """Both ports may be left to the system."""
     environ = {"SIDECAR_LISTEN": "127.0.0.1:0", "SIDECAR_ADMIN": "127.0.0.1:0"}

@@ -18,6 +18,7 @@ from sidecar.ledger.model import Breaker, Budget, Payment, PriceRule, TopUpRule,
 from sidecar.ledger.sqlite import open_books
 from sidecar.ledger.sqlite_books import Books
 from sidecar.ledger.sqlite_marks import last_event
+from sidecar.ledger.sqlite_spending import SPENDING, spending
 from sidecar.money import Usdc
 from tests.world.fakes import NOON
 from tests.world.intents import EXPIRED, RECEIPT, authorization, intent
@@ -67,7 +68,7 @@ def said(connection: sqlite3.Connection, work: Callable[[], None]) -> list[str]:
     return statements
 
 
-def steps_of(connection: sqlite3.Connection, work: Callable[[], None]) -> int:
+def steps_of(connection: sqlite3.Connection, work: Callable[[], object]) -> int:
     """How many instructions SQLite's machine takes for the work."""
     taken = 0
 
@@ -119,3 +120,30 @@ def test_every_statement_is_a_search(tmp_path: Path, kind: str) -> None:
 
     assert set() == walks - set(_SMALL)
     assert any(plan.startswith("SEARCH payments USING INDEX") for plan in plans)
+
+
+def test_spending_is_added_up_in_order(tmp_path: Path) -> None:
+    """What was spent is read off one index from its first hour on: no row, no sorting."""
+    books = open_books(tmp_path / "ledger.db", "one", 1)
+    pay(books, "paid")
+    rows = books.connection.execute(f"EXPLAIN QUERY PLAN {SPENDING}", (0,)).fetchall()
+    books.leave()
+
+    assert ["SEARCH payments USING COVERING INDEX payments_spent (<expr>>?)"] == [
+        row["detail"] for row in rows
+    ]
+
+
+def test_spending_does_not_grow(tmp_path: Path) -> None:
+    """What was paid in the hours before costs nothing to leave out."""
+    books = open_books(tmp_path / "ledger.db", "one", 1)
+    connection = books.connection
+    taken = []
+    for lot in range(2):
+        for number in range(2 if lot == 0 else 200):
+            pay(books, f"paid {lot} {number}")
+        later = NOON + timedelta(hours=1)
+        taken.append(steps_of(connection, partial(spending, connection, later)))
+    books.leave()
+
+    assert taken[0] == taken[1]

@@ -341,6 +341,21 @@ async def test_overtaken(world: World) -> None:
     assert [("venice", "", (usd("22.5"),))] == world.heard
 
 
+async def test_heir(world: World) -> None:
+    """What is known of a route that stays is known to both; of another its heir knows nothing."""
+    heard: list[str] = []
+    world.balances.observe("venice", "", (usd("3"),))
+    world.balances.observe("gone", "", (usd("4"),))
+    heir = world.balances.heir(lambda route, account, seen: heard.append(route), ["venice", "new"])
+    heir.observe("venice", "", (usd("5"),))
+    world.balances.observe("new", "", (usd("6"),))
+
+    assert ((usd("5"),), NOON) == world.balances.latest("venice", "")
+    assert ((usd("6"),), NOON) == heir.latest("new", "")
+    assert None is heir.latest("gone", "")
+    assert (["venice"], 3) == (heard, len(world.heard))
+
+
 async def test_no_balance_to_read(world: World) -> None:
     """A vendor without balances is never asked."""
     source = world.selling(Vendor(Traits()))

@@ -94,6 +94,21 @@ async def test_foreign(world: World) -> None:
     assert [(777, 0)] * 2 == told(process)
 
 
+async def test_another_config(world: World) -> None:
+    """What was found under one config still counts under the next."""
+    async with world.process() as process:
+        watching = watch(world, process)
+        await process.call(BODY)
+        steal(world, process, 777)
+        world.clock.advance(SETTLED_S)
+        await watching.look(spender(process))
+        watching.watch({NETWORK: Chain(NETWORK, (RPC_URL,), "safe")}, 60)
+        world.clock.advance(SETTLED_S)
+        await watching.look(spender(process))
+
+    assert [(777, 0)] * 2 == told(process)
+
+
 async def test_missing(world: World) -> None:
     """What a seller said it settled, and did not, is drift once it cannot be on its way."""
     world.seller.steps.append(Step(settles=False, receipt=False))

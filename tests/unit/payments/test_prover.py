@@ -156,6 +156,22 @@ async def test_no_chain_no_skew(world: World) -> None:
         assert None is measuring.objection(NETWORK)
 
 
+async def test_another_config(world: World) -> None:
+    """A skew that was measured counts under the next config too, while that names the chain."""
+    async with world.process() as process:
+        clock = FakeClock(world.clock.now() + timedelta(hours=1))
+        measuring = prover(world, process, RPC_URL, clock=clock)
+        await measuring.measure_skew()
+        chain = Chain(NETWORK, (RPC_URL,), "finalized")
+        measuring.watch({NETWORK: chain, "eip155:8453": Chain("eip155:8453", (RPC_URL,), "safe")})
+        kept = measuring.objection(NETWORK)
+        fresh = measuring.objection("eip155:8453")
+        measuring.watch({})
+        gone = measuring.objection(NETWORK)
+
+    assert (True, None, None) == (kept is not None, fresh, gone)
+
+
 async def test_unreadable_chain_has_no_skew(world: World) -> None:
     """A chain that cannot be read says nothing about our clock."""
     async with world.process() as process:

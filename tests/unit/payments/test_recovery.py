@@ -82,7 +82,8 @@ async def test_goes_on(world: World) -> None:
             timedelta(minutes=10),
         )
         with pytest.raises(asyncio.CancelledError):
-            await recovery.run(1)
+            await recovery.run(lambda: 1)
 
+    assert not recovery.rests
     assert ["recovery"] == [event.name for event in heard if isinstance(event, TaskFailed)]
     assert 3 == failing.passes

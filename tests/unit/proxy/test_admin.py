@@ -15,6 +15,8 @@ from aiohttp.test_utils import RawTestServer, TestClient
 from sidecar.errors import LedgerError
 from sidecar.ledger.model import Asked, Payment, PaymentState, Proof, Purchase
 from sidecar.money import Usdc
+from sidecar.payments.by_hand import NotForSale, Purchased
+from sidecar.payments.events import ConfigReloaded
 from sidecar.proxy.admin import PAYMENTS_SHOWN, AdminHandler, show_payment
 from sidecar.refusal import BudgetUse, Denied
 from sidecar.x402.types import Authorization
@@ -58,6 +60,8 @@ class FixedView:
     reads: int = 0
     frozen: datetime | None = None
     decided: list[bool] = field(default_factory=list)
+    asked_for: list[tuple[str, str]] = field(default_factory=list)
+    purchased: Purchased = field(default_factory=lambda: NotForSale("no such route"))
 
     async def readiness(self) -> Mapping[str, str | None]:
         self.reads += 1
@@ -100,8 +104,30 @@ class FixedView:
         self.decided.append(approve)
         return PAYMENT
 
+    async def reload(self) -> ConfigReloaded:
+        mistakes = (self.broken,) if self.broken else ()
+        return ConfigReloaded(NOON, () if mistakes else ("routes.venice",), mistakes)
+
+    async def top_up(self, route: str, account: str) -> Purchased:
+        self._read()
+        self.asked_for.append((route, account))
+        return self.purchased
+
     def describe(self) -> Mapping[str, Any]:
-        return {"version": "1.2.3", "uptime_s": 5, "state": "serving"}
+        return {"version": "1.2.3", "now": NOON.isoformat(), "uptime_s": 5, "state": "serving"}
+
+    def observed(self) -> Mapping[str, Any]:
+        return {"refusals": [], "top_ups_stopped": []}
+
+    async def money(self) -> Mapping[str, Any]:
+        self._read()
+        return {"balances": [], "spending": []}
+
+    async def news(self, seen: int) -> int:
+        return seen
+
+    def is_stopping(self) -> bool:
+        return True
 
     async def metrics(self, accept: str) -> tuple[bytes, str]:
         self._read()
@@ -166,6 +192,20 @@ async def test_not_ready(port: Port) -> None:
     assert (503, {"ready": False, "failed": failed}) == (status, json.loads(text))
 
 
+async def test_reload(port: Port) -> None:
+    """/reload says what has changed; or, with 409, every mistake for which nothing has."""
+    token = f"Bearer {TOKEN}"
+    stranger = await port.ask("/reload", "POST")
+    looked = await port.ask("/reload", Authorization=token)
+    taken = await port.ask("/reload", "POST", Authorization=token)
+    port.view.broken = "listen: needs a restart; put it back or restart"
+    refused = await port.ask("/reload", "POST", Authorization=token)
+
+    assert (401, 405, 200, 409) == (stranger[0], looked[0], taken[0], refused[0])
+    assert {"reloaded": NOON.isoformat(), "changed": ["routes.venice"]} == json.loads(taken[1])
+    assert {"error": "nothing was changed", "errors": [port.view.broken]} == json.loads(refused[1])
+
+
 async def test_metrics(port: Port) -> None:
     """/metrics is the view's exposition for the caller's Accept, with its content type."""
     status, text, headers = await port.ask("/metrics", Accept="text/plain")
@@ -193,6 +233,7 @@ async def test_status(port: Port) -> None:
     assert ["p1"] == [payment["id"] for payment in state["in_doubt"]]
     assert PAYMENTS_SHOWN == len(state["payments"])
     assert [("p1", NOON.isoformat())] == [(a["id"], a["until"]) for a in state["approvals"]]
+    assert {"refusals", "top_ups_stopped", "balances", "spending"} <= state.keys()
 
 
 async def test_status_without_ledger(port: Port) -> None:
@@ -202,6 +243,7 @@ async def test_status_without_ledger(port: Port) -> None:
     state = json.loads(text)
 
     assert (503, "the ledger is corrupt", "1.2.3") == (status, state["error"], state["version"])
+    assert [] == state["refusals"]
 
 
 def test_show_payment() -> None:
@@ -240,7 +282,9 @@ async def test_head(port: Port, path: str) -> None:
     assert int(headers["Content-Length"]) > 0
 
 
-@pytest.mark.parametrize("path", ["/", "/livez/", "/livez%00", "/LIVEZ", "/favicon.ico"])
+@pytest.mark.parametrize(
+    "path", ["/page", "/page/", "/page/other.js", "/livez/", "/livez%00", "/LIVEZ", "/favicon.ico"]
+)
 async def test_not_found(port: Port, path: str) -> None:
     """Any other path is not there; the answer names those that are."""
     async with ClientSession() as session, session.get(f"http://{port.host}{path}") as response:
@@ -346,7 +390,8 @@ async def test_decide_by_a_link(port: Port) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/freeze", "/unfreeze", "/freeze?x=1", "/approve/p1", "/refuse/p1"]
+    "path",
+    ["/freeze", "/unfreeze", "/freeze?x=1", "/approve/p1", "/refuse/p1", "/top-up/venice"],
 )
 @pytest.mark.parametrize(
     "headers",

@@ -29,7 +29,7 @@ def request(head: bytes, measured: bool) -> tuple[RequestHead, bytes] | None:
     first, *lines = head.split(b"\r\n")
     both = Lines(rendered, frozenset({"host"})).sort(lines)
     read = None if both is None else read_request(first, both[0], measured)
-    return None if both is None or read is None else (read, both[1])
+    return None if both is None or read is None else (read, b"".join(both[1]))
 
 
 def answer(head: bytes, measured: bool) -> AnswerHead | None:
