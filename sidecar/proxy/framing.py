@@ -26,6 +26,7 @@ _FRAMED_BY = re.compile(
     rb"\n(content-length|transfer-encoding)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE
 )
 _RTSP = re.compile(rb"^[A-Z_]+ +\S+ +RTSP/", re.MULTILINE)
+_RTSP_BEHIND = re.compile(rb"[A-Z_]+ +\S+ +RTSP/")
 
 
 def check_parsers() -> None:
@@ -61,8 +62,9 @@ class RequestLines:
         self._begun = line if _BEGUN.fullmatch(line) else b""
         if b" RTSP/" not in text:
             return True
-        # What is kept may be the end of a body, and a line that begins here no part of it.
-        return _RTSP.search(text) is None and _RTSP.search(data) is None
+        # What was kept may be the end of a body, and the line begins somewhere behind it.
+        behind = len(text) > len(data) and _RTSP_BEHIND.search(text.partition(b"\n")[0])
+        return _RTSP.search(text) is None and not behind
 
 
 def check_framing(request: web.BaseRequest) -> int | None:

@@ -150,7 +150,7 @@ def _where(config: Config, service: Service) -> str:
         else f"http://{Address(listen.host, service.port)}/v1"
     )
     admin = Address(config.admin.host, service.admin_port)
-    return f"serving {where}, admin http://{admin}/status"
+    return f"serving {where}, admin http://{admin}/"
 
 
 def _notes(config: Config, opened: Opened) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from sidecar.ledger.model import Payment
 from sidecar.payments.events import Event, RequestServed
+from sidecar.proxy.turn import HUNG_UP
 from tests.differential.reading import messages
 
 _VARIES = (
@@ -106,9 +107,14 @@ class Outcome:
 
     @property
     def _is_refused(self) -> bool:
-        """Whether what came behind a request was no HTTP: its refusal ends the one before, too."""
-        last = self.answers[-1][0] if self.answers else b""
-        return self.ended == "closed" and last.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
+        """Whether what came behind a request was no HTTP: its refusal ends the one before, too.
+
+        Where more came than was read, the end of the connection overtakes the refusal.
+        """
+        last = self.answers[-1] if self.answers else (b"", b"", True)
+        refused = last[0].startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
+        cut = self.ended == "closed" and len(self.answers) < len(self.served) + 1
+        return (refused and b"sidecar_malformed" in last[1]) or cut
 
     def _lacks_last_of(self, other: Outcome) -> bool:
         """Whether one of the two had not yet sent the request that the other had."""
@@ -119,6 +125,7 @@ class Outcome:
             and len(more.served) - said <= 1
             and more.requests[:count] == fewer.requests
             and more.served[:said] == fewer.served
+            and all(event.status == HUNG_UP for event in more.served[said:])
             and replace(more, requests=(), served=()) == replace(fewer, requests=(), served=())
         )
 

@@ -98,7 +98,7 @@ async def test_sockets_handed_over(world: World, names: str) -> None:
         page = await ask(admin, f"127.0.0.1:{admin}")
         said = await end(child)
 
-    assert f"serving http://127.0.0.1:{data}/v1, admin http://127.0.0.1:{admin}/status" in ready
+    assert f"serving http://127.0.0.1:{data}/v1, admin http://127.0.0.1:{admin}/" in ready
     assert (200, 404) == (status, page)
     assert other_host not in {200, 401}
     assert 1 == len(world.upstream.requests)

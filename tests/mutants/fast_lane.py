@@ -184,8 +184,8 @@ FAST_LANE = (
     Mutant(
         "takes RTSP behind a body for HTTP",
         "sidecar/proxy/framing.py",
-        "_RTSP.search(text) is None and _RTSP.search(data) is None",
-        "_RTSP.search(text) is None",
+        "return _RTSP.search(text) is None and not behind",
+        "return _RTSP.search(text) is None",
         ("tests/unit/proxy/test_framing.py::test_rtsp_behind_a_body",),
     ),
 )

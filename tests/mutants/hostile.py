@@ -123,7 +123,7 @@ HOSTILE = (
     Mutant(
         "takes RTSP for HTTP",
         "sidecar/proxy/framing.py",
-        "        return _RTSP.search(text) is None and _RTSP.search(data) is None\n",
+        "        return _RTSP.search(text) is None and not behind\n",
         "        return True\n",
         (f"{H}/test_refusals.py::test_counted[RTSP/1.0]",),
     ),

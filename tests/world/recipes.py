@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.world.processes import WORLD, installed
 
-RECIPES = Path(__file__).parent / "tools/recipes.md"
+RECIPES = Path(__file__).resolve().parents[2] / "README.md"
 APPS = Path(__file__).parent / "tools/apps"
 TOOLS = WORLD / "tools"
 

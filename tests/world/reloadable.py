@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -208,7 +208,12 @@ async def reloadable(
     finally:
         if world.process is not None and world.process.returncode is None:
             world.process.terminate()
-            await world.ended()
+            with suppress(TimeoutError):
+                await world.ended()
+            if world.process.returncode is None:
+                # Whatever a test has left in it, it must not outlive the test.
+                world.process.kill()
+                await world.ended()
         await runner.cleanup()
         await sandbox.stop()
 

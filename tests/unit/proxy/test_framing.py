@@ -20,13 +20,15 @@ def test_rtsp_in_two_pieces(at: int) -> None:
     assert not (before and lines.are_http(LINE[at:], False))
 
 
+@pytest.mark.parametrize("cut", [0, 3, 4, 5, 12])
 @pytest.mark.parametrize("tail", [b"GE", b"POST /", b"POST / HTTP/1.1\r", b"\n", b"da"])
-def test_rtsp_behind_a_body(tail: bytes) -> None:
+def test_rtsp_behind_a_body(tail: bytes, cut: int) -> None:
     """The end of a body that looks like the beginning of a line does not hide the next line."""
     lines = RequestLines(1_000)
 
     assert lines.are_http(b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n" + tail, False)
-    assert not lines.are_http(LINE, False)
+    assert lines.are_http(LINE[:cut], False)
+    assert not lines.are_http(LINE[cut:], False)
 
 
 def test_in_a_body() -> None:
