@@ -41,7 +41,7 @@ PINS_AND_FREEZE = (
         "pins one payee for all endpoints",
         "sidecar/service/wiring.py",
         "place_of=vendors.place_of(config, provider)",
-        "place_of=nowhere",
+        "place_of=vendors.nowhere",
         ("tests/unit/service/test_wiring.py",),
     ),
     Mutant(
