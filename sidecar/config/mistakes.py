@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 MISTAKES_MAX = 50
 WITHHELD = "(withheld: it looks like a secret)"
@@ -55,6 +54,9 @@ def closest(wrong: str, right: Iterable[str]) -> str:
     known = sorted(right)
     if not known:
         return "there are none"
+    # Not for those who have made no mistake.
+    from difflib import get_close_matches  # noqa: PLC0415 - see above
+
     matches = get_close_matches(wrong, known, n=1)
     if matches:
         return f'did you mean "{matches[0]}"?'

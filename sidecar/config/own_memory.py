@@ -1,4 +1,6 @@
-"""What the system may show of this process: no core file, no debugger, no key in its environment.
+"""This process's memory: what the system may show of it, and how little of it there need be.
+
+No core file, no debugger, no key in its environment.
 
 A process that can be dumped can be read by every other one of its user. Python cannot wipe what
 it has read; this keeps others from looking.
@@ -14,6 +16,8 @@ from pathlib import Path
 
 # From linux/prctl.h.
 SET_DUMPABLE = 4
+# From malloc.h.
+ARENA_MAX = -8
 # Where proc(5) has them, counted from behind the command's name.
 _ENV_START, _ENV_END = 47, 48
 
@@ -25,11 +29,20 @@ def close_memory() -> None:
         ctypes.CDLL(None).prctl(SET_DUMPABLE, 0, 0, 0, 0)
 
 
+def use_one_heap() -> None:
+    """Let every thread allocate from one heap, before there is another thread. glibc only."""
+    _call("mallopt", ARENA_MAX, 1)
+
+
 def return_memory() -> None:
-    """Give back what starting took and freed, half a megabyte, where the C library can."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+    """Give back what starting took and freed, half a megabyte. glibc only."""
+    _call("malloc_trim", 0)
+
+
+def _call(name: str, *values: int) -> None:
+    function = getattr(ctypes.CDLL(None), name, None)
+    if function is not None:
+        function(*values)
 
 
 def environment_place() -> tuple[int, int]:

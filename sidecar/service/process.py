@@ -14,7 +14,12 @@ from typing import Any, TypeAlias
 
 from sidecar.config.addresses import Address, SocketPath
 from sidecar.config.model import Config, EventLoop
-from sidecar.config.own_memory import close_memory, overwrite_variables, return_memory
+from sidecar.config.own_memory import (
+    close_memory,
+    overwrite_variables,
+    return_memory,
+    use_one_heap,
+)
 from sidecar.config.private_file import ensure_state_dir
 from sidecar.config.secrets import CALLER_TOKEN_FILE, secret_variables
 from sidecar.config.variables import strange_variables
@@ -53,6 +58,7 @@ def run(
     notifier = Notifier.take(environ, os.getpid())
     sockets = inherited_sockets(environ, os.getpid())
     config = served_on(config, sockets)
+    use_one_heap()
     check_parsers()
     _allow_descriptors(config.limits.connections_max)
     close_memory()
