@@ -55,11 +55,11 @@ def run(
     ``read`` reads the config again, in an environment like ``environ``; None: nobody can.
     Raises ConfigError and LedgerError when it cannot start.
     """
+    check_parsers()
     notifier = Notifier.take(environ, os.getpid())
     sockets = inherited_sockets(environ, os.getpid())
     config = served_on(config, sockets)
     use_one_heap()
-    check_parsers()
     _allow_descriptors(config.limits.connections_max)
     close_memory()
     overwrite_variables(secret_variables(config))

@@ -239,7 +239,7 @@ def test_newer_version(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"PRAGMA user_version = {sqlite_schema.VERSION + 1}")
 
-    with pytest.raises(LedgerError, match="it has version 4, and this sidecar knows version 3"):
+    with pytest.raises(LedgerError, match="it has version 5, and this sidecar knows version 4"):
         open_books(path, "one", WAIT_S)
     with pytest.raises(LedgerError, match="run the sidecar that wrote it, or a newer one"):
         SqliteLedger.read(path, None, 10)
