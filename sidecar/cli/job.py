@@ -153,7 +153,7 @@ async def _live(this: Job, config: Config, opened: Opened, world: tuple[Ports, N
         stack.push_async_callback(service.stop)
         gc.freeze()
         url = _url(config.listen, service.port)
-        said = f"{this.name} has {url}/v1, admin {_url(config.admin, service.admin_port)}/status"
+        said = f"{this.name} has {url}/v1, admin {_url(config.admin, service.admin_port)}/"
         print(f"sidecar: {said}", file=sys.stderr, flush=True)
         notifier.ready(said)
         tasks.spawn("watchdog", notifier.watch(ports.clock))
