@@ -21,6 +21,8 @@ HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 STREAMS = 50
 LATE = 8
 # No request of these tests ever takes so long: a sidecar that waited for it would be noticed.
+# Long for what does not wait.
+SOON_S = 20.0
 FOR_EVER_S = 600
 SAID = "a stream that takes a while to be said"
 
@@ -196,7 +198,8 @@ async def test_second_signal(tmp_path: Path, second: signal.Signals) -> None:
         world.tell(signal.SIGINT)
         await until(lambda: draining(world))
         world.tell(second)
-        rest = await reader.read()
+        async with asyncio.timeout(SOON_S):
+            rest = await reader.read()
         writer.close()
         code = await world.ended()
 

@@ -52,15 +52,31 @@ def survives(mutant: Mutant) -> str:
     with planted(mutant) as tree:
         if tree is None:
             return f"its place in {mutant.file} is not there exactly once: update the list"
-        run = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *mutant.tests],
-            cwd=tree,
-            env={"PYTHONPATH": str(tree), "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
-            capture_output=True,
-            text=True,
-            timeout=TIME_MAX_S,
-            check=False,
-        )
+        try:
+            run = subprocess.run(
+                [
+                    sys.executable,
+                    "-m",
+                    "pytest",
+                    "-q",
+                    "-x",
+                    "-p",
+                    "no:cacheprovider",
+                    *mutant.tests,
+                ],
+                cwd=tree,
+                env={
+                    "PYTHONPATH": str(tree),
+                    "PATH": "/usr/bin:/bin",
+                    "PYTHONDONTWRITEBYTECODE": "1",
+                },
+                capture_output=True,
+                text=True,
+                timeout=TIME_MAX_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return f"its tests took over {TIME_MAX_S} s: give what they wait for a limit"
     # 1 is "tests ran and some failed"; anything else says nothing about the bug.
     broken = [fault for fault in BROKEN if fault in run.stdout]
     if run.returncode == 1 and not broken:
