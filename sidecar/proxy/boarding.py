@@ -20,7 +20,6 @@ from sidecar.proxy.server import Connection, Handler, ProxyServer, ServerLimits
 
 # What an app may send ahead of its answer before it has to wait.
 EARLY_BYTES_MAX = 64 * 1024
-SHUTDOWN_S_MIN = 0.001
 
 
 class Passing(Protocol):
@@ -58,19 +57,16 @@ class BoardingConnection(Connection):
         "_begun",
         "_closes",
         "_early",
-        "_ended",
         "_express",
         "_given",
         "_given_bytes",
         "_passing",
         "_requests_before",
-        "_waits_for_end",
     )
 
     _begun: Begun | None
     _closes: bool  # once the request on the lane is over
     _early: bytes  # what came while a request was on the lane
-    _ended: asyncio.Future[None] | None
     _express: FastLane
     _given: bytes  # the head of what the parser was given since it rested, and how much that was
     _given_bytes: int
@@ -83,7 +79,6 @@ class BoardingConnection(Connection):
         self._begun = None
         self._closes = False
         self._early = b""
-        self._ended = None
         self._given = b""
         self._given_bytes = 0
         self._passing = None
@@ -110,8 +105,7 @@ class BoardingConnection(Connection):
     def leave(self) -> None:
         """It is over; the next may come."""
         self._passing = None
-        if self._closes or self._ended is not None:
-            self._end_waiting()
+        if self._closes:
             super().close()
             if self.transport is not None:
                 self.transport.close()
@@ -142,7 +136,6 @@ class BoardingConnection(Connection):
     def take_begun(self) -> Begun | None:
         """What was begun of the request that is handled now."""
         begun, self._begun = self._begun, None
-        self._end_waiting()
         self._end_with_request()
         return begun
 
@@ -189,16 +182,6 @@ class BoardingConnection(Connection):
             self._closes = True
         else:
             super().close()
-
-    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's
-        began_s = self._loop.time()
-        if self._passing is not None or self._begun is not None:
-            self._ended = self._loop.create_future()
-            await asyncio.wait([self._ended], timeout=timeout)
-        if timeout is not None:
-            # aiohttp takes none that is left for no limit.
-            timeout = max(SHUTDOWN_S_MIN, timeout - (self._loop.time() - began_s))
-        await super().shutdown(timeout)
 
     def _process_keepalive(self) -> None:
         if self._passing is None:
@@ -251,12 +234,7 @@ class BoardingConnection(Connection):
         if self._closes:
             super().close()
 
-    def _end_waiting(self) -> None:
-        if self._ended is not None and not self._ended.done():
-            self._ended.set_result(None)
-
     def _abandon(self) -> None:
-        self._end_waiting()
         begun = self._begun
         if begun is not None:
             self._begun = None

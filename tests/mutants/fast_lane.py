@@ -168,13 +168,6 @@ FAST_LANE = (
         (f"{FLOW}::test_slow_upstream",),
     ),
     Mutant(
-        "does not end where the time for it is over",
-        "sidecar/proxy/boarding.py",
-        "timeout = max(SHUTDOWN_S_MIN, timeout - (self._loop.time() - began_s))",
-        "timeout = max(0.0, timeout - (self._loop.time() - began_s))",
-        (f"{FLOW}::test_stop_has_an_end[lane]",),
-    ),
-    Mutant(
         "waits for a silent upstream for ever",
         "sidecar/proxy/wires.py",
         "            asking.overdue()\n",
