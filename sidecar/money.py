@@ -53,14 +53,19 @@ class Usdc:
         """The amount in whole USDC, which is counted as US dollars."""
         return Decimal(self.atomic) / 1_000_000
 
+    @property
+    def digits(self) -> str:
+        """The amount as people write it, without its unit."""
+        whole, fraction = divmod(self.atomic, ATOMIC_PER_USDC)
+        digits = f"{fraction:06d}"
+        # Cents always, finer digits only where there are any.
+        return f"{whole}.{digits[:2]}{digits[2:].rstrip('0')}"
+
     def __add__(self, other: Usdc) -> Usdc:
         return Usdc(self.atomic + other.atomic)
 
     def __str__(self) -> str:
-        whole, fraction = divmod(self.atomic, ATOMIC_PER_USDC)
-        digits = f"{fraction:06d}"
-        # Cents always, finer digits only where there are any.
-        return f"{whole}.{digits[:2]}{digits[2:].rstrip('0')} USDC"
+        return f"{self.digits} USDC"
 
 
 ZERO = Usdc(0)

@@ -10,6 +10,7 @@ from typing import Any
 
 from sidecar.cli.config_file import has_config, read_config
 from sidecar.cli.dialogue import WAIT_S, dialogue
+from sidecar.cli.screen import plain
 from sidecar.config.addresses import ADMIN, Address
 from sidecar.config.model import Config, SecretKind, SecretRef
 from sidecar.config.secrets import ADMIN_TOKEN_FILE, open_secret
@@ -23,7 +24,6 @@ from sidecar.errors import (
 from sidecar.http import HttpRequest, HttpResponse
 
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - left for what can be called
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def admin_token(config: Config) -> str:
 
 def url_of(address: Address) -> str:
     """Where this address can be called: one that means everywhere is also here."""
-    return f"http://{Address(EVERYWHERE.get(address.host, address.host), address.port)}"
+    return f"http://{address.callable}"
 
 
 async def ask_admin(url: str, path: str, *, token: str = "", wait_s: float = WAIT_S) -> Told:
@@ -72,6 +72,18 @@ async def ask_admin(url: str, path: str, *, token: str = "", wait_s: float = WAI
                 f"no sidecar answers at {url}; start one with: sidecar run, or name another with "
                 "--admin HOST:PORT"
             ) from fault
+
+
+async def change(url: str, path: str, token: str, wait_s: float) -> Told:
+    """Have something changed, with the admin's token.
+
+    As ``ask_admin``, and ConfigError where the token is none of this sidecar's.
+    """
+    told = await ask_admin(url, path, token=token, wait_s=wait_s)
+    if told.status in {401, 403}:
+        what, said = path.split("/")[1], plain(told.document.get("error"))
+        raise ConfigError(f"{what}: {said}; is it this state folder's?")
+    return told
 
 
 def _asking(url: str, token: str) -> Generator[HttpRequest, HttpResponse, Told]:

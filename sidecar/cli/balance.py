@@ -75,7 +75,7 @@ def _row(holding: Holding) -> dict[str, str | int | None]:
         "wallet": holding.wallet,
         "address": holding.address,
         "network": holding.network,
-        "balance_usdc": None if amount is None else str(amount).removesuffix(" USDC"),
+        "balance_usdc": None if amount is None else amount.digits,
         "balance_atomic": None if amount is None else amount.atomic,
         "error": None if holding.fault is None else holding.fault.diagnostics(),
     }

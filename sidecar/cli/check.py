@@ -125,8 +125,7 @@ def notes(config: Config) -> Iterable[str]:
         yield "auth is none: whoever reaches the listen port can spend"
     if not any(route.default for route in config.routes.values()):
         yield "no route is the default: apps have to use /NAME/... paths"
-    paid = {network for route in config.routes.values() for network in route.networks}
-    for network in sorted(paid - set(config.chains)):
+    for network in config.blind_networks:
         yield (
             f"no RPC endpoint for {network}: a payment in doubt there stays counted until its "
             "budget's window ends"

@@ -15,15 +15,13 @@ from sidecar.errors import ConfigError, UpstreamError
 
 PATH = "/livez"
 WAIT_S = 5.0
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - left for what can be called
 
 
 def health(args: argparse.Namespace) -> int:
     """0 when it answers, frozen or not; UpstreamError when it does not."""
     address = _address(args)
-    connection = HTTPConnection(
-        _EVERYWHERE.get(address.host, address.host), address.port, timeout=WAIT_S
-    )
+    called = address.callable
+    connection = HTTPConnection(called.host, called.port, timeout=WAIT_S)
     try:
         connection.request("GET", PATH)
         status = connection.getresponse().status

@@ -86,7 +86,7 @@ def row_of(payment: Payment, resolved_by: str | None) -> Row:
         "caller": payment.caller,
         "purpose": payment.purpose,
         "network": payment.network,
-        "amount_usdc": str(payment.amount).removesuffix(" USDC"),
+        "amount_usdc": payment.amount.digits,
         "amount_atomic": payment.amount.atomic,
         "pay_to": payment.pay_to,
         "transaction": (payment.proof.transaction or None) if payment.proof else None,

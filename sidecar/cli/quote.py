@@ -29,6 +29,7 @@ from sidecar.http import Headers, HttpRequest, Origin, header_values
 from sidecar.ledger import sqlite_quote
 from sidecar.ledger.model import Budget
 from sidecar.proxy.headers import request_headers
+from sidecar.proxy.route import find_route, once_each
 from sidecar.refusal import BudgetUse
 from sidecar.x402.select import Candidate
 
@@ -117,12 +118,11 @@ def _at_route(
     if named is not None:
         return named, named.upstream + target
     routes = {} if config is None else config.routes
-    first, _, rest = target[1:].partition("/")
-    if first in routes:
-        return routes[first], f"{routes[first].upstream}/{rest}"
-    for route in routes.values():
-        if route.default:
-            return route, route.upstream + target
+    default = next((route for route in routes.values() if route.default), None)
+    found = find_route(routes, default, target)
+    if found is not None:
+        route, rest = found
+        return route, route.upstream + rest
     raise ConfigError(f"url: no route serves {plain(target)}; begin it with a route's name")
 
 
@@ -141,8 +141,7 @@ def _payer(
         if caller not in callers:
             raise ConfigError(f"--caller: there is no {plain(caller)} under callers")
         budgets = (*budgets, *callers[caller].budgets)
-    by_name = {budget.name: budget for budget in budgets}
-    return caller or "", tuple(by_name[name] for name in sorted(by_name))
+    return caller or "", once_each(budgets)
 
 
 def _method(args: argparse.Namespace) -> str:
@@ -222,7 +221,7 @@ def _offer(candidate: Candidate) -> dict[str, Any]:
         "scheme": requirements.scheme,
         "network": candidate.asset.network,
         "asset": candidate.asset.address,
-        "amount_usdc": str(candidate.amount).removesuffix(" USDC"),
+        "amount_usdc": candidate.amount.digits,
         "amount_atomic": candidate.amount.atomic,
         "pay_to": requirements.pay_to,
         "valid_s": requirements.max_timeout_seconds,

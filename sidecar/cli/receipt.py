@@ -187,10 +187,10 @@ def receipt_row(receipt: Receipt) -> dict[str, Any]:
         "budgets": [
             {
                 "name": use.name,
-                "limit_usdc": _usdc(use.limit),
-                "spent_usdc": _usdc(use.spent),
-                "reserved_usdc": _usdc(use.reserved),
-                "remaining_usdc": _usdc(use.remaining),
+                "limit_usdc": use.limit.digits,
+                "spent_usdc": use.spent.digits,
+                "reserved_usdc": use.reserved.digits,
+                "remaining_usdc": use.remaining.digits,
             }
             for use in receipt.budgets
         ],
@@ -204,16 +204,12 @@ def _bill_row(one: Bill) -> dict[str, Any]:
         "paid_calls": one.paid_calls,
         "undelivered_calls": one.undelivered,
         "top_ups": one.top_ups,
-        "spent_usdc": _usdc(one.spent),
+        "spent_usdc": one.spent.digits,
         "spent_atomic": one.spent.atomic,
         "in_doubt_payments": one.in_doubt_payments,
-        "in_doubt_usdc": _usdc(one.in_doubt),
+        "in_doubt_usdc": one.in_doubt.digits,
         "in_doubt_atomic": one.in_doubt.atomic,
         "refused": dict(one.refused),
         "cost_usd": None if one.cost_usd is None else f"{one.cost_usd:f}",
         "cost_estimated_usd": None if one.estimated_usd is None else f"{one.estimated_usd:f}",
     }
-
-
-def _usdc(amount: Usdc) -> str:
-    return str(amount).removesuffix(" USDC")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from sidecar.cli.admin_port import Told, admin_token, admin_url, ask_admin
+from sidecar.cli.admin_port import Told, admin_token, admin_url, change
 from sidecar.cli.config_file import read_config
 from sidecar.cli.screen import plain, write_json
 from sidecar.errors import ConfigError, RemoteProtocolError
@@ -17,7 +17,7 @@ WAIT_S = 30.0
 def reload(args: argparse.Namespace) -> int:
     """0 when it goes by the config as it is now. ConfigError: every mistake; nothing changed."""
     token, url = admin_token(read_config(args)), admin_url(args)
-    told = asyncio.run(ask_admin(url, "/reload", token=token, wait_s=WAIT_S))
+    told = asyncio.run(change(url, "/reload", token, WAIT_S))
     if args.json:
         write_json(told.document)
     changed = _changed(told)
@@ -35,7 +35,5 @@ def _changed(told: Told) -> list[object]:
             return changed
         case 409 if isinstance(errors, list):
             raise ConfigError(*map(plain, errors))
-        case 401 | 403:
-            raise ConfigError(f"reload: {plain(document.get('error'))}; is it this state folder's?")
         case status:
             raise RemoteProtocolError(f"the sidecar answered {status}; is it this version?")

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sidecar.cli import exits
-from sidecar.cli.admin_port import Told, admin_token, admin_url, ask_admin
+from sidecar.cli.admin_port import Told, admin_token, admin_url, change
 from sidecar.cli.config_file import read_config
 from sidecar.cli.rules import RULES
 from sidecar.cli.screen import plain, working, write_json
@@ -28,7 +28,7 @@ def top_up(args: argparse.Namespace) -> int:
         path += f"/{quote(args.account, safe='')}"
     token = admin_token(config)
     with working(f"buying credit for {args.route}"):
-        told = asyncio.run(ask_admin(url, path, token=token, wait_s=WAIT_S))
+        told = asyncio.run(change(url, path, token, WAIT_S))
     if args.json:
         write_json(told.document)
     status = _status(told)
@@ -48,8 +48,6 @@ def _status(told: Told) -> int:
             return exits.IN_DOUBT
         case 409 if "rule" in document:
             return exits.POLICY
-        case 401 | 403:
-            raise ConfigError(f"top-up: {plain(document.get('error'))}; is it this state folder's?")
         case 404:
             raise ConfigError(f"top-up: {plain(document.get('error'))}")
         case 500 | 502 | 503 | 504:

@@ -259,3 +259,9 @@ class Config:
     balances: BalancesConfig = BalancesConfig()
     log: LogConfig = LogConfig()
     event_loop: EventLoop = "uvloop"
+
+    @property
+    def blind_networks(self) -> tuple[str, ...]:
+        """The networks that routes pay on and that nobody can be asked about, in order."""
+        paid = {network for route in self.routes.values() for network in route.networks}
+        return tuple(sorted(paid - self.chains.keys()))

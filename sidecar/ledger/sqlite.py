@@ -215,7 +215,7 @@ class SqliteLedger:
         return await self._writer.do(lambda books: sqlite_rehearsal.rehearse(books, payment, at))
 
     async def check_writable(self) -> None:
-        await self._writer.do(lambda books: books.probe())
+        await self._writer.do(lambda books: sqlite_file.probe(books.connection))
 
     async def close(self) -> None:
         await self._writer.close()

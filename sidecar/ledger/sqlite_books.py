@@ -260,10 +260,6 @@ class Books:
         if self.connection.execute(_USED, (own, own)).fetchone() is not None:
             raise LedgerError(f"ledger {self._path}: the instance id {own!r} was used before")
 
-    def probe(self) -> None:
-        """Write something that means nothing."""
-        self.connection.execute("UPDATE probe SET count = count + 1")
-
     def leave(self) -> None:
         self.connection.close()
         self.instances.leave()

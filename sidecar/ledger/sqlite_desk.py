@@ -60,7 +60,7 @@ def in_doubt(path: Path) -> tuple[Payment, ...]:
 def check_writable(path: Path) -> None:
     """``Ledger.check_writable``."""
     with _changing(path) as connection:
-        connection.execute("UPDATE probe SET count = count + 1")
+        sqlite_file.probe(connection)
 
 
 def pins(path: Path) -> tuple[PayeePin, ...]:

@@ -218,3 +218,8 @@ def check_pages(connection: sqlite3.Connection, path: Path) -> None:
         said = [row[0] for row in found]
     if said != ["ok"]:
         raise LedgerError(f"ledger {path}: it is damaged ({'; '.join(said)}); restore a backup")
+
+
+def probe(connection: sqlite3.Connection) -> None:
+    """Write something that means nothing. sqlite3.Error where nothing can be written."""
+    connection.execute("UPDATE probe SET count = count + 1")

@@ -34,7 +34,9 @@ _COPY = (
 
 def refusal(path: Path, intent: Intent, at: datetime) -> Denied | None:
     """Why this payment would not be reserved now; None where it would be."""
-    with _copying(path) as connection:
+    with _reading(path) as connection:
+        for statement in _COPY:
+            connection.execute(statement)
         denied = sqlite_freeze.refusal(connection) or sqlite_rules.refusal(connection, intent, at)
         if denied is not None:
             return denied
@@ -44,18 +46,18 @@ def refusal(path: Path, intent: Intent, at: datetime) -> Denied | None:
 
 def budgets(path: Path, asked: Sequence[Budget], at: datetime) -> tuple[BudgetUse, ...]:
     """``Ledger.budgets``."""
-    with _copying(path) as connection:
+    with _reading(path) as connection:
         return tuple(sqlite_budgets.use(connection, budget, at) for budget in asked)
 
 
 def newest_top_up(path: Path, purchase: Purchase) -> Payment | None:
     """``Ledger.newest_top_up``."""
-    with _copying(path) as connection:
+    with _reading(path) as connection:
         return sqlite_lists.newest_top_up(connection, purchase)
 
 
 @contextmanager
-def _copying(path: Path) -> Iterator[sqlite3.Connection]:
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     """The ledger as of now; an empty one where there is no file."""
     sqlite_file.require_library()
     with sqlite_file.explained(path):
@@ -63,8 +65,6 @@ def _copying(path: Path) -> Iterator[sqlite3.Connection]:
         with closing(sqlite_file.read_only(path.resolve()) if there else _empty()) as connection:
             # One moment for all that is asked.
             connection.execute("BEGIN")
-            for statement in _COPY:
-                connection.execute(statement)
             yield connection
 
 

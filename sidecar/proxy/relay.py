@@ -27,6 +27,7 @@ class RelayedResponse(web.StreamResponse):
 
     def __init__(self, status: int, headers: Headers, closes: bool = False) -> None:
         super().__init__(status=status, _real_headers=CIMultiDict(headers))
+        self._is_stream = self.headers.get("Content-Type", "").startswith("text/event-stream")
         self._last = b""
         self._ending = False
         if closes:
@@ -57,6 +58,8 @@ class RelayedResponse(web.StreamResponse):
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
         await super().write(data)
+        if not self._is_stream:
+            return
         written = bytes(data)
         self._last = written[-TERMINAL_BYTES_MAX:]
         self._ending = self._ending or any(start in written for start in TERMINAL_STARTS)
@@ -90,8 +93,5 @@ class RelayedResponse(web.StreamResponse):
 
 def is_whole(response: RelayedResponse) -> bool:
     """Whether an event stream's terminal event was written: for its app, that is the last byte."""
-    streams = response.headers.get("Content-Type", "").startswith("text/event-stream")
-    if not streams:
-        return False
     ended = response._ending and response._last.endswith(b"\n\n")
     return ended or any(event in response._last for event in TERMINAL_EVENTS)

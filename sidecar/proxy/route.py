@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from sidecar.http import Upstream
 from sidecar.ledger.model import Budget
@@ -13,6 +14,8 @@ from sidecar.payments.order import PayingRoute
 from sidecar.payments.prepaid import PrepaidRoute
 from sidecar.providers.base import Provider
 from sidecar.proxy.wires import Wires
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,7 @@ class Route:
 
     def budgets_with(self, others: Iterable[Budget]) -> tuple[Budget, ...]:
         """This route's budgets and these, each once, in one order for everybody."""
-        named = {budget.name: budget for budget in (*self.budgets, *others)}
-        return tuple(named[name] for name in sorted(named))
+        return once_each((*self.budgets, *others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +74,24 @@ class RouteTable:
 
     def find(self, target: str) -> tuple[Route, str] | None:
         """The route for this target, and the target as its upstream shall see it."""
-        path, question, query = target.partition("?")
-        name, _, rest = path[1:].partition("/")
-        route = self.routes.get(name)
-        if route is not None:
-            return route, f"/{rest}{question}{query}"
-        return None if self.default is None else (self.default, target)
+        return find_route(self.routes, self.default, target)
 
     def prefixes(self) -> str:
         """The prefixes for a message."""
         return ", ".join(f"/{name}" for name in sorted(self.routes))
+
+
+def find_route(routes: Mapping[str, R], default: R | None, target: str) -> tuple[R, str] | None:
+    """By the path's first word, which is cut off, else the default; None where there is none."""
+    path, question, query = target.partition("?")
+    name, _, rest = path[1:].partition("/")
+    route = routes.get(name)
+    if route is not None:
+        return route, f"/{rest}{question}{query}"
+    return None if default is None else (default, target)
+
+
+def once_each(budgets: Iterable[Budget]) -> tuple[Budget, ...]:
+    """These budgets, each once, in one order for everybody."""
+    named = {budget.name: budget for budget in budgets}
+    return tuple(named[name] for name in sorted(named))

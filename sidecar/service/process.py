@@ -169,15 +169,9 @@ def _notes(config: Config, opened: Opened) -> list[str]:
         lines.append("auth is none: every local program and user may spend")
     elif not config.callers:
         lines.append(f"the API key for apps is in {config.state_dir / CALLER_TOKEN_FILE}")
-    blind = sorted(
-        network
-        for route in config.routes.values()
-        for network in route.networks
-        if network not in config.chains
-    )
-    if blind:
+    if config.blind_networks:
         lines.append(
-            f"no RPC endpoint for {', '.join(dict.fromkeys(blind))}: what is in doubt "
+            f"no RPC endpoint for {', '.join(config.blind_networks)}: what is in doubt "
             "there cannot be proven and stays counted until its budget windows have passed"
         )
     return lines

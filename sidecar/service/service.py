@@ -169,6 +169,7 @@ class Service:
         if self._express is not None:
             self._express.change(wired.table, wiring.request_limits(config).of_lane)
         self._lasting.memory.resize(config.limits.replay_memory_max)
+        self._rpc.allow(wiring.rpc_origins(config))
         self._prover.watch(wiring.build_chains(config))
         opened.rpc_urls.clear()
         opened.rpc_urls.update(first_rpc_urls(config))
@@ -197,7 +198,6 @@ class Service:
             # Other requests go on meanwhile: it reads files.
             config, opened = await asyncio.to_thread(reread.again, before.config, before.opened)
             self._refuse_to_change()
-            self._rpc.allow(wiring.rpc_origins(config))
             wired = wire(self._lasting, config, opened, before)
         except ConfigError as fault:
             return ConfigReloaded(at, mistakes=fault.mistakes)

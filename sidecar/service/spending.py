@@ -129,7 +129,7 @@ def _series(
             "step_s": step_s,
             "total": str(Usdc(sum(amounts[name]))),
             "payments": payments[name],
-            "amounts": [str(Usdc(amount)).removesuffix(" USDC") for amount in amounts[name]],
+            "amounts": [Usdc(amount).digits for amount in amounts[name]],
         }
         for name in shown
     ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import subprocess
 import sys
 import urllib.request
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sidecar.wallets.evm import EvmWallet
-from tests.e2e.shell import OWN_TERMINAL, WAIT_S, Seller, environment, sidecar
+from tests.e2e.shell import WAIT_S, Seller, environment, own_terminal, sidecar
 
 CONFIG = """\
 version: 1
@@ -124,17 +123,7 @@ class Home:
 
 def on_terminal(home: Home, typed: bytes, is_time: Callable[[str], bool], *words: str) -> int:
     """Run on a terminal of its own, type this once it is time, and wait for the end."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", OWN_TERMINAL, "-m", "sidecar", "run", *words],
-        cwd=home.folder,
-        env=environment(home.folder),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    )
-    os.close(theirs)
+    process, ours = own_terminal(home.folder, environment(home.folder), "run", *words)
     shown = ""
     try:
         while True:

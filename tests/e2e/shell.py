@@ -147,7 +147,14 @@ def serving(answer: Callable[[str, bytes], tuple[int, bytes]]) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with handling(Handler) as address:
+        yield address
+
+
+@contextmanager
+def handling(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """A server on loopback whose requests this one handles, and its address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
         try:
@@ -157,19 +164,27 @@ def serving(answer: Callable[[str, bytes], tuple[int, bytes]]) -> Iterator[str]:
             thread.join()
 
 
-def on_terminal(home: Path, typed: str, *argv: str | Path) -> tuple[int, str]:
-    """Run on a terminal of its own; each line is typed when a prompt has been shown."""
+def own_terminal(
+    folder: Path, env: Mapping[str, str], *argv: str | Path
+) -> tuple[subprocess.Popen[bytes], int]:
+    """The sidecar on a terminal of its own, and where that is read and typed at."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", OWN_TERMINAL, "-m", "sidecar", *map(str, argv)],
-        cwd=home,
-        env=environment(home),
+        cwd=folder,
+        env=env,
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
     )
     os.close(theirs)
+    return process, ours
+
+
+def on_terminal(home: Path, typed: str, *argv: str | Path) -> tuple[int, str]:
+    """Run on a terminal of its own; each line is typed when a prompt has been shown."""
+    process, ours = own_terminal(home, environment(home), *argv)
     shown = ""
     lines = typed.splitlines(keepends=True)
     try:

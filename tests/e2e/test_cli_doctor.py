@@ -9,16 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any, TypeAlias
 
 import pytest
 
 from sidecar.money import Usdc
 from sidecar.sandbox import SandboxOptions
-from tests.e2e.shell import ADDRESS, sidecar, write_config
+from tests.e2e.shell import ADDRESS, handling, sidecar, write_config
 from tests.e2e.typed import Typist, begun, counted, run, typed
 from tests.unit.cli.commands import Ran
 from tests.unit.cli.rows import write_ledger
@@ -69,14 +68,8 @@ def place(
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with handling(Handler) as address:
+        yield f"http://{address}"
 
 
 def free_ports(text: str) -> str:

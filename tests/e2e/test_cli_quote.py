@@ -7,15 +7,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any, TypeAlias
 
 import aiohttp
 import pytest
 
-from tests.e2e.shell import sidecar, write_config
+from tests.e2e.shell import handling, sidecar, write_config
 from tests.e2e.typed import Typist, begun, counted, run, typed
 from tests.unit.cli.commands import Ran
 from tests.world.market import Market, market
@@ -68,14 +67,8 @@ def seller(status: int, headers: Mapping[str, str], body: bytes) -> Iterator[tup
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}", asked
-        finally:
-            server.shutdown()
-            thread.join()
+    with handling(Handler) as address:
+        yield f"http://{address}", asked
 
 
 def asking(document: Any) -> tuple[int, dict[str, str], bytes]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.shell import OWN_TERMINAL, WAIT_S, environment, serving, sidecar
+from tests.e2e.shell import WAIT_S, environment, own_terminal, serving, sidecar
 
 STATUS = {"state": "serving", "uptime_s": 1, "now": "2026-01-01T00:00:00+00:00"}
 DAY = {
@@ -107,18 +106,9 @@ def test_nobody(tmp_path: Path) -> None:
 def test_screen(tmp_path: Path) -> None:
     """On a terminal it is one screen, which Ctrl-C gives back, and nothing in it steers it."""
     answer = {**STATUS, "budgets": [DAY], "refusals": [REFUSAL], "payments": []}
-    ours, theirs = pty.openpty()
     with serving(Told((200, answer))) as address:
-        process = subprocess.Popen(
-            [sys.executable, "-c", OWN_TERMINAL, "-m", "sidecar", "status", "--watch"],
-            cwd=tmp_path,
-            env=environment(tmp_path, SIDECAR_ADMIN=address, TERM="xterm", COLUMNS="100"),
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-        )
-        os.close(theirs)
+        env = environment(tmp_path, SIDECAR_ADMIN=address, TERM="xterm", COLUMNS="100")
+        process, ours = own_terminal(tmp_path, env, "status", "--watch")
         shown = ""
         typed = False
         try:
