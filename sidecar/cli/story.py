@@ -8,7 +8,7 @@ from typing import Any
 
 from sidecar.ledger.model import Payment, PaymentState
 from sidecar.ledger.sqlite_desk import Step
-from sidecar.ledger.sqlite_rows import moment
+from sidecar.ledger.rows import moment
 
 # Why a payment counts as made, or as one that can never be.
 _PROOFS = {

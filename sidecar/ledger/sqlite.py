@@ -14,7 +14,6 @@ sqlite_desk       pins, switch and approvals, changed by hand; what a person set
 sqlite_quote      what a reservation would be told, asked without writing
 sqlite_lists      questions
 sqlite_spending   what moved in each hour
-sqlite_rows       values to columns, rows to values
 sqlite_audit      the books against their events, when a ledger is opened
 sqlite_instances  which processes live, and so what they hold
 sqlite_marks      how far they had come, kept outside of the file

@@ -9,8 +9,9 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime
 
+from sidecar.ledger import denials
 from sidecar.ledger.model import Asked, Intent, Payment
-from sidecar.ledger.sqlite_rows import milliseconds, moment, payment_of, to_json
+from sidecar.ledger.rows import milliseconds, moment, payment_of, to_json
 from sidecar.refusal import Denied
 
 # The second condition on the kind lets SQLite use the index of what happens once.
@@ -56,7 +57,7 @@ def refusal(connection: sqlite3.Connection, row: sqlite3.Row) -> Denied | None:
     steps = _steps(connection, row["seq"])
     if "asked" not in steps or "approved" in steps:
         return None
-    return Denied("approval", f"payment {row['id']} was not approved")
+    return denials.not_approved(row["id"])
 
 
 def asked(connection: sqlite3.Connection) -> tuple[Asked, ...]:
@@ -75,10 +76,7 @@ def decide(
             kind = "approved" if approve else "refused"
             connection.execute(_TELL, (milliseconds(at), seq, kind, to_json({"by": by})))
             return waiting.payment
-    return Denied(
-        "not_waiting",
-        f"no payment {payment_id} waits for approval: it was decided, or its time was over",
-    )
+    return denials.not_waiting(payment_id)
 
 
 def _steps(connection: sqlite3.Connection, seq: int) -> set[str]:

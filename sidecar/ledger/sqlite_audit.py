@@ -15,8 +15,8 @@ from contextlib import closing
 from pathlib import Path
 
 from sidecar.errors import LedgerError
+from sidecar.ledger.rows import moment
 from sidecar.ledger.sqlite_file import check_pages, reader
-from sidecar.ledger.sqlite_rows import moment
 
 _NAMED_MAX = 3
 _LIMIT = {"named_max": _NAMED_MAX}

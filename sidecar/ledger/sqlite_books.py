@@ -14,6 +14,8 @@ from typing import Any
 
 from sidecar.errors import LedgerError
 from sidecar.ledger import (
+    denials,
+    moves,
     sqlite_approvals,
     sqlite_budgets,
     sqlite_freeze,
@@ -21,7 +23,6 @@ from sidecar.ledger import (
     sqlite_rules,
 )
 from sidecar.ledger.model import (
-    TRANSITIONS,
     Change,
     Intent,
     Payment,
@@ -29,23 +30,19 @@ from sidecar.ledger.model import (
     Proof,
     Purchase,
 )
-from sidecar.ledger.resolutions import voids
-from sidecar.ledger.sqlite_claims import Claims
-from sidecar.ledger.sqlite_instances import Instances
-from sidecar.ledger.sqlite_rows import (
+from sidecar.ledger.rows import (
     authorization_columns,
     milliseconds,
-    moment,
     payment_of,
     reserved_columns,
     reserved_payment,
     to_json,
     windows_of,
 )
+from sidecar.ledger.sqlite_claims import Claims
+from sidecar.ledger.sqlite_instances import Instances
 from sidecar.refusal import Denied
 from sidecar.x402.types import Authorization
-
-_POSTING = frozenset({"receipt", "served", "upfront", "chain", "person", "rehearsed"})
 
 _INSERT = """
 INSERT INTO payments (
@@ -136,10 +133,10 @@ class Books:
                     taken.add(row["slot"])
                 else:
                     self._void(row, Proof("unsigned"), at_ms)
-            elif state is PaymentState.AUTHORIZED or _is_wanted(row, intent):
+            elif state is PaymentState.AUTHORIZED or moves.is_wanted(row, intent):
                 return self._hold(row, at_ms)
         if taken and (purchase.explicit or intent.top_up is not None):
-            return Denied("in_progress", "this purchase is being served right now")
+            return denials.in_progress()
         return min(set(range(len(taken) + 1)) - taken)
 
     def authorize(
@@ -150,7 +147,7 @@ class Books:
             return frozen
         at_ms = milliseconds(at)
         row = self._find(payment_id)
-        _permit(row, PaymentState.AUTHORIZED)
+        moves.permit(row, PaymentState.AUTHORIZED)
         denied = sqlite_approvals.refusal(self.connection, row)
         if denied is not None:
             return denied
@@ -162,39 +159,30 @@ class Books:
     def post(self, payment_id: str, proof: Proof, at: datetime) -> Change:
         at_ms = milliseconds(at)
         row = self._find(payment_id)
-        if _is_terminal(row):
+        if moves.is_terminal(row):
             made = ""
-            if row["state"] == PaymentState.POSTED and proof.confirmed and not row["confirmed"]:
+            if moves.confirms(row, proof):
                 made = "confirmed"
                 self._change(_CONFIRM, proof.kind, proof.transaction, payment_id)
-                self._tell(row, made, at_ms, **_evidence(proof))
+                self._tell(row, made, at_ms, **moves.evidence(proof))
             return Change(payment_of(self._find(payment_id)), made)
-        _permit(row, PaymentState.POSTED)
-        if proof.kind not in _POSTING:
-            raise LedgerError(f"payment {payment_id}: {proof.kind!r} does not prove a transfer")
+        moves.permit_post(row, proof)
         self._change(_POST, at_ms, proof.kind, proof.transaction, proof.confirmed, payment_id)
         sqlite_budgets.spend(self.connection, windows_of(row), row["amount"])
-        self._tell(row, "posted", at_ms, **_evidence(proof))
+        self._tell(row, "posted", at_ms, **moves.evidence(proof))
         return Change(payment_of(self._find(payment_id)), "posted")
 
     def void(self, payment_id: str, proof: Proof, at: datetime) -> Change:
         row = self._find(payment_id)
-        if made := "" if _is_terminal(row) else "voided":
+        if made := "" if moves.is_terminal(row) else "voided":
             self._void(row, proof, milliseconds(at))
         return Change(payment_of(self._find(payment_id)), made)
 
     def _void(self, row: sqlite3.Row, proof: Proof, at_ms: int) -> None:
-        _permit(row, PaymentState.VOIDED)
-        # The one door to VOIDED: what was signed can never settle, or nothing was signed.
-        unsigned = row["state"] == PaymentState.RESERVED and proof.kind == "unsigned"
-        if not unsigned and not voids(proof, payment_of(row).authorization, moment(at_ms)):
-            raise LedgerError(
-                f"payment {row['id']} is {row['state']}: {proof.kind!r} does not prove that it "
-                "can never be paid"
-            )
+        moves.permit_void(row, proof, at_ms)
         self._change(_VOID, at_ms, proof.kind, proof.transaction, row["id"], row["state"])
         sqlite_budgets.free(self.connection, windows_of(row), row["amount"])
-        self._tell(row, "voided", at_ms, **_evidence(proof))
+        self._tell(row, "voided", at_ms, **moves.evidence(proof))
 
     def claim(
         self, purchase: Purchase, at: datetime, undelivered_since: datetime
@@ -212,8 +200,7 @@ class Books:
 
     def deliver(self, payment_id: str, at: datetime) -> None:
         row = self._find(payment_id)
-        if row["state"] == PaymentState.RESERVED:
-            raise LedgerError(f"payment {payment_id} is reserved: nothing was bought with it yet")
+        moves.permit_deliver(row)
         if row["delivered_at"] is None:
             self._change(_DELIVER, milliseconds(at), payment_id)
             self._tell(row, "delivered", milliseconds(at))
@@ -221,8 +208,7 @@ class Books:
 
     def give_up(self, payment_id: str, at: datetime) -> None:
         row = self._find(payment_id)
-        if row["state"] != PaymentState.POSTED or row["delivered_at"] is not None:
-            raise LedgerError(f"payment {payment_id} is not one that was paid and undelivered")
+        moves.permit_give_up(row)
         if row["closed_at"] is None:
             self._change(_CLOSE, milliseconds(at), payment_id)
             self._tell(row, "closed", milliseconds(at))
@@ -267,28 +253,6 @@ class Books:
     def abandon(self) -> None:
         self.connection.close()
         self.instances.abandon()
-
-
-def _is_terminal(row: sqlite3.Row) -> bool:
-    return not TRANSITIONS[PaymentState(row["state"])]
-
-
-def _is_wanted(row: sqlite3.Row, intent: Intent) -> bool:
-    """Whether its purchase still hopes for this posted payment, or may have it once more."""
-    if row["delivered_at"] is None:
-        return True
-    # Delivered after ``claim`` had looked; one that it saw, and found too old, is another matter.
-    since = intent.undelivered_since
-    return since is not None and row["settled_at"] >= milliseconds(since)
-
-
-def _permit(row: sqlite3.Row, to: PaymentState) -> None:
-    if to not in TRANSITIONS[PaymentState(row["state"])]:
-        raise LedgerError(f"payment {row['id']} is {row['state']}: it cannot become {to}")
-
-
-def _evidence(proof: Proof) -> dict[str, Any]:
-    return {"proof": proof.kind, "transaction": proof.transaction}
 
 
 def _identity(path: Path) -> tuple[int, int]:

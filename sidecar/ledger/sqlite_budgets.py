@@ -9,19 +9,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TypeAlias
 
 from sidecar.errors import LedgerError
+from sidecar.ledger import denials, windows
 from sidecar.ledger.model import Budget
+from sidecar.ledger.windows import WindowKey
 from sidecar.money import Usdc
 from sidecar.refusal import BudgetUse, Denied
-
-# A window: the name of its budget, and its start in milliseconds since the epoch.
-WindowKey: TypeAlias = tuple[str, int]
-
-# A trillion USDC. Sums of amounts up to this one stay far from the end of a 64-bit integer,
-# past which SQLite would go on with floating point.
-LARGEST = 10**18
 
 _RAISE = """
 INSERT INTO windows (budget, starts_at, reserved, spent)
@@ -45,43 +39,31 @@ def set_aside(
 ) -> list[WindowKey] | Denied:
     """Raise what is reserved in the window of every budget; the windows, or who refused.
 
-    After a refusal the caller undoes what was raised before it. Without a budget nothing may be
-    paid, and a budget that is named twice counts
-    once, with the smaller limit.
+    After a refusal the caller undoes what was raised before it.
     """
-    if not budgets:
-        return Denied("budget", "no budget covers this payment, so nothing may be paid")
-    if amount.atomic > LARGEST:
-        return Denied("amount", f"{amount} is more than any ledger can hold")
-    wanted: dict[WindowKey, Budget] = {}
-    for budget in budgets:
-        key = (budget.name, budget.starts_at(at) * 1000)
-        rival = wanted.setdefault(key, budget)
-        if budget.limit < rival.limit:
-            wanted[key] = budget
-    # One order for everybody, so that no two payments ever wait for each other.
-    windows = sorted(wanted)
-    for key in windows:
-        limit = min(wanted[key].limit.atomic, LARGEST)
-        if connection.execute(_RAISE, (*key, amount.atomic, limit)).rowcount != 1:
-            return _refusal(use(connection, wanted[key], at), amount)
-    return windows
+    asked = windows.wanted(budgets, amount, at)
+    if isinstance(asked, Denied):
+        return asked
+    for key, budget in asked.items():
+        if connection.execute(_RAISE, (*key, amount.atomic, windows.cap(budget))).rowcount != 1:
+            return denials.no_room(use(connection, budget, at), amount)
+    return list(asked)
 
 
-def spend(connection: sqlite3.Connection, windows: Sequence[WindowKey], amount: int) -> None:
+def spend(connection: sqlite3.Connection, keys: Sequence[WindowKey], amount: int) -> None:
     """What was reserved in these windows is now spent."""
-    _lower(connection, _SPEND, windows, amount)
+    _lower(connection, _SPEND, keys, amount)
 
 
-def free(connection: sqlite3.Connection, windows: Sequence[WindowKey], amount: int) -> None:
+def free(connection: sqlite3.Connection, keys: Sequence[WindowKey], amount: int) -> None:
     """What was reserved in these windows may be spent on something else."""
-    _lower(connection, _FREE, windows, amount)
+    _lower(connection, _FREE, keys, amount)
 
 
 def _lower(
-    connection: sqlite3.Connection, statement: str, windows: Sequence[WindowKey], amount: int
+    connection: sqlite3.Connection, statement: str, keys: Sequence[WindowKey], amount: int
 ) -> None:
-    for budget, starts_at in windows:
+    for budget, starts_at in keys:
         if connection.execute(statement, (budget, starts_at, amount)).rowcount != 1:
             raise LedgerError(f'budget "{budget}" lacks what was reserved in it: damaged books')
 
@@ -91,15 +73,3 @@ def use(connection: sqlite3.Connection, budget: Budget, at: datetime) -> BudgetU
     row = connection.execute(_USE, (budget.name, budget.starts_at(at) * 1000)).fetchone()
     reserved, spent = (0, 0) if row is None else row
     return BudgetUse(budget.name, budget.limit, Usdc(spent), Usdc(reserved), budget.resets_at(at))
-
-
-def _refusal(used: BudgetUse, amount: Usdc) -> Denied:
-    again = "never starts again"
-    if used.resets_at is not None:
-        again = f"starts again at {used.resets_at:%Y-%m-%d %H:%M:%S} UTC"
-    return Denied(
-        "budget",
-        f'budget "{used.name}" has no room for {amount}: {used.spent} spent and {used.reserved} '
-        f"reserved of {used.limit}; it {again}",
-        used,
-    )

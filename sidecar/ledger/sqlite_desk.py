@@ -25,9 +25,9 @@ from sidecar.ledger import (
 )
 from sidecar.ledger.model import Asked, PayeePin, Payment, Proof
 from sidecar.ledger.resolutions import Resolution, objection
+from sidecar.ledger.rows import moment, payment_of
 from sidecar.ledger.sqlite_books import Books
 from sidecar.ledger.sqlite_instances import Instances
-from sidecar.ledger.sqlite_rows import moment, payment_of
 from sidecar.refusal import Denied
 
 LOCK_WAIT_S = 5.0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime
 
-from sidecar.ledger.sqlite_rows import milliseconds, moment
+from sidecar.ledger import denials
+from sidecar.ledger.rows import milliseconds, moment
 from sidecar.refusal import Denied
 
 # Frozen twice is frozen since the first time.
@@ -36,11 +37,4 @@ def frozen_since(connection: sqlite3.Connection) -> datetime | None:
 
 def refusal(connection: sqlite3.Connection) -> Denied | None:
     """Why nothing may be signed now; None where it may."""
-    since = frozen_since(connection)
-    if since is None:
-        return None
-    return Denied(
-        "frozen",
-        f"the sidecar is frozen since {since:%Y-%m-%d %H:%M:%S} UTC and signs no payment; "
-        "`sidecar unfreeze` ends it",
-    )
+    return denials.frozen(frozen_since(connection))

@@ -6,8 +6,8 @@ import sqlite3
 from datetime import datetime
 
 from sidecar.ledger.model import Payment, Purchase
+from sidecar.ledger.rows import milliseconds, payment_of
 from sidecar.ledger.sqlite_instances import Instances
-from sidecar.ledger.sqlite_rows import milliseconds, payment_of
 
 _IN_DOUBT = "SELECT * FROM payments WHERE state = 'authorized' ORDER BY seq"
 _UNCONFIRMED = "SELECT * FROM payments WHERE confirmed = 0 AND state = 'posted' ORDER BY seq"

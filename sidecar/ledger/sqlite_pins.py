@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sqlite3
 
+from sidecar.ledger import denials
 from sidecar.ledger.model import Intent, PayeePin
-from sidecar.ledger.sqlite_rows import moment
+from sidecar.ledger.rows import moment
 from sidecar.refusal import Denied
 
 _PIN = """
@@ -32,14 +33,7 @@ def refusal(connection: sqlite3.Connection, intent: Intent, at_ms: int) -> Denie
     key = (intent.route, intent.purpose, intent.network, intent.pin_place)
     connection.execute(_PIN, (*key, intent.payee, at_ms))
     (pinned,) = connection.execute(_PINNED, key).fetchone()
-    if pinned == intent.payee:
-        return None
-    at = f" at {intent.pin_place}" if intent.pin_place else ""
-    return Denied(
-        "payee_changed",
-        f"route {intent.route} first paid {pinned}{at} on {intent.network}, and now "
-        f"{intent.payee} asks; if that is right, `sidecar pins forget {intent.route}`",
-    )
+    return denials.payee_changed(intent, pinned)
 
 
 def pins(connection: sqlite3.Connection) -> tuple[PayeePin, ...]:

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import sqlite3
 
+from sidecar.ledger import denials
 from sidecar.ledger.model import Intent
-from sidecar.money import Usdc
 from sidecar.refusal import Denied
 
-DAYS = 30
 _DAY_MS = 86_400_000
 
 _HIGHEST = """
@@ -29,25 +28,12 @@ def refusal(connection: sqlite3.Connection, intent: Intent, at_ms: int) -> Denie
     rule = intent.price
     if rule is None:
         return None
-    usual = _usual(connection, intent, rule.place, at_ms // _DAY_MS)
-    if usual is None:
-        return None
-    # In whole numbers: a quotient would have to be rounded.
-    times, parts = rule.jump_max.as_integer_ratio()
-    if intent.amount.atomic * parts <= usual * times:
-        return None
-    return Denied(
-        "price_jump",
-        f"{intent.amount} for {rule.place} is over {rule.jump_max} times the {Usdc(usual)} that "
-        f"route {intent.route} is used to pay there (price_jump_max)",
-    )
+    today = at_ms // _DAY_MS
 
-
-def _usual(connection: sqlite3.Connection, intent: Intent, place: str, today: int) -> int | None:
     def highest(day: int) -> int | None:
-        found = connection.execute(_HIGHEST, (intent.route, intent.purpose, place, day))
+        found = connection.execute(_HIGHEST, (intent.route, intent.purpose, rule.place, day))
         (amount,) = found.fetchone()
         return None if amount is None else int(amount)
 
-    before = [highest(day) for day in range(today - DAYS, today)]
-    return min((each for each in before if each is not None), default=highest(today))
+    days = map(highest, range(today - denials.PRICE_DAYS, today))
+    return denials.price_jump(intent, [each for each in days if each is not None], highest(today))

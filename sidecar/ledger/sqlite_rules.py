@@ -8,14 +8,12 @@ both find room for the last one.
 from __future__ import annotations
 
 import sqlite3
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sidecar.ledger import sqlite_lists, sqlite_pins, sqlite_prices
+from sidecar.ledger import denials, sqlite_lists, sqlite_pins, sqlite_prices
 from sidecar.ledger.model import Breaker, Intent
-from sidecar.ledger.sqlite_rows import milliseconds
+from sidecar.ledger.rows import milliseconds
 from sidecar.refusal import Denied
-
-_HOUR = timedelta(hours=1)
 
 
 def refusal(connection: sqlite3.Connection, intent: Intent, at: datetime) -> Denied | None:
@@ -35,13 +33,7 @@ def _broken(
     if breaker.undelivered_max <= 0:
         return None
     closed = sqlite_lists.closed_since(connection, route, at - breaker.window)
-    if closed < breaker.undelivered_max:
-        return None
-    return Denied(
-        "breaker",
-        f"route {route}: {closed} payments within {breaker.window} were paid and never "
-        f"delivered; at {breaker.undelivered_max} no more are made",
-    )
+    return denials.breaker(route, breaker, closed)
 
 
 def _topped_up(connection: sqlite3.Connection, intent: Intent, at: datetime) -> Denied | None:
@@ -49,12 +41,6 @@ def _topped_up(connection: sqlite3.Connection, intent: Intent, at: datetime) -> 
     if rule is None:
         return None
     if sqlite_lists.is_topped_up_since(connection, intent.purchase, rule.since):
-        return Denied("topped_up", "a top-up was completed since this one was asked for")
-    made = sqlite_lists.top_ups_since(connection, intent.purchase, at - _HOUR)
-    if made < rule.hourly_max:
-        return None
-    return Denied(
-        "top_up_rate",
-        f"route {intent.route}: {made} top-ups of this account within an hour; "
-        f"at {rule.hourly_max} no more are made",
-    )
+        return denials.topped_up()
+    made = sqlite_lists.top_ups_since(connection, intent.purchase, at - denials.HOUR)
+    return denials.top_up_rate(intent.route, made, rule.hourly_max)

@@ -10,7 +10,7 @@ import sqlite3
 from datetime import datetime
 
 from sidecar.ledger.model import Spent
-from sidecar.ledger.sqlite_rows import milliseconds, moment
+from sidecar.ledger.rows import milliseconds, moment
 from sidecar.money import Usdc
 
 _HOUR_MS = 3_600_000

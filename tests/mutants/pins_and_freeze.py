@@ -11,7 +11,7 @@ LEDGER = "tests/conformance/test_ledger.py"
 PINS_AND_FREEZE = (
     Mutant(
         "pays whoever the seller names now",
-        "sidecar/ledger/sqlite_pins.py",
+        "sidecar/ledger/denials.py",
         "    if pinned == intent.payee:\n",
         "    if True:\n",
         (f"{PINS}::test_payee_swapped",),
@@ -46,15 +46,15 @@ PINS_AND_FREEZE = (
     ),
     Mutant(
         "lets a price walk up day by day",
-        "sidecar/ledger/sqlite_prices.py",
-        "    return min((each",
-        "    return max((each",
+        "sidecar/ledger/denials.py",
+        "    usual = min(before",
+        "    usual = max(before",
         (f"{PINS}::test_price_walk",),
     ),
     Mutant(
         "lets a price jump on its first day",
-        "sidecar/ledger/sqlite_prices.py",
-        "default=highest(today))",
+        "sidecar/ledger/denials.py",
+        "default=today)",
         "default=None)",
         (f"{PINS}::test_price_spike",),
     ),
@@ -102,8 +102,8 @@ PINS_AND_FREEZE = (
     ),
     Mutant(
         "buys again what was delivered since the claim",
-        "sidecar/ledger/sqlite_books.py",
-        'return since is not None and row["settled_at"] >= milliseconds(since)',
+        "sidecar/ledger/moves.py",
+        'return since is not None and bool(row["settled_at"] >= milliseconds(since))',
         "return False",
         (f"{PINS}::test_delivered_between_claim_and_reserve",),
     ),

@@ -11,7 +11,7 @@ import pytest
 
 from sidecar.cli.receipt import Heard, Receipt, bill, receipt_row, show_receipt, write_receipt
 from sidecar.ledger.model import Payment, PaymentState, Proof
-from sidecar.ledger.sqlite_rows import reserved_payment
+from sidecar.ledger.rows import reserved_payment
 from sidecar.money import Usdc
 from sidecar.payments.events import CostObserved, RequestServed
 from sidecar.refusal import BudgetUse

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from sidecar.ledger.model import Intent, Payment, PaymentState, Proof, Purchase
 from sidecar.money import Usdc
@@ -15,6 +14,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 # json.dumps with separators builds a new encoder for each call.
 to_json = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class Row(Protocol):
+    """One row of a table, by the names of its columns, whatever store it is from."""
+
+    def __getitem__(self, column: str, /) -> Any: ...
 
 
 def milliseconds(at: datetime) -> int:
@@ -60,7 +65,7 @@ def reserved_payment(intent: Intent, at_ms: int) -> Payment:
 def reserved_columns(
     intent: Intent, slot: int, own: str, at_ms: int, windows: str
 ) -> tuple[Any, ...]:
-    """The columns of a new payment, as ``sqlite_books`` inserts them."""
+    """The columns of a new payment, as the stores insert them."""
     return (
         intent.id,
         intent.purchase.key,
@@ -83,7 +88,7 @@ def reserved_columns(
     )
 
 
-def payment_of(row: sqlite3.Row) -> Payment:
+def payment_of(row: Row) -> Payment:
     """The payment that this row of ``payments`` holds."""
     return Payment(
         id=row["id"],
@@ -119,7 +124,7 @@ def authorization_columns(authorization: Authorization) -> tuple[Any, ...]:
     )
 
 
-def _authorization_of(row: sqlite3.Row) -> Authorization | None:
+def _authorization_of(row: Row) -> Authorization | None:
     if row["auth_identity"] is None:
         return None
     return Authorization(
@@ -130,12 +135,12 @@ def _authorization_of(row: sqlite3.Row) -> Authorization | None:
     )
 
 
-def _proof_of(row: sqlite3.Row) -> Proof | None:
+def _proof_of(row: Row) -> Proof | None:
     if row["proof_kind"] is None:
         return None
     return Proof(row["proof_kind"], row["proof_transaction"])
 
 
-def windows_of(row: sqlite3.Row) -> list[tuple[str, int]]:
+def windows_of(row: Row) -> list[tuple[str, int]]:
     """The budget windows that the payment in this row was reserved in."""
     return [(budget, starts_at) for budget, starts_at in json.loads(row["windows"])]

@@ -1,0 +1,44 @@
+"""Which windows a payment has to fit into, in the one order in which every store raises them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TypeAlias
+
+from sidecar.ledger.model import Budget
+from sidecar.money import Usdc
+from sidecar.refusal import Denied
+
+# A window: the name of its budget, and its start in milliseconds since the epoch.
+WindowKey: TypeAlias = tuple[str, int]
+
+# A trillion USDC. Sums of amounts up to this one stay far from the end of a 64-bit integer,
+# past which SQLite would go on with floating point.
+LARGEST = 10**18
+
+
+def wanted(
+    budgets: Sequence[Budget], amount: Usdc, at: datetime
+) -> dict[WindowKey, Budget] | Denied:
+    """The window of every budget, in one order for everybody, so that no two payments ever wait
+
+    for each other. Without a budget nothing may be paid, and a budget that is named twice counts
+    once, with the smaller limit.
+    """
+    if not budgets:
+        return Denied("budget", "no budget covers this payment, so nothing may be paid")
+    if amount.atomic > LARGEST:
+        return Denied("amount", f"{amount} is more than any ledger can hold")
+    found: dict[WindowKey, Budget] = {}
+    for budget in budgets:
+        key = (budget.name, budget.starts_at(at) * 1000)
+        rival = found.setdefault(key, budget)
+        if budget.limit < rival.limit:
+            found[key] = budget
+    return {key: found[key] for key in sorted(found)}
+
+
+def cap(budget: Budget) -> int:
+    """The limit in atomic units, as far as a ledger can hold it."""
+    return min(budget.limit.atomic, LARGEST)
