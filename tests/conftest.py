@@ -1,9 +1,35 @@
-"""What holds for every test."""
+"""What holds for every test, and the Postgres that those who ask for it share."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
+
+from tests.world.postgres import PostgresServer
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real server, started by the first test that asks. Nobody stops it or sets it up."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: PostgresServer) -> Iterator[str]:
+    """The url of an empty database for one test."""
+    with postgres.database() as url:
+        yield url
+
+
+@pytest.fixture
+def own_postgres(postgres: PostgresServer) -> Iterator[PostgresServer]:
+    """A server for one test, which may do with it what it likes."""
+    with postgres.sibling() as server:
+        yield server

@@ -88,6 +88,20 @@ class Ledger(Protocol):
         """The newest top-up of this account, whatever became of it."""
         ...
 
+    async def authorizations(self, purchase: Purchase, since: datetime) -> int:
+        """How many payments reserved then or later were authorized, whatever became of them.
+
+        Of an explicit purchase, or of an account's top-ups.
+        """
+        ...
+
+    async def topped_up(self, purchase: Purchase) -> None:
+        """Come back when another process may have moved a top-up of this account.
+
+        May never come back: whoever waits for one looks again after a while all the same.
+        """
+        ...
+
     async def release(self, payment_id: str) -> None:
         """Nobody is connected for this payment any more. Harmless when it is not held."""
         ...

@@ -221,6 +221,23 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """A payment, and whether a live request is being served by it."""
+
+    payment: Payment
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One event in a payment's life: ``kind`` and ``detail`` as they were written down."""
+
+    at: datetime
+    kind: str
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Spent:
     """What moved of the payments that were set aside in one hour, for one route and caller."""
 

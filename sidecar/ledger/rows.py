@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from sidecar.ledger.model import Intent, Payment, PaymentState, Proof, Purchase
+from sidecar.ledger.model import Intent, PayeePin, Payment, PaymentState, Proof, Purchase
 from sidecar.money import Usdc
 from sidecar.x402.types import Authorization
 
@@ -144,3 +144,15 @@ def _proof_of(row: Row) -> Proof | None:
 def windows_of(row: Row) -> list[tuple[str, int]]:
     """The budget windows that the payment in this row was reserved in."""
     return [(budget, starts_at) for budget, starts_at in json.loads(row["windows"])]
+
+
+def pin_of(row: Row) -> PayeePin:
+    """The pin that this row of ``pins`` holds."""
+    return PayeePin(
+        row["route"],
+        row["purpose"],
+        row["network"],
+        row["place"],
+        row["pay_to"],
+        moment(row["pinned_at"]),
+    )

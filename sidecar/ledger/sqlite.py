@@ -23,6 +23,7 @@ sqlite_schema     the tables
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from datetime import datetime
@@ -123,6 +124,16 @@ class SqliteLedger:
         return await self._writer.do(
             lambda books: sqlite_lists.newest_top_up(books.connection, purchase), writes=False
         )
+
+    async def authorizations(self, purchase: Purchase, since: datetime) -> int:
+        return await self._writer.do(
+            lambda books: sqlite_lists.authorizations(books.connection, purchase, since),
+            writes=False,
+        )
+
+    async def topped_up(self, purchase: Purchase) -> None:
+        # Nothing tells one process on a file of another.
+        await asyncio.Event().wait()
 
     async def release(self, payment_id: str) -> None:
         await self._writer.do(lambda books: books.release(payment_id))

@@ -10,10 +10,8 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from sidecar.errors import LedgerError
 from sidecar.ledger import (
@@ -23,7 +21,7 @@ from sidecar.ledger import (
     sqlite_lists,
     sqlite_pins,
 )
-from sidecar.ledger.model import Asked, PayeePin, Payment, Proof
+from sidecar.ledger.model import Asked, Found, PayeePin, Payment, Proof, Step
 from sidecar.ledger.resolutions import Resolution, objection
 from sidecar.ledger.rows import moment, payment_of
 from sidecar.ledger.sqlite_books import Books
@@ -89,14 +87,6 @@ def decide(
         return sqlite_approvals.decide(connection, payment_id, by, at, approve=approve)
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A payment, and whether a live request is being served by it."""
-
-    payment: Payment
-    held: bool
-
-
 def find(path: Path, payment_id: str) -> Found | None:
     """The payment with this id; None where there is none."""
     with _reading(path) as connection:
@@ -104,15 +94,6 @@ def find(path: Path, payment_id: str) -> Found | None:
     if row is None:
         return None
     return Found(payment_of(row), _nobody(path.resolve()).is_held(row["holder"]))
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One event in a payment's life: ``kind`` and ``detail`` as they were written down."""
-
-    at: datetime
-    kind: str
-    detail: Mapping[str, Any]
 
 
 def history(path: Path, payment_id: str) -> tuple[Step, ...]:

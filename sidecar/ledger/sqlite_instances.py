@@ -87,6 +87,11 @@ class Instances:
         """Whether somebody who lives holds it; the holding of the dead has ended."""
         return holder is not None and self.is_alive(holder)
 
+    def living(self) -> tuple[str, ...]:
+        """Every instance that has the ledger open, in the order of their names."""
+        known = sorted(left.stem for left in self._directory.glob("*.lock"))
+        return tuple(instance for instance in known if self.is_alive(instance))
+
     def leave(self) -> None:
         """Go in peace: the lock falls, and its file goes, unless its mark is still of use."""
         if self._lock is not None:

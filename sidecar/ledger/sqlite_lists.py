@@ -45,6 +45,14 @@ WHERE purchase_key = ? AND purpose = 'top_up' AND state <> 'voided' AND reserved
 _NEWEST_TOP_UP = """
 SELECT * FROM payments WHERE purchase_key = ? AND purpose = 'top_up' ORDER BY seq DESC LIMIT 1
 """
+_AUTHORIZATIONS = """
+SELECT count(*) FROM payments
+WHERE purchase_key = ? AND purpose = 'top_up' AND authorized_at IS NOT NULL AND reserved_at >= ?
+"""
+_AUTHORIZATIONS_EXPLICIT = """
+SELECT count(*) FROM payments
+WHERE purchase_key = ? AND explicit = 1 AND authorized_at IS NOT NULL AND reserved_at >= ?
+"""
 _TOP_UPS = "SELECT * FROM payments WHERE purpose = 'top_up' ORDER BY seq"
 _MADE_BY = "SELECT * FROM payments WHERE owner = ? ORDER BY seq"
 _FIND = "SELECT * FROM payments WHERE id = ?"
@@ -148,6 +156,13 @@ def top_ups_since(connection: sqlite3.Connection, purchase: Purchase, since: dat
 def newest_top_up(connection: sqlite3.Connection, purchase: Purchase) -> Payment | None:
     row = connection.execute(_NEWEST_TOP_UP, (purchase.key,)).fetchone()
     return None if row is None else payment_of(row)
+
+
+def authorizations(connection: sqlite3.Connection, purchase: Purchase, since: datetime) -> int:
+    """How many payments reserved then or later were authorized: see ``Ledger``."""
+    statement = _AUTHORIZATIONS_EXPLICIT if purchase.explicit else _AUTHORIZATIONS
+    (made,) = connection.execute(statement, (purchase.key, milliseconds(since))).fetchone()
+    return int(made)
 
 
 def closed_since(connection: sqlite3.Connection, route: str, since: datetime) -> int:

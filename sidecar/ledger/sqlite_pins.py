@@ -10,7 +10,7 @@ import sqlite3
 
 from sidecar.ledger import denials
 from sidecar.ledger.model import Intent, PayeePin
-from sidecar.ledger.rows import moment
+from sidecar.ledger.rows import pin_of
 from sidecar.refusal import Denied
 
 _PIN = """
@@ -37,22 +37,11 @@ def refusal(connection: sqlite3.Connection, intent: Intent, at_ms: int) -> Denie
 
 
 def pins(connection: sqlite3.Connection) -> tuple[PayeePin, ...]:
-    return tuple(map(_pin_of, connection.execute(_ALL)))
+    return tuple(map(pin_of, connection.execute(_ALL)))
 
 
 def forget(connection: sqlite3.Connection, route: str) -> tuple[PayeePin, ...]:
     """What was pinned for this route, and is not any more."""
-    pinned = tuple(map(_pin_of, connection.execute(_OF_ROUTE, (route,))))
+    pinned = tuple(map(pin_of, connection.execute(_OF_ROUTE, (route,))))
     connection.execute(_FORGET, (route,))
     return pinned
-
-
-def _pin_of(row: sqlite3.Row) -> PayeePin:
-    return PayeePin(
-        row["route"],
-        row["purpose"],
-        row["network"],
-        row["place"],
-        row["pay_to"],
-        moment(row["pinned_at"]),
-    )

@@ -7,13 +7,15 @@
 #   clients     the vendors' own clients             .world/clients/
 #   prometheus  unless the PATH has it and promtool   .world/prometheus/
 #   nginx       unless the PATH has one               .world/nginx/
+#   postgres    unless /usr/lib/postgresql has one    .world/postgres/
+#   pgbouncer   unless the PATH has one               .world/pgbouncer/
 #   systemd     unless the PATH has systemd-analyze   .world/systemd/
 #   deploy      what judges deploy/                   .world/deploy/
 #   chromium    unless the PATH has one               by apt-get install
 #   tools       what people point at the sidecar      .world/tools/
 #
-# It needs python3 (3.11 or later), npm, and apt where prometheus or nginx is missing. It may be run
-# again: when nothing changed it does nothing.
+# It needs python3 (3.11 or later), npm, and apt where one of those with an "unless" is missing. It
+# may be run again: when nothing changed it does nothing.
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -123,6 +125,32 @@ install_nginx() {
   LD_LIBRARY_PATH="$(echo "$world"/nginx/usr/lib/*-linux-gnu)" "$world/nginx/usr/sbin/nginx" -v
 }
 
+# The server and its client, with the libraries that a bare machine may lack.
+install_postgres() {
+  if ls /usr/lib/postgresql/*/bin/initdb; then
+    return
+  fi
+  unpack "$world/postgres" postgresql-15 postgresql-client-15 libpq5 libssl3 libicu72 libxml2 \
+    libldap-2.5-0 libsasl2-2 libgssapi-krb5-2 libkrb5-3 libk5crypto3 libkrb5support0 libcom-err2 \
+    libkeyutils1 libreadline8
+  LD_LIBRARY_PATH="$(libraries_of "$world/postgres")" \
+    "$world/postgres/usr/lib/postgresql/15/bin/postgres" --version
+}
+
+install_pgbouncer() {
+  if command -v pgbouncer; then
+    return
+  fi
+  unpack "$world/pgbouncer" pgbouncer libc-ares2 libevent-2.1-7 libssl3
+  LD_LIBRARY_PATH="$(libraries_of "$world/pgbouncer")" \
+    "$world/pgbouncer/usr/sbin/pgbouncer" --version
+}
+
+# Packages have them in one of two folders, and either may be missing.
+libraries_of() {
+  find "$1/lib" "$1/usr/lib" -maxdepth 1 -name '*-linux-gnu' 2>/dev/null | paste -s -d :
+}
+
 # With the library that systemd keeps for its own programs.
 install_systemd() {
   if command -v systemd-analyze; then
@@ -189,6 +217,8 @@ start sdk-v1 install_sdk v1
 start clients install_clients
 start prometheus install_prometheus
 start nginx install_nginx
+start postgres install_postgres
+start pgbouncer install_pgbouncer
 start systemd install_systemd
 start deploy install_deploy
 start chromium install_chromium
