@@ -5,6 +5,7 @@ postgres_url           which server it is, and what of that may be shown
 postgres_connections   connections that nobody waits for too long
 postgres_transactions  whole or nothing, whatever becomes of the server
 postgres_books         the moves, each inside a transaction
+postgres_reserving     the one of them that makes a payment
 postgres_statements    what the moves write
 postgres_lookups       what is asked of the tables
 postgres_rules         what the answers say against a new payment
@@ -48,6 +49,7 @@ from sidecar.ledger.postgres_bell import Bell
 from sidecar.ledger.postgres_books import Books
 from sidecar.ledger.postgres_connections import Connections
 from sidecar.ledger.postgres_instances import Lease
+from sidecar.ledger.postgres_reserving import Reserving
 from sidecar.ledger.postgres_slices import PostgresSlices
 from sidecar.ledger.postgres_transactions import Statement, Transactions
 from sidecar.ledger.postgres_url import read_url
@@ -123,8 +125,14 @@ class PostgresLedger:
         """What replicas hold of the budgets of this ledger."""
         return PostgresSlices(self._transactions)
 
+    async def switched(self) -> None:
+        """Come back when somebody froze all signing. May never come back."""
+        await self._bell.rung(switches.FREEZE)
+
     async def reserve(self, intent: Intent, at: datetime) -> Payment | Denied:
-        return await self._transactions.do(lambda tx: self._books.reserve(tx, intent, at))
+        return await self._transactions.do(
+            lambda tx: Reserving(self._books, tx, intent, at).reserve()
+        )
 
     async def authorize(
         self, payment_id: str, authorization: Authorization, at: datetime
@@ -142,6 +150,13 @@ class PostgresLedger:
     async def claim(
         self, purchase: Purchase, at: datetime, undelivered_since: datetime
     ) -> Payment | Denied | None:
+        own, unsure = self._transactions.own, self._transactions.unsure
+        frozen, rows = await self._transactions.read(
+            (lookups.FROZEN, ()), lookups.claimable(purchase, own, undelivered_since)
+        )
+        # Mostly there is nothing; and what may be held for nobody is let go of first.
+        if not (frozen or unsure or any(not row["kept"] for row in rows)):
+            return None
         return await self._transactions.do(
             lambda tx: self._books.claim(tx, purchase, at, undelivered_since)
         )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sidecar.ledger.postgres_transactions import Transaction
-from sidecar.ledger.rows import Row, moment
+from sidecar.ledger.postgres_transactions import Record, Transaction
+from sidecar.ledger.rows import moment
 
 _NAMED_MAX = 3
 
@@ -72,7 +72,7 @@ async def differences(tx: Transaction) -> list[str]:
     return [*map(_misled, misled), *map(_miscounted, miscounted)][:_NAMED_MAX]
 
 
-def _misled(row: Row) -> str:
+def _misled(row: Record) -> str:
     if row["way"] is None:
         return f"payment {row['id']} has no event that reserved it"
     told = _STATES.get(row["way"] % 10_000, "nothing possible")
@@ -81,7 +81,7 @@ def _misled(row: Row) -> str:
     return f"payment {row['id']} is {told}, but its row and its events differ in detail"
 
 
-def _miscounted(row: Row) -> str:
+def _miscounted(row: Record) -> str:
     return (
         f'budget "{row["budget"]}" from {moment(row["starts_at"]):%Y-%m-%d %H:%M} UTC has '
         f"{row['reserved']} reserved and {row['spent']} spent, and its payments make "

@@ -9,24 +9,40 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import psycopg
 from psycopg import AsyncClientCursor, AsyncConnection
 from psycopg.pq import TransactionStatus
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow
 
 from sidecar.errors import LedgerError
 
 Connection = AsyncConnection[DictRow]
+
+
+def _records(cursor: psycopg.AsyncCursor[Any]) -> Callable[[Sequence[Any]], DictRow]:
+    """Rows by the names of their columns; read with the first row, and mostly there is none."""
+    names: list[str] = []
+
+    def record(values: Sequence[Any]) -> DictRow:
+        if not names:
+            found = cursor.pgresult
+            assert found is not None
+            names.extend((found.fname(column) or b"").decode() for column in range(found.nfields))
+        return dict(zip(names, values, strict=True))
+
+    return record
+
+
 # Statements are put together here and sent as one text, which goes through any pooler.
 _OPTIONS: dict[str, Any] = {
     "autocommit": True,
     "prepare_threshold": None,
     "cursor_factory": AsyncClientCursor,
-    "row_factory": dict_row,
+    "row_factory": _records,
     "client_encoding": "utf8",
     "keepalives_idle": 5,
     "keepalives_interval": 2,

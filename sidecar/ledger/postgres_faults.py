@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import psycopg
 
 from sidecar.errors import LedgerError
@@ -13,7 +15,7 @@ _MEANINGS = {
     "25006": "the server takes no writes: it is a standby; name the primary, or all servers with "
     "target_session_attrs=read-write",
     "28000": "the server does not let this user in; see its pg_hba.conf",
-    "28P01": "the password is wrong",
+    "28P01": "the password is wrong, or there is none in the URL",
     "3D000": "there is no such database; create it",
     "42501": "this user may not do that ({message}); make it the owner of the schema",
     "53100": "the server's disk is full; make room on it",
@@ -26,16 +28,37 @@ _KINDS = {
     "XX": "it is damaged ({message}); restore it from a backup",
 }
 # A server that stops, starts or hands over; a conflict of two that has to be tried again.
-_PASSING = frozenset({"25006", "25P03", "40001", "40P01", "57P01", "57P02", "57P03", "57P05"})
+_PASSING = frozenset(
+    {"25006", "25P03", "40001", "40P01", "53300", "57P01", "57P02", "57P03", "57P05"}
+)
+# Who is not let in is told so in words; the code stays in the driver. A server that speaks another
+# language is quoted as it is. What a standby says first has the code of something else.
+_IN_WORDS = (
+    (re.compile("password authentication failed|no password supplied"), "28P01"),
+    (re.compile("no pg_hba.conf entry|role .* does not exist|not permitted to log in"), "28000"),
+    (re.compile("database .* does not exist"), "3D000"),
+    (re.compile("too many (connections|clients)|remaining connection slots"), "53300"),
+    (re.compile("session is read-only|during recovery"), "25006"),
+)
 
 
 def passes(fault: Exception) -> bool:
     """Whether the same, asked again, may be answered: the connection or the server went away."""
     if not isinstance(fault, psycopg.Error):
         return isinstance(fault, OSError)
-    if fault.sqlstate is None:
+    code = _code(fault)
+    if not code:
         return isinstance(fault, psycopg.OperationalError | psycopg.InterfaceError)
-    return fault.sqlstate in _PASSING or fault.sqlstate.startswith("08")
+    return code in _PASSING or code.startswith("08")
+
+
+def waited(place: str, fault: BaseException, wait_s: float) -> LedgerError:
+    """What to say when it did not pass in this time: what is missing, where that is known."""
+    meaning = _MEANINGS.get(_code(fault)) if isinstance(fault, psycopg.Error) else None
+    if meaning is not None:
+        return LedgerError(f"ledger {place}: {meaning}")
+    words = " ".join(str(fault).split()) or type(fault).__name__
+    return LedgerError(f"ledger {place}: no answer within {wait_s:g} s ({words})")
 
 
 def explain(place: str, fault: Exception) -> Exception:
@@ -43,7 +66,7 @@ def explain(place: str, fault: Exception) -> Exception:
     match fault:
         case psycopg.Error():
             said = (fault.diag.message_primary or str(fault)).strip()
-            code = fault.sqlstate or ""
+            code = _code(fault)
             meaning = _MEANINGS.get(code) or _KINDS.get(code[:2]) or "{message}"
             return LedgerError(f"ledger {place}: {meaning.format(message=said)}")
         case UnicodeError():
@@ -52,3 +75,12 @@ def explain(place: str, fault: Exception) -> Exception:
             return LedgerError(f"ledger {place}: {fault.strerror or fault}")
         case _:
             return fault
+
+
+def _code(fault: psycopg.Error) -> str:
+    """Its SQLSTATE; "" where there is none."""
+    words = str(fault)
+    for said, code in _IN_WORDS:
+        if said.search(words) and (fault.sqlstate is None or code == "25006"):
+            return code
+    return fault.sqlstate or ""

@@ -47,7 +47,6 @@ _RIVALS_EXPLICIT = _with_lives(
 )
 _ORPHANED = _with_lives("state = 'reserved'")
 _UNDELIVERED = _with_lives(f"{_OPEN} AND state = 'posted' AND settled_at < %s")
-_FOR_UPDATE = " FOR UPDATE OF payments"
 
 FIND = "SELECT * FROM payments WHERE id = %s"
 FIND_FOR_UPDATE = f"{FIND} FOR UPDATE"
@@ -123,16 +122,22 @@ WHERE purchase_key = %s AND explicit AND authorized_at IS NOT NULL AND reserved_
 NOTHING: Statement = ("SELECT 1 WHERE false", ())
 
 
+def locked(statement: Statement) -> Statement:
+    """The same payments, which nobody else changes until this transaction has ended."""
+    text, values = statement
+    return f"{text} FOR UPDATE OF payments", values
+
+
 def rivals(purchase: Purchase, own: str) -> Statement:
     """The rows that stand in the way of a new payment for this purchase, or may serve as it."""
     text = _RIVALS_EXPLICIT if purchase.explicit else _RIVALS
-    return text + _FOR_UPDATE, (own, own, purchase.key)
+    return text, (own, own, purchase.key)
 
 
 def claimable(purchase: Purchase, own: str, undelivered_since: datetime) -> Statement:
     """The rows that a repeated request may bind to where nobody holds them, oldest first."""
     text = _CLAIMABLE_EXPLICIT if purchase.explicit else _CLAIMABLE
-    return text + _FOR_UPDATE, (own, own, purchase.key, milliseconds(undelivered_since))
+    return text, (own, own, purchase.key, milliseconds(undelivered_since))
 
 
 def authorizations(purchase: Purchase, since: datetime) -> Statement:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from sidecar.errors import LedgerError
 from sidecar.ledger import postgres_audit
 from sidecar.ledger.postgres_schema import MIGRATIONS, VERSION
-from sidecar.ledger.postgres_transactions import Transaction, Transactions
-from sidecar.ledger.rows import Row
+from sidecar.ledger.postgres_transactions import Record, Transaction, Transactions
 
 SERVER_MIN = 130_000
 _SETTINGS = """
@@ -89,7 +88,7 @@ async def require_version(transactions: Transactions) -> None:
 
 async def _version(transactions: Transactions, tx: Transaction) -> int | None:
     """How far it has come; None: there is nothing. LedgerError: it is not ours, or ahead of us."""
-    rows: list[Row] = await tx.find(_SCHEMA)
+    rows: list[Record] = await tx.find(_SCHEMA)
     if not rows[0]["known"]:
         if rows[0]["has_tables"]:
             raise LedgerError(

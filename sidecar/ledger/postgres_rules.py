@@ -6,23 +6,24 @@ from datetime import datetime
 
 from sidecar.ledger import denials
 from sidecar.ledger.model import Budget, Intent
-from sidecar.ledger.rows import Row, milliseconds, moment
+from sidecar.ledger.postgres_transactions import Record
+from sidecar.ledger.rows import milliseconds, moment
 from sidecar.money import Usdc
 from sidecar.refusal import BudgetUse, Denied
 
 _DAY_MS = 86_400_000
 
 
-def frozen_since(rows: list[Row]) -> datetime | None:
+def frozen_since(rows: list[Record]) -> datetime | None:
     return moment(rows[0]["since"]) if rows else None
 
 
-def frozen(rows: list[Row]) -> Denied | None:
+def frozen(rows: list[Record]) -> Denied | None:
     """Why nothing may be signed now; None where it may."""
     return denials.frozen(frozen_since(rows))
 
 
-def refusal(intent: Intent, found: list[list[Row]], at: datetime) -> Denied | None:
+def refusal(intent: Intent, found: list[list[Record]], at: datetime) -> Denied | None:
     """Why this payment is not to be made now; None where nothing speaks against it."""
     pinned, prices, closed, answered, made = found
     return (
@@ -33,14 +34,14 @@ def refusal(intent: Intent, found: list[list[Row]], at: datetime) -> Denied | No
     )
 
 
-def _payee_changed(intent: Intent, pinned: list[Row]) -> Denied | None:
+def _payee_changed(intent: Intent, pinned: list[Record]) -> Denied | None:
     # The config names the payees, and that outranks whoever came first.
     if intent.pin_place is None:
         return None
     return denials.payee_changed(intent, pinned[0]["pay_to"])
 
 
-def _price_jump(intent: Intent, prices: list[Row], today: int) -> Denied | None:
+def _price_jump(intent: Intent, prices: list[Record], today: int) -> Denied | None:
     if intent.price is None:
         return None
     highest = {row["day"]: row["highest"] for row in prices}
@@ -48,13 +49,13 @@ def _price_jump(intent: Intent, prices: list[Row], today: int) -> Denied | None:
     return denials.price_jump(intent, highest.values(), of_today)
 
 
-def _broken(intent: Intent, closed: list[Row]) -> Denied | None:
+def _broken(intent: Intent, closed: list[Record]) -> Denied | None:
     if intent.breaker.undelivered_max <= 0:
         return None
     return denials.breaker(intent.route, intent.breaker, closed[0]["closed"])
 
 
-def _topped_up(intent: Intent, answered: list[Row], made: list[Row]) -> Denied | None:
+def _topped_up(intent: Intent, answered: list[Record], made: list[Record]) -> Denied | None:
     rule = intent.top_up
     if rule is None:
         return None
@@ -63,7 +64,7 @@ def _topped_up(intent: Intent, answered: list[Row], made: list[Row]) -> Denied |
     return denials.top_up_rate(intent.route, made[0]["made"], rule.hourly_max)
 
 
-def use_of(rows: list[Row], budget: Budget, at: datetime) -> BudgetUse:
+def use_of(rows: list[Record], budget: Budget, at: datetime) -> BudgetUse:
     """What is gone of this budget in the window that ``at`` falls in."""
     row = rows[0] if rows else {"reserved": 0, "spent": 0}
     return BudgetUse(

@@ -23,17 +23,14 @@ POST = """
 UPDATE payments SET state = 'posted', settled_at = %s, proof_kind = %s, proof_transaction = %s,
   confirmed = %s
 WHERE id = %s AND state = 'authorized'
-RETURNING *
 """
 CONFIRM = """
 UPDATE payments SET confirmed = true, proof_kind = %s, proof_transaction = %s
 WHERE id = %s AND state = 'posted' AND NOT confirmed
-RETURNING *
 """
 VOID = """
 UPDATE payments SET state = 'voided', settled_at = %s, proof_kind = %s, proof_transaction = %s
 WHERE id = %s AND state = %s
-RETURNING *
 """
 # A holder lets go of what it holds itself, never of what another took over.
 RELEASE = "UPDATE payments SET holder = NULL WHERE id = %s AND holder = %s"
@@ -58,13 +55,16 @@ ON CONFLICT (budget, starts_at) DO UPDATE SET reserved = had.reserved + excluded
 WHERE had.reserved + had.spent + excluded.reserved <= %s
 RETURNING 1
 """
+# The table's own check ends the transaction where the row lacks the amount.
 SPEND = """
 UPDATE windows SET reserved = reserved - %s, spent = spent + %s
-WHERE budget = %s AND starts_at = %s AND reserved >= %s
-RETURNING 1
+WHERE budget = %s AND starts_at = %s
 """
+# Where the row is missing there is nothing to check, so this ends it.
+REQUIRE_WINDOW = "SELECT 1 / count(*) FROM windows WHERE budget = %s AND starts_at = %s"
 LOCK = "SELECT pg_advisory_xact_lock(%s)"
 LOCK_SHARED = "SELECT pg_advisory_xact_lock_shared(%s)"
+RING = "SELECT pg_notify(%s, %s)"
 NOTIFY = """
 SELECT pg_notify(%s, left(purchase_key, 200)) FROM payments WHERE id = %s AND purpose = 'top_up'
 """

@@ -15,6 +15,7 @@ from sidecar.refusal import Denied
 
 # Frozen twice is frozen since the first time.
 _FREEZE = "INSERT INTO frozen (id, since) VALUES (1, %s) ON CONFLICT (id) DO NOTHING"
+FREEZE = "freeze"
 _UNFREEZE = "DELETE FROM frozen"
 _FORGET = "DELETE FROM pins WHERE route = %s RETURNING *"
 _PROBE = "UPDATE probe SET count = count + 1"
@@ -29,6 +30,8 @@ async def freeze(tx: Transaction, transactions: Transactions, at: datetime) -> d
     """Since when nothing may be signed."""
     tx.later(statements.LOCK, freeze_lock(transactions))
     tx.later(_FREEZE, milliseconds(at))
+    # Who may go on for a while without asking hears of it.
+    tx.later(statements.RING, transactions.channel, FREEZE)
     since = rules.frozen_since(await tx.find(lookups.FROZEN))
     assert since is not None
     return since

@@ -19,21 +19,22 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import psycopg
 from psycopg.pq import TransactionStatus
 
 from sidecar.errors import LedgerError
 from sidecar.ledger.postgres_connections import Connection, Connections
-from sidecar.ledger.postgres_faults import FAULTS, explain, passes
-from sidecar.ledger.rows import Row
+from sidecar.ledger.postgres_faults import FAULTS, explain, passes, waited
 from sidecar.refusal import Denied
 from sidecar.tasks import Supervisor
 
 T = TypeVar("T")
 # A statement, and the values for its places.
-Statement = tuple[str, Sequence[Any]]
+Statement: TypeAlias = tuple[str, Sequence[Any]]
+# One row of a table, by the names of its columns.
+Record: TypeAlias = dict[str, Any]
 _PAUSE_S = 0.05
 _READ, _WRITE = "READ ONLY", "READ WRITE"
 _WRITE_SOMETHING = "UPDATE instances SET beats = beats + 1 WHERE id = %s"
@@ -70,17 +71,17 @@ class Transaction:
         """To be done with what is sent next, at the latest with the COMMIT."""
         self._waiting.append((text, values))
 
-    async def ask(self, *statements: Statement) -> list[list[Row]]:
+    async def ask(self, *statements: Statement) -> list[list[Record]]:
         """The rows that each of these statements finds."""
         found = await self._send(statements)
         return found[len(found) - len(statements) :]
 
-    async def find(self, text: str, *values: Any) -> list[Row]:
+    async def find(self, text: str, *values: Any) -> list[Record]:
         """The rows that this statement finds."""
         (rows,) = await self.ask((text, values))
         return rows
 
-    async def commit(self, *statements: Statement) -> list[list[Row]]:
+    async def commit(self, *statements: Statement) -> list[list[Record]]:
         """Commit, and what these statements found before it. UnknownEndError: nobody knows."""
         self._connection.add_notice_handler(self._hear)
         try:
@@ -107,7 +108,7 @@ class Transaction:
     def _hear(self, notice: psycopg.errors.Diagnostic) -> None:
         self._warned = self._warned or notice.sqlstate == _NOT_REPLICATED
 
-    async def _send(self, statements: Sequence[Statement]) -> list[list[Row]]:
+    async def _send(self, statements: Sequence[Statement]) -> list[list[Record]]:
         cursor = psycopg.AsyncClientCursor(self._connection)
         texts = [
             cursor.mogrify(text.encode(), values) if values else text
@@ -115,7 +116,7 @@ class Transaction:
         ]
         self._waiting = []
         await cursor.execute(";\n".join(texts).encode())
-        found: list[list[Row]] = []
+        found: list[list[Record]] = []
         more: bool | None = True
         while more:
             found.append(list(await cursor.fetchall()) if cursor.description else [])
@@ -156,10 +157,10 @@ class Transactions:
         """
         return await asyncio.shield(self._tasks.spawn("ledger", self._do(move)))
 
-    async def read(self, *statements: Statement) -> list[list[Row]]:
+    async def read(self, *statements: Statement) -> list[list[Record]]:
         """The rows that each of these statements finds, all as of about one moment."""
 
-        async def look(transaction: Transaction) -> list[list[Row]]:
+        async def look(transaction: Transaction) -> list[list[Record]]:
             return await transaction.commit(*statements)
 
         return await self._repeat(look, _READ)
@@ -174,6 +175,7 @@ class Transactions:
             result = await move(transaction)
             if isinstance(result, Denied):
                 await transaction.roll_back()
+                self._lose(transaction.left)
             else:
                 await transaction.commit()
                 self.unsure.difference_update(released)
@@ -202,14 +204,20 @@ class Transactions:
             except FAULTS as failed:
                 fault = failed
                 if not passes(failed):
+                    self._lose(left)
                     raise self._told(explain(self.place, failed), access) from failed
+            except LedgerError:
+                self._lose(left)
+                raise
             if time.monotonic() + _PAUSE_S >= ends_at:
-                self.unsure |= left or frozenset()
-                self.dropped |= left or frozenset()
-                words = " ".join(str(fault).split()) or type(fault).__name__
-                late = f"ledger {self.place}: no answer within {self._wait_s:g} s ({words})"
-                raise self._told(LedgerError(late), access) from fault
+                self._lose(left)
+                raise self._told(waited(self.place, fault, self._wait_s), access) from fault
             await asyncio.sleep(_PAUSE_S)
+
+    def _lose(self, held: frozenset[str] | None) -> None:
+        """Nobody is told of what attempts with an unknown end may have held."""
+        self.unsure |= held or frozenset()
+        self.dropped |= held or frozenset()
 
     def _told(self, fault: Exception, access: str) -> Exception:
         if access == _WRITE:
