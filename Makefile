@@ -93,7 +93,8 @@ COMPILE := $(BIN)/uv pip compile --universal --generate-hashes --python-version 
 lock:
 	$(BIN)/python -m pip install --quiet uv
 	$(COMPILE) pyproject.toml --extra dev --output-file requirements.lock
-	$(COMPILE) pyproject.toml --constraint requirements.lock --output-file requirements-run.lock
+	$(COMPILE) pyproject.toml --extra postgres --constraint requirements.lock \
+	  --output-file requirements-run.lock
 	echo 'hatchling==1.27.0' | $(COMPILE) - --constraint requirements.lock \
 	  --output-file requirements-build.lock
 
