@@ -129,6 +129,11 @@ class PostgresLedger:
         """Come back when somebody froze all signing. May never come back."""
         await self._bell.rung(switches.FREEZE)
 
+    @property
+    def freeze_lock(self) -> int:
+        """The advisory lock that who signs shares, and who freezes has alone."""
+        return switches.freeze_lock(self._transactions)
+
     async def reserve(self, intent: Intent, at: datetime) -> Payment | Denied:
         return await self._transactions.do(
             lambda tx: Reserving(self._books, tx, intent, at).reserve()

@@ -16,6 +16,7 @@ from tests.mutants.hostile import HOSTILE
 from tests.mutants.ledger_faults import LEDGER_FAULTS
 from tests.mutants.mutant import Mutant
 from tests.mutants.pins_and_freeze import PINS_AND_FREEZE
+from tests.mutants.postgres_ledger import POSTGRES_LEDGER
 from tests.mutants.reload import RELOADS
 from tests.mutants.resolve import RESOLVE
 from tests.mutants.run_command import RUN_COMMAND
@@ -179,6 +180,7 @@ MUTANTS = (
         "        return True\n",
         ("tests/unit/payments/test_solana_evidence.py",),
     ),
+    *POSTGRES_LEDGER,
     *PINS_AND_FREEZE,
     *APPROVALS_AND_SHADOW,
     *HOSTILE,

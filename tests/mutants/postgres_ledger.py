@@ -1,0 +1,74 @@
+"""Bugs of the ledger in Postgres: what two replicas must not do at once, and what a lease says."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+TOGETHER = "tests/unit/ledger/test_postgres_together.py"
+CONTRACT = "tests/conformance/test_ledger.py"
+
+POSTGRES_LEDGER = (
+    Mutant(
+        "reserves in Postgres beside the limit",
+        "sidecar/ledger/postgres_statements.py",
+        "WHERE had.reserved + had.spent + excluded.reserved <= %s",
+        "WHERE %s IS NOT NULL",
+        (f"{TOGETHER}::test_one_budget",),
+    ),
+    Mutant(
+        "raises the windows in the order of the config",
+        "sidecar/ledger/windows.py",
+        "for key in sorted(found)",
+        "for key in found",
+        (f"{TOGETHER}::test_two_budgets_in_two_orders",),
+    ),
+    Mutant(
+        "makes an explicit purchase without its lock",
+        "sidecar/ledger/postgres_books.py",
+        'f"purchase {purchase.explicit}", purchase.key',
+        'f"purchase {transactions.own}", purchase.key',
+        (f"{TOGETHER}::test_one_explicit_purchase",),
+    ),
+    Mutant(
+        "freezes beside who signs",
+        "sidecar/ledger/postgres_switches.py",
+        "tx.later(statements.LOCK, freeze_lock(transactions))",
+        "tx.later(statements.LOCK_SHARED, freeze_lock(transactions))",
+        (f"{TOGETHER}::test_freeze_waits_for_who_signs",),
+    ),
+    Mutant(
+        "rings for nobody",
+        "sidecar/ledger/postgres_bell.py",
+        "for future in self._waiting.get(key, ()):",
+        "for future in self._waiting.get(key[:4], ()):",
+        (f"{TOGETHER}::test_woken",),
+    ),
+    Mutant(
+        "takes every replica for dead",
+        "sidecar/ledger/postgres_lookups.py",
+        "instances.expires_at > clock_timestamp()",
+        "instances.expires_at < clock_timestamp()",
+        (f"{TOGETHER}::test_the_living_are_left_alone",),
+    ),
+    Mutant(
+        "takes every replica for alive",
+        "sidecar/ledger/postgres_lookups.py",
+        "instances.expires_at > clock_timestamp()",
+        "instances.expires_at IS NOT NULL",
+        (f"{TOGETHER}::test_the_living_are_left_alone",),
+    ),
+    Mutant(
+        "lets two be the first at a place",
+        "sidecar/ledger/postgres_reserving.py",
+        "if self._intent.price is not None and not prices:",
+        "if self._intent.price is None and not prices:",
+        (f"{CONTRACT}::test_two_jumps_at_once[postgres]",),
+    ),
+    Mutant(
+        "keeps what it raised for a payment of its own beside the one it takes",
+        "sidecar/ledger/postgres_reserving.py",
+        "if isinstance(slot, Payment):",
+        "if not isinstance(slot, Payment | int | Denied):",
+        (f"{CONTRACT}::test_reserve_binds_authorized[postgres-hashed]",),
+    ),
+)
