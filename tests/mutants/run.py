@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.mutants.judge import judged
 from tests.mutants.mutant import Mutant
 from tests.mutants.mutants import MUTANTS, SLOW_MUTANTS
 
@@ -55,36 +55,14 @@ def survives(mutant: Mutant) -> str:
     with planted(mutant) as tree:
         if tree is None:
             return f"its place in {mutant.file} is not there exactly once: update the list"
-        try:
-            run = subprocess.run(
-                [
-                    sys.executable,
-                    "-m",
-                    "pytest",
-                    "-q",
-                    "-x",
-                    "-p",
-                    "no:cacheprovider",
-                    *mutant.tests,
-                ],
-                cwd=tree,
-                env={
-                    "PYTHONPATH": str(tree),
-                    "PATH": "/usr/bin:/bin",
-                    "PYTHONDONTWRITEBYTECODE": "1",
-                },
-                capture_output=True,
-                text=True,
-                timeout=TIME_MAX_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return f"its tests took over {TIME_MAX_S} s: give what they wait for a limit"
+        status, said = judged(tree, mutant.tests, TIME_MAX_S)
+    if status is None:
+        return f"its tests took over {TIME_MAX_S} s: give what they wait for a limit"
     # 1 is "tests ran and some failed"; anything else says nothing about the bug.
-    broken = [fault for fault in BROKEN if fault in run.stdout]
-    if run.returncode == 1 and not broken:
+    broken = [fault for fault in BROKEN if fault in said]
+    if status == 1 and not broken:
         return ""
-    return f"pytest ended with {run.returncode}\n{run.stdout[-1500:]}{run.stderr[-500:]}"
+    return f"pytest ended with {status}\n{said[-2000:]}"
 
 
 def looked_for(mutant: Mutant) -> list[str]:

@@ -1,0 +1,76 @@
+"""Runs the tests of one planted bug, in a process that has the libraries loaded already.
+
+Half of what such a test took was the loading. So a server process loads them once and is forked
+for each bug; what is ours is loaded by the fork, from the copy of the tree with the bug in it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from multiprocessing import get_context
+from pathlib import Path
+
+# Plugins of pytest are not among them: it rewrites their assertions as it loads them.
+LIBRARIES = [
+    "aiohttp.web",
+    "coincurve",
+    "eth_account",
+    "jsonschema",
+    "nacl.signing",
+    "prometheus_client",
+    "psycopg",
+    "pytest",
+    "solders.transaction",
+    "structlog",
+    "uvloop",
+    "yaml",
+]
+_OURS = ("sidecar", "tests", "bench")
+# So that pytest's word is told from that of a process which never came to it.
+_PYTEST = 64
+_CONTEXT = get_context("forkserver")
+_CONTEXT.set_forkserver_preload(LIBRARIES)
+
+
+def judged(tree: Path, tests: Sequence[str], time_max_s: float) -> tuple[int | None, str]:
+    """How pytest ended in this tree, and what it said; None where it took too long."""
+    said = tree / "said"
+    process = _CONTEXT.Process(target=_judge, args=(tree, tests, said))
+    process.start()
+    process.join(time_max_s)
+    late = process.exitcode is None
+    if late:
+        assert process.pid is not None
+        # Its servers and sidecars, too.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.join()
+    status = None if late else (process.exitcode or 0) - _PYTEST
+    return status, said.read_text() if said.exists() else ""
+
+
+def _judge(tree: Path, tests: Sequence[str], said: Path) -> None:
+    os.setsid()
+    with said.open("wb") as output:
+        for stream in (1, 2):
+            os.dup2(output.fileno(), stream)
+    os.environ.clear()
+    os.environ |= {
+        "PYTHONPATH": str(tree),
+        "PATH": "/usr/bin:/bin",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    sys.dont_write_bytecode = True
+    os.chdir(tree)
+    for name in [name for name in sys.modules if name.split(".")[0] in _OURS]:
+        del sys.modules[name]
+    sys.path.insert(0, str(tree))
+    import pytest
+
+    status = pytest.main(["-q", "-x", "-p", "no:cacheprovider", *tests])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # No exit handler of the server's is ours to run.
+    os._exit(_PYTEST + int(status))
