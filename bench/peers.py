@@ -103,7 +103,7 @@ http {{
 {servers}
 }}
 """
-_NGINX_PROXY = """\
+NGINX_PROXY = """\
   server {{
     listen 127.0.0.1:{port} backlog=4096;
     location / {{
@@ -146,7 +146,7 @@ def _nginx(folder: Path, port: int, upstream: Upstream) -> Launch:
         NGINX_FRAME.format(
             folder=folder,
             upstream=upstream.port,
-            servers=_NGINX_PROXY.format(
+            servers=NGINX_PROXY.format(
                 port=port,
                 scheme=upstream.scheme,
                 key=UPSTREAM_KEY,

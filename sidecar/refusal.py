@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from sidecar.money import Usdc
+from sidecar.money import ZERO, Usdc
 
 ABANDONED = "abandoned"  # the rule when the app left before anything was signed
 
@@ -19,6 +19,8 @@ class BudgetUse:
     spent: Usdc
     reserved: Usdc
     resets_at: datetime | None  # None: a budget for all time never starts again
+    # Of what remains, what is kept for this machine alone: two that differ in it are one use.
+    held: Usdc = field(default=ZERO, compare=False)
 
     @property
     def remaining(self) -> Usdc:

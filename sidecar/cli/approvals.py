@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 from sidecar.cli.config_file import read_config
+from sidecar.cli.desk import open_desk
 from sidecar.cli.screen import utc, write_json, write_table
-from sidecar.ledger import sqlite_desk
 from sidecar.ledger.model import Asked
 
 _COLUMNS = ("payment", "amount", "pay_to", "network", "route", "caller", "purpose", "until")
@@ -14,8 +15,8 @@ _COLUMNS = ("payment", "amount", "pay_to", "network", "route", "caller", "purpos
 
 def approvals(args: argparse.Namespace) -> int:
     """0, also when there are none."""
-    path = read_config(args).ledger_path
-    rows = [row_of(asked) for asked in sqlite_desk.asked(path)] if path.exists() else []
+    desk = open_desk(read_config(args), os.environ)
+    rows = [row_of(asked) for asked in desk.asked()] if desk.exists() else []
     if args.json:
         write_json(rows)
     else:

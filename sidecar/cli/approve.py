@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 from sidecar.cli.config_file import read_config
+from sidecar.cli.desk import open_desk, require_ledger
 from sidecar.cli.exits import POLICY
 from sidecar.cli.screen import plain
 from sidecar.clock import SystemClock
-from sidecar.errors import LedgerError
-from sidecar.ledger import sqlite_desk
 from sidecar.refusal import Denied
 
 
@@ -20,13 +20,12 @@ def approve(args: argparse.Namespace) -> int:
 
 def decide(args: argparse.Namespace, *, approve: bool) -> int:
     """Write the same word on each payment that was named."""
-    path = read_config(args).ledger_path
-    if not path.exists():
-        raise LedgerError(f"ledger {path}: there is none yet, so nothing waits")
+    desk = open_desk(read_config(args), os.environ)
+    require_ledger(desk, then=", so nothing waits")
     failed = False
     for payment_id in args.payments:
         now = SystemClock().now()
-        decided = sqlite_desk.decide(path, payment_id, "command line", now, approve=approve)
+        decided = desk.decide(payment_id, "command line", now, approve=approve)
         if isinstance(decided, Denied):
             failed = True
             print(f"{plain(decided.detail)}; `sidecar approvals` shows what waits")

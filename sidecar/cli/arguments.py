@@ -53,6 +53,7 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--auth", metavar="token|none", help="what apps have to send")
     parser.add_argument("--mode", metavar="live|shadow", help="shadow: sign nothing, only rehearse")
     parser.add_argument("--state-dir", metavar="DIR", help="where ledger and tokens are kept")
+    parser.add_argument("--workers", metavar="N", help="processes that serve; default: 1")
     parser.add_argument(
         "--log-format", metavar="auto|json|console", help="auto: JSON off a terminal"
     )

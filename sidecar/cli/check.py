@@ -9,16 +9,19 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sidecar.cli.config_file import examine, find_config
 from sidecar.cli.keys import wallet_address
 from sidecar.cli.screen import write_json, write_table
 from sidecar.config.mistakes import Mistakes
-from sidecar.config.model import Config, Secret, SecretRef, SignerRef
-from sidecar.config.secrets import open_secret
+from sidecar.config.model import Config, Secret, SecretRef, SignerRef, SqliteFile
+from sidecar.config.secrets import open_secret, open_server
 from sidecar.config.variables import strange_variables
 from sidecar.errors import ConfigError
+
+PRIVATELY = "add sslmode=verify-full to its URL"
 
 
 def check(args: argparse.Namespace) -> int:
@@ -26,14 +29,14 @@ def check(args: argparse.Namespace) -> int:
     try:
         path = find_config(args)
         config, mistakes = examine(args)
-        addresses = {} if config is None else _open_everything(config, mistakes)
-        if mistakes or config is None:
+        opened = None if config is None else _open_everything(config, mistakes)
+        if mistakes or config is None or opened is None:
             raise ConfigError(*mistakes.lines())
     except ConfigError as fault:
         if args.json:
             write_json({"valid": False, "mistakes": list(fault.mistakes)})
         raise
-    summary = {"valid": True, "config": str(path), **_summary(config, addresses)}
+    summary = {"valid": True, "config": str(path), **_summary(config, opened)}
     if args.json:
         write_json(summary)
     else:
@@ -41,8 +44,17 @@ def check(args: argparse.Namespace) -> int:
     return 0
 
 
-def _open_everything(config: Config, mistakes: Mistakes) -> dict[str, str]:
-    """The wallets' addresses; a mistake for each secret that cannot be had."""
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """The wallets' addresses, where the ledger is, and what to know of the way there."""
+
+    addresses: Mapping[str, str]
+    ledger: str
+    notes: tuple[str, ...]
+
+
+def _open_everything(config: Config, mistakes: Mistakes) -> _Opened:
+    """What is shown of the secrets; a mistake for each that cannot be had."""
     addresses: dict[str, str] = {}
     for wallet in config.wallets.values():
         try:
@@ -60,7 +72,19 @@ def _open_everything(config: Config, mistakes: Mistakes) -> dict[str, str]:
     for route in config.routes.values():
         if route.api_key is not None:
             _opened(route.api_key, mistakes)
-    return addresses
+    return _Opened(addresses, *_ledger(config, mistakes))
+
+
+def _ledger(config: Config, mistakes: Mistakes) -> tuple[str, tuple[str, ...]]:
+    if isinstance(config.ledger, SqliteFile):
+        return str(config.ledger.path), ()
+    try:
+        server = open_server(config.ledger, os.environ)
+    except ConfigError as fault:
+        _include(mistakes, fault, config.ledger.url)
+        return "", ()
+    note = f"who stands on the way to {server.place} may read what the ledger is told; {PRIVATELY}"
+    return server.place, () if server.is_private else (note,)
 
 
 def _opened(ref: SecretRef, mistakes: Mistakes) -> Secret | None:
@@ -76,15 +100,15 @@ def _include(mistakes: Mistakes, fault: ConfigError, ref: SecretRef | SignerRef)
         mistakes.include(mistake, ref.line)
 
 
-def _summary(config: Config, addresses: Mapping[str, str]) -> dict[str, Any]:
+def _summary(config: Config, opened: _Opened) -> dict[str, Any]:
     return {
         "listen": str(config.listen),
         "admin": str(config.admin),
         "auth": config.auth,
         "state_dir": str(config.state_dir),
-        "ledger": str(config.ledger_path),
+        "ledger": opened.ledger,
         "wallets": [
-            {"name": wallet.name, "kind": wallet.kind, "address": addresses[wallet.name]}
+            {"name": wallet.name, "kind": wallet.kind, "address": opened.addresses[wallet.name]}
             for wallet in config.wallets.values()
         ],
         "chains": [
@@ -114,7 +138,7 @@ def _summary(config: Config, addresses: Mapping[str, str]) -> dict[str, Any]:
             }
             for route in config.routes.values()
         ],
-        "notes": list(notes(config)),
+        "notes": [*notes(config), *opened.notes],
     }
 
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from sidecar.config.mistakes import Mistakes
 from sidecar.config.model import Config
-from sidecar.config.read import VARIABLES, examine_config, load_config
+from sidecar.config.read import (
+    VARIABLES,
+    examine_config,
+    load_config,
+    parse_config,
+    read_text,
+)
 from sidecar.errors import ConfigError
 
 NAME = "sidecar.yaml"
@@ -36,10 +43,29 @@ def read_config(args: argparse.Namespace) -> Config:
     return load_config(find_config(args), os.environ, _overrides(args))
 
 
-def config_reader(args: argparse.Namespace) -> Callable[[Mapping[str, str]], Config]:
-    """Reads it however often, in this environment: the same file, with the same flags."""
-    path, overrides = find_config(args), _overrides(args)
-    return lambda environ: load_config(path, environ, overrides)
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """One file, to be read however often, always with the same flags."""
+
+    path: Path
+    overrides: Mapping[str, str]
+
+    def text(self) -> str:
+        """What it says now. ConfigError when it cannot be read."""
+        return read_text(self.path)
+
+    def parse(self, text: str, environ: Mapping[str, str]) -> Config:
+        """What such a text means in this environment. ConfigError with every mistake."""
+        return parse_config(text, environ, self.overrides, self.path.absolute().parent)
+
+    def read(self, environ: Mapping[str, str]) -> Config:
+        """What it means now."""
+        return self.parse(self.text(), environ)
+
+
+def config_file(args: argparse.Namespace) -> ConfigFile:
+    """The file that is meant, with the flags that this command has."""
+    return ConfigFile(find_config(args), _overrides(args))
 
 
 def examine(args: argparse.Namespace) -> tuple[Config | None, Mistakes]:

@@ -49,7 +49,7 @@ def doctor(args: argparse.Namespace) -> int:
         proxies = [*check_environment(config, os.environ)]
         checks += proxies
         checks += check_secrets(config, os.environ)
-        checks += check_books(config, clock.now())
+        checks += check_books(config, os.environ, clock)
         # By a proxy that cannot be used nobody is asked, as at start.
         if not worst(proxies):
             checks += asyncio.run(_ask(config, tell, signs_in=args.sign_in))

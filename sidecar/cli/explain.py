@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from sidecar.cli import exits
 from sidecar.cli.admin_port import admin_url, ask_admin
 from sidecar.cli.config_file import read_config
+from sidecar.cli.desk import open_desk
 from sidecar.cli.payments import row_of
 from sidecar.cli.rules import RULES, rule_of
 from sidecar.cli.screen import plain, utc, write_json
 from sidecar.cli.story import outcome, sentence
 from sidecar.errors import ConfigError, UpstreamError
-from sidecar.ledger import sqlite_desk
-from sidecar.ledger.model import Payment
-from sidecar.ledger.sqlite import SqliteLedger
+from sidecar.ledger.desk import Desk
+from sidecar.ledger.model import Payment, Step
 
 LAST = "last"
 # Shown of a refusal where it is there, in this order.
@@ -35,8 +35,8 @@ def explain(args: argparse.Namespace) -> int:
     if args.rules:
         _write_rules(as_json=args.json)
         return exits.OK
-    config = read_config(args)
-    payment = _payment(args.id, config.ledger_path) if args.id != LAST else None
+    desk = open_desk(read_config(args), os.environ)
+    payment = _payment(args.id, desk) if args.id != LAST else None
     if payment is None:
         refusals = asyncio.run(_refusals(admin_url(args)))
         found = _refusal(args.id, refusals or ())
@@ -45,15 +45,14 @@ def explain(args: argparse.Namespace) -> int:
             return exits.OK
         if args.id != LAST:
             raise ConfigError(
-                f"id: there is no payment {plain(args.id)} in {config.ledger_path}, and the "
+                f"id: there is no payment {plain(args.id)} in {desk.place}, and the "
                 "running sidecar remembers no request of this id; `sidecar payments` lists payments"
             )
         if refusals is not None:
             print("sidecar: nothing was refused since it started", file=sys.stderr)
-        payment = _newest(config.ledger_path)
+        payment = _newest(desk)
     if payment is not None:
-        steps = sqlite_desk.history(config.ledger_path, payment.id)
-        _write_payment(payment, steps, as_json=args.json)
+        _write_payment(payment, desk.history(payment.id), as_json=args.json)
     elif args.json:
         write_json({})
     else:
@@ -61,13 +60,13 @@ def explain(args: argparse.Namespace) -> int:
     return exits.OK
 
 
-def _payment(payment_id: str, path: Path) -> Payment | None:
-    found = sqlite_desk.find(path, payment_id) if path.exists() else None
+def _payment(payment_id: str, desk: Desk) -> Payment | None:
+    found = desk.find(payment_id) if desk.exists() else None
     return None if found is None else found.payment
 
 
-def _newest(path: Path) -> Payment | None:
-    newest = SqliteLedger.read(path, None, 1) if path.exists() else ()
+def _newest(desk: Desk) -> Payment | None:
+    newest = desk.payments(None, 1) if desk.exists() else ()
     return newest[0] if newest else None
 
 
@@ -104,7 +103,7 @@ def _write_refusal(refusal: Mapping[str, Any], *, as_json: bool) -> None:
         print(f"\n{advice.means}\nDo: {advice.fix}")
 
 
-def _write_payment(payment: Payment, steps: Sequence[sqlite_desk.Step], *, as_json: bool) -> None:
+def _write_payment(payment: Payment, steps: Sequence[Step], *, as_json: bool) -> None:
     if as_json:
         history = [
             {

@@ -12,7 +12,7 @@ import argparse
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -22,13 +22,13 @@ from types import MappingProxyType
 from sidecar.cli.admin_port import url_of
 from sidecar.cli.child import Child
 from sidecar.cli.config_file import read_config
+from sidecar.cli.desk import open_desk
 from sidecar.cli.environment import child_environment, withheld_variables
 from sidecar.cli.receipt import Heard, Receipt, show_receipt, write_receipt
 from sidecar.config.addresses import Address, SocketPath
 from sidecar.config.model import CallerConfig, Config, LogConfig, RouteConfig, SecretKind, SecretRef
 from sidecar.config.secrets import new_token
 from sidecar.errors import ConfigError, LedgerError
-from sidecar.ledger import sqlite_desk, sqlite_quote
 from sidecar.ledger.model import Budget, Window
 from sidecar.logs import configure
 from sidecar.money import Usdc
@@ -86,6 +86,8 @@ def job_config(written: Config, args: argparse.Namespace, budget: Budget | None)
     """
     if args.listen is not None and isinstance(written.listen, SocketPath):
         raise ConfigError("--listen: CMD is told a URL, and a Unix socket has none; use HOST:PORT")
+    if args.workers is not None:
+        raise ConfigError("--workers: a command has one of its own; leave it out")
     own = () if budget is None else (budget,)
     token = SecretRef(SecretKind.ENV, TOKEN_VARIABLE)
     level_is_chosen = args.log_level or os.environ.get("SIDECAR_LOG_LEVEL")
@@ -93,6 +95,8 @@ def job_config(written: Config, args: argparse.Namespace, budget: Budget | None)
         written,
         listen=ANY_PORT if args.listen is None else written.listen,
         admin=ANY_PORT if args.admin is None else written.admin,
+        # Those of the config are for serving many apps.
+        workers=1,
         auth="token",
         callers=MappingProxyType({CALLER: CallerConfig(CALLER, token)}),
         budgets=MappingProxyType({**written.budgets, **{each.name: each for each in own}}),
@@ -163,7 +167,8 @@ async def _live(this: Job, config: Config, opened: Opened, world: tuple[Ports, N
         )
         notifier.stopping("the command has ended")
     if child.ran:
-        _account(this, config, service.instance, heard, (ports.clock.now(), status))
+        end = (ports.clock.now(), status)
+        _account(this, config, opened.taken, service.instance, heard, end)
     return status
 
 
@@ -173,7 +178,12 @@ def _url(listening: Address | SocketPath, port: int) -> str:
 
 
 def _account(
-    this: Job, config: Config, instance: str, heard: Heard, end: tuple[datetime, int]
+    this: Job,
+    config: Config,
+    taken: Mapping[str, str],
+    instance: str,
+    heard: Heard,
+    end: tuple[datetime, int],
 ) -> None:
     """Say what the run cost. What goes wrong with that is told, and changes nothing else."""
     ended_at, status = end
@@ -184,8 +194,10 @@ def _account(
         for budget in route.budgets
     }
     try:
-        made = sqlite_desk.made_by(config.ledger_path, instance)
-        uses = sqlite_quote.budgets(config.ledger_path, tuple(budgets.values()), ended_at)
+        # What held a secret was taken out of the environment.
+        desk = open_desk(config, {**os.environ, **taken})
+        made = desk.made_by(instance)
+        uses = desk.budgets(tuple(budgets.values()), ended_at)
     except LedgerError as fault:
         print(f"sidecar: no receipt: {fault.diagnostics()}", file=sys.stderr)
         return

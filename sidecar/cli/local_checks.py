@@ -10,14 +10,16 @@ from pathlib import Path
 
 from sidecar.cli import exits
 from sidecar.cli.check import notes
-from sidecar.cli.checkup import Check, fail, ok, warn
+from sidecar.cli.checkup import Check, fail, ok, warn, worst
+from sidecar.cli.desk import open_desk
 from sidecar.cli.keys import wallet_address
+from sidecar.clock import Clock
 from sidecar.config.addresses import Address
-from sidecar.config.model import Config, SecretKind, SecretRef
+from sidecar.config.model import Config, PostgresUrl, SecretKind, SecretRef, SqliteFile
 from sidecar.config.private_file import check_folder
 from sidecar.config.secrets import ADMIN_TOKEN_FILE, CALLER_TOKEN_FILE, open_secret
 from sidecar.errors import ConfigError, LedgerError
-from sidecar.ledger import sqlite_desk
+from sidecar.ledger.desk import Desk
 from sidecar.service.portholder import holder_of, why_not
 from sidecar.service.tunnels import proxy_for, tunnel_notes
 
@@ -88,9 +90,9 @@ def _failed(name: str, fault: ConfigError, status: int) -> Iterator[Check]:
         yield fail(name, detail, fix or "mend it", status)
 
 
-def check_books(config: Config, now: datetime) -> Iterator[Check]:
+def check_books(config: Config, environ: Mapping[str, str], clock: Clock) -> Iterator[Check]:
     """The state folder, the ledger, and the room on their disk."""
-    folder, path = config.state_dir, config.ledger_path
+    folder = config.state_dir
     if not folder.exists():
         yield ok("state folder", f"{folder} is not there yet; the first run makes it")
     else:
@@ -102,22 +104,32 @@ def check_books(config: Config, now: datetime) -> Iterator[Check]:
         except OSError as fault:
             reason = (fault.strerror or "unusable").lower()
             yield fail("state folder", f"{folder}: {reason}", "mend it", exits.TRANSPORT)
-    if not path.exists():
-        yield ok("ledger", f"{path} is not there yet; the first run makes it")
-    else:
-        yield from _check_ledger(path, now)
-    yield _check_space(path)
-
-
-def _check_ledger(path: Path, now: datetime) -> Iterator[Check]:
     try:
-        frozen, in_doubt = sqlite_desk.frozen_since(path), sqlite_desk.in_doubt(path)
-        sqlite_desk.check_writable(path)
+        found = [*_check_ledger(open_desk(config, environ), clock.now())]
+        yield from found
+        if isinstance(config.ledger, PostgresUrl) and not worst(found):
+            # Not for those who have no server.
+            from sidecar.cli.server_checks import check_server  # noqa: PLC0415 - see above
+
+            yield from check_server(config.ledger, environ, clock)
+    except ConfigError as fault:
+        yield from _failed("ledger", fault, exits.USAGE)
+    file = config.ledger.path if isinstance(config.ledger, SqliteFile) else folder / "tokens"
+    yield _check_space(file)
+
+
+def _check_ledger(desk: Desk, now: datetime) -> Iterator[Check]:
+    try:
+        if not desk.exists():
+            yield ok("ledger", f"{desk.place} is not there yet; the first run makes it")
+            return
+        frozen, in_doubt = desk.frozen_since(), desk.in_doubt()
+        desk.check_writable()
     except LedgerError as fault:
         detail, _, fix = fault.diagnostics().partition("; ")
         yield fail("ledger", detail, fix or "see what holds it", exits.TRANSPORT)
         return
-    yield ok("ledger", f"{path} opens, and can be written")
+    yield ok("ledger", f"{desk.place} opens, and can be written")
     if frozen is not None:
         since = f"{frozen:%Y-%m-%d %H:%M:%S} UTC"
         yield warn("ledger", f"frozen since {since}: nothing is signed", "`sidecar unfreeze`")

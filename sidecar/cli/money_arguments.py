@@ -154,6 +154,22 @@ def add_top_up(commands: Commands) -> None:
     add_json(parser)
 
 
+def add_migrate(commands: Commands) -> None:
+    add_ledger(add_command(commands, "migrate", "bring the ledger's tables up to date"))
+
+
+def add_ledger_copy(commands: Commands) -> None:
+    actions = add_command(commands, "ledger", "copy a ledger to another store").add_subparsers(
+        dest="action", required=True, metavar="copy"
+    )
+    copy = add_command(actions, "copy", "copy a ledger's file into a Postgres database")
+    copy.add_argument("source", metavar="FROM", help="the ledger's file, which nobody has open")
+    copy.add_argument(
+        "target", metavar="TO", help="where the database's URL is kept: env:NAME or file:PATH"
+    )
+    add_json(copy)
+
+
 def add_completion(commands: Commands) -> None:
     parser = add_command(commands, "completion", "print what lets a shell complete commands")
     parser.add_argument(

@@ -59,6 +59,8 @@ _COMMANDS: Mapping[str, Callable[[Commands], None]] = MappingProxyType(
         "approvals": money.add_approvals,
         "approve": money.add_approve,
         "refuse": money.add_refuse,
+        "migrate": money.add_migrate,
+        "ledger": money.add_ledger_copy,
         "wallet": serving.add_wallet,
         "signer": serving.add_signer,
         "sandbox": serving.add_sandbox,

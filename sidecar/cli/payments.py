@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -11,12 +12,11 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from sidecar.cli.config_file import read_config
+from sidecar.cli.desk import open_desk, require_ledger
 from sidecar.cli.screen import plain, utc, write_json, write_table
 from sidecar.clock import Clock, SystemClock
-from sidecar.errors import ConfigError, LedgerError
-from sidecar.ledger import sqlite_desk
+from sidecar.errors import ConfigError
 from sidecar.ledger.model import Payment
-from sidecar.ledger.sqlite import SqliteLedger
 
 LIMIT_MAX = 100_000
 
@@ -56,11 +56,10 @@ def payments(args: argparse.Namespace) -> int:
     if not 1 <= args.limit <= LIMIT_MAX:
         raise ConfigError(f"--limit: out of range: {args.limit}; use 1 to {LIMIT_MAX}")
     since = None if args.since is None else _moment(args.since, SystemClock())
-    path = read_config(args).ledger_path
-    if not path.exists():
-        raise LedgerError(f"ledger {path}: there is none yet; the first run makes it")
-    found = SqliteLedger.read(path, since, args.limit)
-    resolvers = sqlite_desk.resolvers(path, found)
+    desk = open_desk(read_config(args), os.environ)
+    require_ledger(desk)
+    found = desk.payments(since, args.limit)
+    resolvers = desk.resolvers(found)
     rows = [row_of(payment, resolvers.get(payment.id)) for payment in found]
     if args.json:
         write_json(rows)

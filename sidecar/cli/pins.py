@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 from sidecar.cli.config_file import read_config
+from sidecar.cli.desk import open_desk, require_ledger
 from sidecar.cli.screen import plain, utc, write_json, write_table
-from sidecar.errors import ConfigError, LedgerError
-from sidecar.ledger import sqlite_desk
+from sidecar.errors import ConfigError
 from sidecar.ledger.model import PayeePin
 
 _COLUMNS = ("route", "purpose", "network", "place", "pay_to", "pinned_at")
@@ -15,18 +16,17 @@ _COLUMNS = ("route", "purpose", "network", "place", "pay_to", "pinned_at")
 
 def pins(args: argparse.Namespace) -> int:
     """0, also when there are none; ConfigError when a route to forget has none."""
-    path = read_config(args).ledger_path
-    if not path.exists():
-        raise LedgerError(f"ledger {path}: there is none yet; the first run makes it")
+    desk = open_desk(read_config(args), os.environ)
+    require_ledger(desk)
     if args.action == "forget":
-        found = sqlite_desk.forget_pins(path, args.route)
+        found = desk.forget_pins(args.route)
         if not found:
-            routes = dict.fromkeys(pin.route for pin in sqlite_desk.pins(path))
+            routes = dict.fromkeys(pin.route for pin in desk.pins())
             raise ConfigError(
                 f"pins: route {plain(args.route)} has none; those that have: {plain([*routes])}"
             )
     else:
-        found = sqlite_desk.pins(path)
+        found = desk.pins()
     rows = [row_of(pin) for pin in found]
     if args.json:
         write_json(rows)

@@ -6,16 +6,17 @@ Nobody here has a key: wallets are their addresses, and the ledger is opened for
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, TypeAlias
 
+from sidecar.cli.desk import open_desk
 from sidecar.cli.route_secrets import open_for
 from sidecar.clock import SystemClock, SystemEntropy
 from sidecar.config.model import Config, RouteConfig
 from sidecar.errors import RemoteProtocolError
 from sidecar.http import HttpRequest, HttpResponse, Upstream, read_whole
-from sidecar.ledger import sqlite_quote
 from sidecar.ledger.model import Budget, Purchase, TopUpRule
 from sidecar.money import Usdc
 from sidecar.payments.intents import intent_for
@@ -96,7 +97,7 @@ class Pricing:
         self._caller = caller
         self._budgets = budgets
         self._upstream = upstream
-        self._ledger_path = config.ledger_path
+        self._desk = open_desk(config, os.environ)
         self._now: datetime = SystemClock().now()
         opened = open_for(config, route)
         assert route.wallet is not None
@@ -153,7 +154,7 @@ class Pricing:
             return Quote(status, denied=Denied("unpayable", reason))
         amount = top_up.amount or most
         purchase = account_purchase(provider, self._address, account)
-        newest = sqlite_quote.newest_top_up(self._ledger_path, purchase)
+        newest = self._desk.newest_top_up(purchase)
         if newest is not None and is_unproven(newest):
             reason = f"top-up {newest.id} of {newest.amount} was paid, and has not helped yet"
             return Quote(status, denied=Denied("top_up_unproven", reason), credit=amount)
@@ -189,7 +190,7 @@ class Pricing:
         if isinstance(chosen, Denied):
             return replace(quote, denied=chosen)
         intent = intent_for(order, required, chosen, QUOTE_ID, self._now, self._now)
-        denied = sqlite_quote.refusal(self._ledger_path, intent, self._now)
+        denied = self._desk.refusal(intent, self._now)
         if denied is not None:
             return replace(quote, denied=denied)
         return replace(quote, taken=chosen.candidate, notes=self._notes(chosen))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import re
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 from sidecar.chains import NETWORK_NAMES
 from sidecar.cli import exits
 from sidecar.cli.config_file import has_config, read_config
+from sidecar.cli.desk import open_desk
 from sidecar.cli.dialogue import dialogue
 from sidecar.cli.pricing import Pricing, Quote, ask, quote_stranger
 from sidecar.cli.rules import RULES
@@ -26,7 +28,6 @@ from sidecar.config.addresses import Address
 from sidecar.config.model import Config, RouteConfig
 from sidecar.errors import ConfigError
 from sidecar.http import Headers, HttpRequest, Origin, header_values
-from sidecar.ledger import sqlite_quote
 from sidecar.ledger.model import Budget
 from sidecar.proxy.headers import request_headers
 from sidecar.proxy.route import find_route, once_each
@@ -57,7 +58,7 @@ def quote(args: argparse.Namespace) -> int:
         found = asyncio.run(_ask(config, route, request, caller, budgets))
     uses: tuple[BudgetUse, ...] = ()
     if config is not None:
-        uses = sqlite_quote.budgets(config.ledger_path, budgets, SystemClock().now())
+        uses = open_desk(config, os.environ).budgets(budgets, SystemClock().now())
     if args.json:
         write_json(_document(url, route, found, uses))
     else:

@@ -18,22 +18,20 @@ from sidecar.chains import is_evm, usdc_on
 from sidecar.cli import exits
 from sidecar.cli.config_file import read_config
 from sidecar.cli.credit import Credit, read_credit, row_of
+from sidecar.cli.desk import open_desk, require_ledger
 from sidecar.cli.dialogue import Dialogue, dialogue
 from sidecar.cli.keys import wallet_addresses
 from sidecar.cli.screen import plain, working, write_json, write_table
 from sidecar.clock import SystemClock
-from sidecar.config.model import ChainConfig, Config
+from sidecar.config.model import ChainConfig, Config, PostgresUrl
 from sidecar.errors import (
     ConfigError,
-    LedgerError,
     RemoteProtocolError,
     SidecarError,
     UpstreamError,
 )
 from sidecar.http import HttpRequest, HttpResponse
-from sidecar.ledger import sqlite_desk
 from sidecar.ledger.model import Payment
-from sidecar.ledger.sqlite import SqliteLedger
 from sidecar.payments.outflows import Outflow, evm_outflows, solana_outflows
 from sidecar.payments.reconciliation import Comparison, compare
 
@@ -62,15 +60,21 @@ def reconcile(args: argparse.Namespace) -> int:
     config = read_config(args)
     if not config.chains:
         raise ConfigError('chains: none; add one, like "eip155:8453": {rpc: ["https://…"]}')
-    if not config.ledger_path.exists():
-        raise LedgerError(f"ledger {config.ledger_path}: there is none yet; the first run makes it")
+    desk = open_desk(config, os.environ)
+    require_ledger(desk)
+    if isinstance(config.ledger, PostgresUrl) and config.ledger.leases is not None:
+        print(
+            "sidecar: with leases each machine keeps payments of its own; those of others are told "
+            "as foreign",
+            file=sys.stderr,
+        )
     now = SystemClock().now()
     since = now - timedelta(hours=args.hours)
-    books = SqliteLedger.read(config.ledger_path, since - BEFORE, PAYMENTS_MAX)
+    books = desk.payments(since - BEFORE, PAYMENTS_MAX)
     with working("asking the chains what left each wallet") as tell:
         accounts = asyncio.run(_compare_all(config, books, since, now))
         tell("asking vendors what they hold")
-        credit = asyncio.run(read_credit(config, sqlite_desk.top_ups(config.ledger_path)))
+        credit = asyncio.run(read_credit(config, desk.top_ups()))
     if args.json:
         wallets = [_row(account) for account in accounts]
         write_json({"wallets": wallets, "credit": [row_of(each) for each in credit]})

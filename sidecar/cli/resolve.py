@@ -17,13 +17,13 @@ from datetime import datetime
 from sidecar.chains import is_evm
 from sidecar.cli import exits
 from sidecar.cli.config_file import read_config
+from sidecar.cli.desk import open_desk, require_ledger
 from sidecar.cli.dialogue import dialogue
 from sidecar.cli.payments import row_of
 from sidecar.cli.screen import plain, write_json
 from sidecar.clock import SystemClock
 from sidecar.config.model import Config
-from sidecar.errors import ConfigError, LedgerError, SidecarError
-from sidecar.ledger import sqlite_desk
+from sidecar.errors import ConfigError, SidecarError
 from sidecar.ledger.model import Payment, Proof
 from sidecar.ledger.resolutions import Resolution, objection
 from sidecar.payments.evidence import Finding, Unknown
@@ -49,13 +49,13 @@ _CONSEQUENCES = {
 def resolve(args: argparse.Namespace) -> int:
     """0 when it is settled; 3 when it may not be, 8 when it cannot be told yet."""
     config, resolution = read_config(args), Resolution(args.resolution)
-    path = config.ledger_path
-    if not path.exists():
-        raise LedgerError(f"ledger {path}: there is none yet; the first run makes it")
-    found = sqlite_desk.find(path, args.payment)
+    desk = open_desk(config, os.environ)
+    require_ledger(desk)
+    found = desk.find(args.payment)
     if found is None:
         raise ConfigError(
-            f"payment: there is no {plain(args.payment)} in {path}; `sidecar payments` lists them"
+            f"payment: there is no {plain(args.payment)} in {desk.place}; `sidecar payments` "
+            "lists them"
         )
     payment = found.payment
     transaction = _transaction(args, payment)
@@ -66,7 +66,7 @@ def resolve(args: argparse.Namespace) -> int:
     if not args.yes:
         _confirm(payment, resolution, proof)
     by = _user()
-    settled = sqlite_desk.resolve(path, payment.id, resolution, proof, by, SystemClock().now())
+    settled = desk.resolve(payment.id, resolution, proof, by, SystemClock().now())
     if isinstance(settled, Denied):
         return _refuse(payment, settled)
     if args.json:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 
-from sidecar.cli.config_file import config_reader
+from sidecar.cli.config_file import ConfigFile, config_file
 from sidecar.cli.screen import plain
 from sidecar.errors import ConfigError
 from sidecar.service import run as serve
+from sidecar.service.post import take_post
 
 END_OF_FLAGS = "--"
 
@@ -17,12 +18,26 @@ def run(args: argparse.Namespace) -> int:
     """0 when it ended as asked; behind ``--``, the status of the command."""
     words = _words(args)
     if not words:
-        read = config_reader(args)
-        return serve(read(os.environ), os.environ, read=read)
+        return _serve(config_file(args))
     # Not for those who only serve.
     from sidecar.cli.job import job  # noqa: PLC0415 - see above
 
     return job(args, words)
+
+
+def _serve(file: ConfigFile) -> int:
+    post = take_post(os.environ)
+    if post is not None:
+        from sidecar.service.worker import work  # noqa: PLC0415 - not for who serves alone
+
+        return work(post, file.parse, os.environ)
+    text = file.text()
+    config = file.parse(text, os.environ)
+    if config.workers > 1:
+        from sidecar.service.keeping import keep  # noqa: PLC0415 - not for who serves alone
+
+        return keep(text, file.text, file.parse, os.environ)
+    return serve(config, os.environ, read=file.read)
 
 
 def _words(args: argparse.Namespace) -> list[str]:

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sidecar.ledger.model import Payment, PaymentState
-from sidecar.ledger.sqlite_desk import Step
+from sidecar.ledger.model import Payment, PaymentState, Step
 from sidecar.ledger.rows import moment
 
 # Why a payment counts as made, or as one that can never be.

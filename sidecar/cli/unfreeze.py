@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 from sidecar.cli.config_file import read_config
-from sidecar.errors import LedgerError
-from sidecar.ledger import sqlite_desk
+from sidecar.cli.desk import open_desk, require_ledger
 
 
 def unfreeze(args: argparse.Namespace) -> int:
     """0, also when it was not frozen."""
-    path = read_config(args).ledger_path
-    if not path.exists():
-        raise LedgerError(f"ledger {path}: there is none yet, so nothing is frozen")
-    since = sqlite_desk.unfreeze(path)
+    desk = open_desk(read_config(args), os.environ)
+    require_ledger(desk, then=", so nothing is frozen")
+    since = desk.unfreeze()
     if since is None:
         print("it was not frozen")
     else:

@@ -18,6 +18,7 @@ from typing import Literal, TypeAlias
 
 from sidecar.config.addresses import ADMIN, LISTEN, Address, SocketPath
 from sidecar.ledger.model import Breaker, Budget
+from sidecar.ledger.slices import LeaseTerms
 from sidecar.money import Usdc
 from sidecar.providers.cost import Price
 from sidecar.wallets import WalletKind
@@ -88,13 +89,20 @@ class SignerRef:
     line: int = field(default=0, compare=False)
 
 
+Nonces: TypeAlias = Literal["random", "derived"]
+
+
 @dataclass(frozen=True, slots=True)
 class WalletConfig:
-    """A key that can pay, and where it is kept, or who keeps it."""
+    """A key that can pay, and where it is kept, or who keeps it.
+
+    ``nonces``: derived ones are of their purchase, the same wherever the key is (EVM only).
+    """
 
     name: str
     kind: WalletKind
     key: SecretRef | SignerRef
+    nonces: Nonces = "random"
 
 
 Finality: TypeAlias = Literal["finalized", "safe"]
@@ -234,6 +242,30 @@ class LogConfig:
     level: LogLevel = "info"
 
 
+@dataclass(frozen=True, slots=True)
+class SqliteFile:
+    """A ledger in a file of this machine."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresUrl:
+    """A ledger in a Postgres database, which the sidecars of many machines share.
+
+    ``url`` is where its URL is kept, which may hold a password; ``schema``: where in the database
+    the tables are. ``migrate``: whoever serves makes them, or brings them up to date. ``leases``:
+    what each machine takes of a budget, to spend by itself; None: every payment asks the database.
+    """
+
+    url: SecretRef
+    schema: str = "sidecar"
+    lease_s: float = 15  # how long one who is not heard of counts as living
+    connections_max: int = 8
+    migrate: bool = True
+    leases: LeaseTerms | None = None
+
+
 Mode: TypeAlias = Literal["live", "shadow"]
 EventLoop: TypeAlias = Literal["uvloop", "asyncio"]
 
@@ -243,7 +275,7 @@ class Config:
     """Everything that the service is told. Names are the keys of the mappings."""
 
     state_dir: Path
-    ledger_path: Path
+    ledger: SqliteFile | PostgresUrl
     routes: Mapping[str, RouteConfig]
     listen: Address | SocketPath = LISTEN
     admin: Address = ADMIN
@@ -259,6 +291,7 @@ class Config:
     balances: BalancesConfig = BalancesConfig()
     log: LogConfig = LogConfig()
     event_loop: EventLoop = "uvloop"
+    workers: int = 1  # processes that serve; with more than one, another keeps them
 
     @property
     def blind_networks(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from sidecar.config.callers import read_callers
 from sidecar.config.chains import read_chains
 from sidecar.config.document import TEXT_BYTES_MAX, Entry, read_document
 from sidecar.config.fields import Field, Section, show
+from sidecar.config.ledger import read_ledger
 from sidecar.config.listen import (
     UNIX,
     check_loops,
@@ -44,6 +45,7 @@ from sidecar.errors import ConfigError
 
 VERSION = 1
 MODES: tuple[Mode, ...] = ("live", "shadow")
+WORKERS_MAX = 64
 EVENT_LOOPS: tuple[EventLoop, ...] = ("uvloop", "asyncio")
 
 # What may also come from flags and the environment: the override, its variable, its key.
@@ -57,6 +59,7 @@ VARIABLES = {
     "log_format": "SIDECAR_LOG_FORMAT",
     "log_level": "SIDECAR_LOG_LEVEL",
     "event_loop": "SIDECAR_EVENT_LOOP",
+    "workers": "SIDECAR_WORKERS",
     "fast_lane": "SIDECAR_FAST_LANE",
 }
 
@@ -79,12 +82,13 @@ KEYS = (
     "balances",
     "log",
     "event_loop",
+    "workers",
 )
 
 
 def load_config(path: Path, environ: Mapping[str, str], overrides: Mapping[str, str]) -> Config:
     """The config in this file. ConfigError with every mistake in it."""
-    return parse_config(_text(path), environ, overrides, path.absolute().parent)
+    return parse_config(read_text(path), environ, overrides, path.absolute().parent)
 
 
 def parse_config(
@@ -107,7 +111,7 @@ def examine_config(
 
     A config with mistakes is for looking at, to find more of them. ConfigError: no such file.
     """
-    return examine_text(_text(path), environ, overrides, path.absolute().parent)
+    return examine_text(read_text(path), environ, overrides, path.absolute().parent)
 
 
 def examine_text(
@@ -124,7 +128,8 @@ def examine_text(
     return _Reader(top, environ, overrides, folder).config(), mistakes
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """What the file says. ConfigError when it is none that can be read."""
     try:
         # A pipe with nobody at its other end would be waited for.
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -176,7 +181,7 @@ class _Reader:
         check_loops(routes_field, routes, (listen, admin))
         return Config(
             state_dir=state_dir,
-            ledger_path=self._ledger_path(state_dir, mode),
+            ledger=read_ledger(top.at("ledger"), self._places, state_dir, mode),
             routes=MappingProxyType(routes),
             listen=listen,
             admin=admin,
@@ -194,6 +199,7 @@ class _Reader:
             balances=read_balances(top.at("balances")),
             log=self._log(),
             event_loop=self._field("event_loop").choice(EVENT_LOOPS, "uvloop"),
+            workers=self._workers(),
         )
 
     def _field(self, name: str, written: Field | None = None) -> Field:
@@ -229,6 +235,14 @@ class _Reader:
         field = self._field("hosts", written)
         return read_hosts(field if field is written else separated(field))
 
+    def _workers(self) -> int:
+        written = self._top.at("workers")
+        field = self._field("workers", written)
+        if field is not written and field.text().isdecimal():
+            # A flag and a variable are text.
+            field = replace(field, entry=Entry(int(field.text()), 0))
+        return field.integer(1, 1, WORKERS_MAX)
+
     def _address(self, name: str, default: Address) -> Address:
         field = self._field(name)
         text = field.text(fix=f'write it like "{default}"')
@@ -259,21 +273,6 @@ class _Reader:
         if not text:
             field.mistake("missing, and there is no HOME to put it in", "name a folder")
         return self._places.folder
-
-    def _ledger_path(self, state_dir: Path, mode: Mode) -> Path:
-        section = self._top.at("ledger").section(("sqlite", "postgres"))
-        if section.at("postgres").is_given:
-            section.at("postgres").mistake(
-                "postgres is not available in this version", "use {sqlite: ledger.db}"
-            )
-        field = section.at("sqlite")
-        name = field.text("ledger.db", fix="name a file")
-        if "\0" in name:
-            field.mistake("not a path", "name a file")
-            name = "ledger.db"
-        path = Places(state_dir, self._places.home).path(name)
-        # What was rehearsed is no part of the books.
-        return path.with_name(f"{path.name}.shadow") if mode == "shadow" else path
 
     def _limits(self) -> Limits:
         section = self._top.at("limits")

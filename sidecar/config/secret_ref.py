@@ -44,9 +44,12 @@ class Places:
         return self.folder / text
 
 
-def read_secret_ref(field: Field, places: Places) -> SecretRef | None:
-    """The place that ``field`` names; None, with a mistake noted, when it names none."""
-    kind, place = _place(field, (SecretKind.FILE, SecretKind.ENV), SECRET_FIX)
+def read_secret_ref(field: Field, places: Places, beside: tuple[str, ...] = ()) -> SecretRef | None:
+    """The place that ``field`` names; None, with a mistake noted, when it names none.
+
+    ``beside``: the keys that may stand in the same mapping, and are no places.
+    """
+    kind, place = _place(field, (SecretKind.FILE, SecretKind.ENV), SECRET_FIX, beside)
     if place is None:
         return None
     if kind == SecretKind.ENV:
@@ -69,14 +72,16 @@ def read_key_ref(field: Field, places: Places) -> SecretRef | SignerRef | None:
     return _in_file(place, field, places)
 
 
-def _place(field: Field, kinds: tuple[str, ...], fix: str) -> tuple[str, Field | None]:
+def _place(
+    field: Field, kinds: tuple[str, ...], fix: str, beside: tuple[str, ...] = ()
+) -> tuple[str, Field | None]:
     """Which kind of place is named, and what is said of it; None, with a mistake noted: none."""
     if field.entry is None:
         return "", None
     if not isinstance(field.entry.value, Mapping):
         field.mistake("a secret does not stand in the config itself", fix)
         return "", None
-    section = field.section(kinds)
+    section = field.section((*kinds, *beside))
     given = [kind for kind in kinds if section.at(kind).is_given]
     if len(given) != 1:
         field.mistake("a secret is kept in exactly one place", fix)

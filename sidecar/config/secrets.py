@@ -5,13 +5,17 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sidecar.clock import Entropy
 from sidecar.config.mistakes import on_line
-from sidecar.config.model import Config, Secret, SecretKind, SecretRef
+from sidecar.config.model import Config, PostgresUrl, Secret, SecretKind, SecretRef
 from sidecar.config.private_file import ensure_state_dir, write_private
 from sidecar.config.secret_text import text_in_file, text_in_keystore, text_in_variable
 from sidecar.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sidecar.ledger.postgres_url import Server
 
 CALLER_TOKEN_FILE = "caller.token"  # noqa: S105 - the name of a file, not what is in it
 ADMIN_TOKEN_FILE = "admin.token"  # noqa: S105 - as above
@@ -39,8 +43,27 @@ def open_secret(ref: SecretRef, environ: Mapping[str, str]) -> Secret:
         # A keystore's password says its own path already.
         if not ref.path or fault.mistakes[0].startswith(ref.path):
             raise
-        where = on_line(ref.line)
-        raise ConfigError(*(f"{ref.path}: {each}{where}" for each in fault.mistakes)) from fault
+        raise _at(ref, fault) from fault
+
+
+def open_server(ledger: PostgresUrl, environ: Mapping[str, str]) -> Server:
+    """The server that the ledger's URL names. ConfigError: no such URL, or no driver for it."""
+    text = open_secret(ledger.url, environ).reveal()
+    try:
+        # It brings the driver, which only those have who asked for it.
+        from sidecar.ledger.postgres_url import read_url  # noqa: PLC0415 - see above
+    except ImportError:
+        missing = ConfigError("its driver is missing; run: pip install 'x402-sidecar[postgres]'")
+        raise _at(ledger.url, missing) from None
+    try:
+        return read_url(text)
+    except ConfigError as fault:
+        raise _at(ledger.url, fault) from fault
+
+
+def _at(ref: SecretRef, fault: ConfigError) -> ConfigError:
+    """The same mistakes, with the key that they are of and its line."""
+    return ConfigError(*(f"{ref.path}: {each}{on_line(ref.line)}" for each in fault.mistakes))
 
 
 def secret_refs(config: Config) -> tuple[SecretRef, ...]:
@@ -48,7 +71,8 @@ def secret_refs(config: Config) -> tuple[SecretRef, ...]:
     keys = [wallet.key for wallet in config.wallets.values() if isinstance(wallet.key, SecretRef)]
     api_keys = [route.api_key for route in config.routes.values() if route.api_key is not None]
     tokens = [caller.token for caller in config.callers.values() if caller.token is not None]
-    return (*keys, *tokens, *api_keys)
+    urls = [config.ledger.url] if isinstance(config.ledger, PostgresUrl) else []
+    return (*keys, *tokens, *api_keys, *urls)
 
 
 def secret_variables(config: Config) -> tuple[str, ...]:

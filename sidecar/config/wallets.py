@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sidecar.config.fields import Field, check_name
-from sidecar.config.model import SecretKind, SecretRef, WalletConfig
+from sidecar.config.model import Nonces, SecretKind, SecretRef, WalletConfig
 from sidecar.config.secret_ref import KEY_FIX, Places, read_key_ref
 from sidecar.wallets import WalletKind
 
@@ -27,11 +27,16 @@ def read_wallets(
     wallets: dict[str, WalletConfig | None] = {}
     for name, entry in field.named():
         check_name(name, entry)
-        section = entry.section(("kind", "key"))
+        section = entry.section(("kind", "key", "nonces"))
         kind = section.at("kind").required("use kind: evm or kind: solana")
         chosen: WalletKind = kind.choice(("evm", "solana"), "evm")
         key = read_key_ref(section.at("key").required(KEY_FIX), places)
-        wallets[name] = None if key is None else WalletConfig(name, chosen, key)
+        nonces: Nonces = section.at("nonces").choice(("random", "derived"), "random")
+        if nonces == "derived" and chosen == "solana":
+            section.at("nonces").mistake(
+                "Solana takes a second payment with the same memo", "use it on EVM wallets only"
+            )
+        wallets[name] = None if key is None else WalletConfig(name, chosen, key, nonces)
     if not wallets:
         for kind_of_key, (variable, name) in KEY_VARIABLES.items():
             if environ.get(variable):

@@ -12,15 +12,14 @@ comes to the same replica. Its processes share the file, and so are one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
 
 from sidecar.clock import Clock
 from sidecar.errors import LedgerError
 from sidecar.ledger import Ledger, sqlite_rehearsal, sqlite_slices
+from sidecar.ledger.leased_books import TwoBooks
 from sidecar.ledger.leases import Leases
 from sidecar.ledger.model import (
     Asked,
@@ -35,14 +34,11 @@ from sidecar.ledger.model import (
 )
 from sidecar.ledger.slices import LeaseTerms, Slices
 from sidecar.ledger.sqlite import LOCK_WAIT_S, SqliteLedger, open_books
-from sidecar.ledger.sqlite_books import Books
-from sidecar.ledger.sqlite_slices import Absent, Held, is_here
+from sidecar.ledger.sqlite_slices import Absent, Held
 from sidecar.ledger.sqlite_writer import Writer
-from sidecar.money import ZERO
 from sidecar.refusal import BudgetUse, Denied
+from sidecar.tasks import Supervisor
 from sidecar.x402.types import Authorization
-
-T = TypeVar("T")
 
 
 class LeasedLedger:
@@ -53,7 +49,10 @@ class LeasedLedger:
         self._writer = writer
         self._here = SqliteLedger(writer)
         self._leases = leases
+        self._both = TwoBooks(writer, self._here, centre)
         self._accounts: set[str] = set()  # purchases that are top-ups, as far as anybody asked
+        self._tasks = Supervisor(lambda name, fault: None)
+        self._keeping: asyncio.Task[None] | None = None
         self._closed = False
         self._under_way = 0
         self._quiet = asyncio.Condition()
@@ -79,8 +78,12 @@ class LeasedLedger:
         holder = await writer.do(lambda books: sqlite_slices.prepare(books.connection, instance))
         return cls(centre, writer, Leases(writer, slices, holder, terms, clock))
 
+    def begin_keeping(self, switched: Callable[[], Awaitable[None]]) -> None:
+        """Renew, and give back what is not used, until this is closed."""
+        self._keeping = self._tasks.spawn("leases", self._leases.run(switched))
+
     async def keep_leases(self) -> None:
-        """Every third of a lifetime, and whenever somebody froze or thawed: see ``Leases``."""
+        """Do so once."""
         await self._leases.keep()
 
     async def held(self) -> tuple[Held, ...]:
@@ -127,21 +130,21 @@ class LeasedLedger:
         self, payment_id: str, authorization: Authorization, at: datetime
     ) -> Denied | None:
         await self._leases.require()
-        return await self._move(
+        return await self._both.move(
             payment_id,
             lambda books: books.authorize(payment_id, authorization, at),
             lambda: self._centre.authorize(payment_id, authorization, at),
         )
 
     async def post(self, payment_id: str, proof: Proof, at: datetime) -> Change:
-        return await self._move(
+        return await self._both.move(
             payment_id,
             lambda books: books.post(payment_id, proof, at),
             lambda: self._centre.post(payment_id, proof, at),
         )
 
     async def void(self, payment_id: str, proof: Proof, at: datetime) -> Change:
-        return await self._end(
+        return await self._both.end(
             payment_id,
             lambda books: books.void(payment_id, proof, at),
             lambda: self._centre.void(payment_id, proof, at),
@@ -174,72 +177,46 @@ class LeasedLedger:
         return await self._centre.authorizations(purchase, since)
 
     async def release(self, payment_id: str) -> None:
-        await self._move(
+        await self._both.move(
             payment_id,
             lambda books: books.release(payment_id),
             lambda: self._centre.release(payment_id),
         )
 
     async def deliver(self, payment_id: str, at: datetime) -> None:
-        await self._end(
+        await self._both.end(
             payment_id,
             lambda books: books.deliver(payment_id, at),
             lambda: self._centre.deliver(payment_id, at),
         )
 
     async def give_up(self, payment_id: str, at: datetime) -> None:
-        await self._end(
+        await self._both.end(
             payment_id,
             lambda books: books.give_up(payment_id, at),
             lambda: self._centre.give_up(payment_id, at),
         )
 
-    async def _move(
-        self, payment_id: str, here: Callable[[Books], T], there: Callable[[], Awaitable[T]]
-    ) -> T:
-        """The move in whichever books have the payment."""
-        answer = await self._writer.do(
-            lambda books: here(books) if is_here(books.connection, payment_id) else Absent()
-        )
-        return await there() if isinstance(answer, Absent) else answer
-
-    async def _end(
-        self, payment_id: str, here: Callable[[Books], T], there: Callable[[], Awaitable[T]]
-    ) -> T:
-        """A move after which its purchase hopes for nothing more of it."""
-
-        async def there_and_over() -> T:
-            answer = await there()
-            await self._writer.do(lambda books: sqlite_slices.forget(books.connection, payment_id))
-            return answer
-
-        return await self._move(payment_id, here, there_and_over)
-
     async def in_doubt(self) -> tuple[Payment, ...]:
-        return _by_age(await self._here.in_doubt(), await self._centre.in_doubt())
+        return await self._both.oldest_first(lambda books: books.in_doubt())
 
     async def unconfirmed(self) -> tuple[Payment, ...]:
-        return _by_age(await self._here.unconfirmed(), await self._centre.unconfirmed())
+        return await self._both.oldest_first(lambda books: books.unconfirmed())
 
     async def orphaned(self) -> tuple[Payment, ...]:
-        return _by_age(await self._here.orphaned(), await self._centre.orphaned())
+        return await self._both.oldest_first(lambda books: books.orphaned())
 
     async def undelivered(self, posted_before: datetime) -> tuple[Payment, ...]:
-        return _by_age(
-            await self._here.undelivered(posted_before),
-            await self._centre.undelivered(posted_before),
-        )
+        return await self._both.oldest_first(lambda books: books.undelivered(posted_before))
 
     async def budgets(self, budgets: Sequence[Budget], at: datetime) -> tuple[BudgetUse, ...]:
         return await self._leases.uses(budgets, at)
 
     async def payments(self, since: datetime | None, limit: int) -> tuple[Payment, ...]:
-        here = await self._here.payments(since, limit)
-        there = await self._centre.payments(since, limit)
-        return _by_age(here[::-1], there[::-1])[::-1][:limit]
+        return await self._both.newest_first(since, limit)
 
     async def spending(self, since: datetime) -> tuple[Spent, ...]:
-        return _summed(await self._here.spending(since), await self._centre.spending(since))
+        return await self._both.spending(since)
 
     async def pins(self) -> tuple[PayeePin, ...]:
         return await self._centre.pins()
@@ -280,7 +257,7 @@ class LeasedLedger:
         return await self._centre.decide(payment_id, by, at, approve=approve)
 
     async def rehearse(self, payment: Payment, at: datetime) -> Denied | None:
-        return await self._move(
+        return await self._both.move(
             payment.id,
             lambda books: sqlite_rehearsal.rehearse(books, payment, at),
             lambda: self._centre.rehearse(payment, at),
@@ -296,6 +273,7 @@ class LeasedLedger:
         self._closed = True
         async with self._quiet:
             await self._quiet.wait_for(lambda: self._under_way == 0)
+        self._stop_keeping()
         await self._leases.give_back()
         await self._here.close()
         await self._centre.close()
@@ -303,23 +281,9 @@ class LeasedLedger:
     async def abandon(self) -> None:
         """Let go of the file as a killed process does; the centre is its opener's to abandon."""
         self._closed = True
+        self._stop_keeping()
         await self._here.abandon()
 
-
-def _by_age(here: Iterable[Payment], there: Iterable[Payment]) -> tuple[Payment, ...]:
-    """Both, oldest first. What is as old keeps the order of its books."""
-    return tuple(sorted((*here, *there), key=lambda payment: payment.reserved_at))
-
-
-def _summed(here: Iterable[Spent], there: Iterable[Spent]) -> tuple[Spent, ...]:
-    """Both, with one entry for each hour, route, caller and network."""
-    found: dict[tuple[datetime, str, str, str], Spent] = {}
-    for each in (*here, *there):
-        key = (each.at, each.route, each.caller, each.network)
-        before = found.get(key, replace(each, amount=ZERO, payments=0))
-        found[key] = replace(
-            each,
-            amount=before.amount + each.amount,
-            payments=before.payments + each.payments,
-        )
-    return tuple(found[key] for key in sorted(found))
+    def _stop_keeping(self) -> None:
+        if self._keeping is not None:
+            self._keeping.cancel()

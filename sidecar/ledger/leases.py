@@ -29,6 +29,7 @@ _Answer: TypeAlias = Payment | Denied | Absent | None
 
 # Other processes of this machine may spend what this one has taken; not every time.
 ROUNDS_MAX = 16
+KEEPS = 3  # in a lifetime, so that one may fail
 
 
 class Leases:
@@ -140,6 +141,22 @@ class Leases:
             if any(each.has_news or each.free for each in held):
                 await self._renew(held)
 
+    async def run(self, switched: Callable[[], Awaitable[None]]) -> None:
+        """Keep on, and look again at once when something was ``switched``, until cancelled."""
+        while True:
+            rang = False
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._terms.lifetime_s / KEEPS):
+                    await switched()
+                    rang = True
+            # Without the centre the lease runs out, and whoever wants to pay hears of that.
+            with suppress(LedgerError):
+                await (self._look() if rang else self.keep())
+
+    async def _look(self) -> None:
+        async with self._turn:
+            await self._renew(await self.held())
+
     async def give_back(self) -> None:
         """Let go of all that is not used. Where the centre cannot hear it now, it will."""
         async with self._turn:
@@ -166,8 +183,7 @@ class Leases:
             writes=False,
         )
         return tuple(
-            seen_from_within(use, part, own.reserved, own.spent)
-            for (use, part), own in zip(told, here, strict=True)
+            seen_from_within(use, part, own) for (use, part), own in zip(told, here, strict=True)
         )
 
     async def held(self) -> tuple[Held, ...]:
@@ -204,7 +220,7 @@ class Leases:
         own = await self._writer.do(
             lambda books: sqlite_slices.held_in(books.connection, window), writes=False
         )
-        return denials.no_room(seen_from_within(use, part, own.reserved, own.spent), intent.amount)
+        return denials.no_room(seen_from_within(use, part, own), intent.amount)
 
 
 def _unless_lacking(answer: Payment | Denied | Absent) -> _Answer:

@@ -118,7 +118,7 @@ class PostgresLedger:
         except BaseException:
             await transactions.close(0)
             raise
-        return cls(transactions, lease, Bell(connections, transactions.channel))
+        return cls(transactions, lease, Bell(connections, transactions))
 
     @property
     def slices(self) -> PostgresSlices:
@@ -142,20 +142,25 @@ class PostgresLedger:
     async def authorize(
         self, payment_id: str, authorization: Authorization, at: datetime
     ) -> Denied | None:
-        return await self._transactions.do(
-            lambda tx: self._books.authorize(tx, payment_id, authorization, at)
-        )
+        with self._transactions.dropping(payment_id):
+            return await self._transactions.do(
+                lambda tx: self._books.authorize(tx, payment_id, authorization, at)
+            )
 
     async def post(self, payment_id: str, proof: Proof, at: datetime) -> Change:
         return await self._transactions.do(lambda tx: self._books.post(tx, payment_id, proof, at))
 
     async def void(self, payment_id: str, proof: Proof, at: datetime) -> Change:
-        return await self._transactions.do(lambda tx: self._books.void(tx, payment_id, proof, at))
+        with self._transactions.dropping(payment_id):
+            return await self._transactions.do(
+                lambda tx: self._books.void(tx, payment_id, proof, at)
+            )
 
     async def claim(
         self, purchase: Purchase, at: datetime, undelivered_since: datetime
     ) -> Payment | Denied | None:
-        own, unsure = self._transactions.own, self._transactions.unsure
+        # As of now: what is let go of while it looks is still held in what it sees.
+        own, unsure = self._transactions.own, bool(self._transactions.unsure)
         frozen, rows = await self._transactions.read(
             (lookups.FROZEN, ()), lookups.claimable(purchase, own, undelivered_since)
         )
@@ -262,7 +267,8 @@ class PostgresLedger:
         )
 
     async def rehearse(self, payment: Payment, at: datetime) -> Denied | None:
-        return await self._transactions.do(lambda tx: self._books.rehearse(tx, payment, at))
+        with self._transactions.dropping(payment.id):
+            return await self._transactions.do(lambda tx: self._books.rehearse(tx, payment, at))
 
     async def check_writable(self) -> None:
         await self._transactions.do(switches.probe)

@@ -76,7 +76,7 @@ class Books:
             tx.later(statements.CONFIRM, proof.kind, proof.transaction, payment_id)
             return Change(payment_of(_after(row, proof, confirmed=True)), "confirmed")
         if moves.is_terminal(row):
-            return Change(payment_of(row), _made_again(tx, row, "posted", proof, at_ms))
+            return Change(payment_of(row), await _made_before(tx, row, proof, at_ms))
         moves.permit_post(row, proof)
         settled = (at_ms, proof.kind, proof.transaction, proof.confirmed, payment_id)
         tx.later(statements.POST, *settled)
@@ -89,7 +89,7 @@ class Books:
         row = await self._find(tx, payment_id)
         at_ms = milliseconds(at)
         if moves.is_terminal(row):
-            return Change(payment_of(row), _made_again(tx, row, "voided", proof, at_ms))
+            return Change(payment_of(row), await _made_before(tx, row, proof, at_ms))
         return Change(self.drop(tx, row, proof, at_ms), "voided")
 
     def drop(self, tx: Transaction, row: Record, proof: Proof, at_ms: int) -> Payment:
@@ -183,10 +183,13 @@ def _after(row: Record, proof: Proof, **changed: Any) -> Record:
     return {**row, **said, **changed}
 
 
-def _made_again(tx: Transaction, row: Record, to: str, proof: Proof, at_ms: int) -> str:
-    """What this move has made of the payment before its end became unknown."""
-    ours = (to, proof.kind, at_ms) == (row["state"], row["proof_kind"], row["settled_at"])
-    return to if tx.again and ours else ""
+async def _made_before(tx: Transaction, row: Record, proof: Proof, at_ms: int) -> str:
+    """What this move had made of the payment before its end became unknown."""
+    evidence = (row["proof_kind"], row["proof_transaction"])
+    if not tx.again or evidence != (proof.kind, proof.transaction):
+        return ""
+    made = await tx.find(lookups.LAST_SETTLING, row["seq"])
+    return str(made[0]["kind"]) if made[0]["at"] == at_ms else ""
 
 
 def purchase_lock(transactions: Transactions, purchase: Purchase) -> int:

@@ -14,11 +14,13 @@ from sidecar.ledger.rows import milliseconds
 
 _DAY_MS = 86_400_000
 
-# Its own lease never ends for an instance: it is there to ask.
+# Its own lease never ends for an instance: it is there to ask. A process that died has hung up, so
+# whoever lost its session is taken for dead before its lease has run out.
 _LIVES = """
 ({name} = {own} OR EXISTS (
   SELECT 1 FROM instances
   WHERE instances.id = payments.{name} AND instances.expires_at > clock_timestamp()
+    AND (session IS NULL OR EXISTS (SELECT 1 FROM pg_stat_get_activity(session)))
 ))
 """
 _OPEN = "state <> 'voided' AND delivered_at IS NULL AND closed_at IS NULL"
@@ -66,6 +68,11 @@ STEPS_ASKED = """
 SELECT kind FROM events
 WHERE payment = (SELECT seq FROM payments WHERE id = %s)
   AND kind IN ('asked', 'approved', 'refused') AND kind <> 'claimed'
+"""
+LAST_SETTLING = """
+SELECT kind, at FROM events
+WHERE payment = %s AND kind IN ('posted', 'voided', 'confirmed') AND kind <> 'claimed'
+ORDER BY seq DESC LIMIT 1
 """
 ASKED = f"""
 SELECT payments.*, (asked.detail::json ->> 'until')::bigint AS asked_until

@@ -131,13 +131,15 @@ CREATE TRIGGER events_are_for_ever BEFORE UPDATE OR DELETE OR TRUNCATE ON events
 FOR EACH STATEMENT EXECUTE FUNCTION events_are_for_ever()
 """
 
-# ``beats`` grows with each renewal, so that a renewal is always a write.
+# ``beats`` grows with each renewal, so that a renewal is always a write. ``session`` is the number
+# of the server's process behind a connection that the instance keeps open for as long as it lives.
 _INSTANCES = """
 CREATE TABLE instances (
   id text PRIMARY KEY,
   joined_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   expires_at timestamptz NOT NULL,
-  beats bigint NOT NULL DEFAULT 0
+  beats bigint NOT NULL DEFAULT 0,
+  session integer
 ) WITH (fillfactor = 50)
 """
 

@@ -69,7 +69,8 @@ class PostgresSlices:
                 return grant
             # What was reported holds all the same; the pin, and what was enlarged, do not.
             tx.later("ROLLBACK TO SAVEPOINT wanted")
-            told = await _exchange(tx, holder, reports, (), None, terms)
+            named = [replace(want, granted=0) for want in wants]
+            told = await _exchange(tx, holder, reports, named, None, terms)
             return replace(told, refusal=grant.refusal, lacking=grant.lacking)
 
         return await self._transactions.do(move)
@@ -119,7 +120,7 @@ async def _exchange(
 ) -> Grant:
     refusal = await _payee_changed(tx, pin)
     keys = sorted({report.window for report in reports} | {want.window for want in wants})
-    found = await _lock(tx, holder, keys)
+    found, others, frozen_since = await _lock(tx, holder, keys)
     for report in reports:
         found[report.window].after = heard(found[report.window].after, report)
     lacking = None if refusal else _enlarge(found, wants, terms)
@@ -128,11 +129,10 @@ async def _exchange(
             counts = (window.after.granted, window.after.returned, window.after.settled)
             tx.later(_KEEP, holder, *key, *counts)
             tx.later(_MOVE, *window.moved, *key)
+    # All of it goes with the COMMIT, so that the windows are kept for one round trip.
     tx.later(_RENEW, terms.lifetime_s, holder)
-    outstanding, frozen = await tx.ask((_OUTSTANDING, (holder,)), (lookups.FROZEN, ()))
-    told = {key: window.after for key, window in found.items()}
-    told |= {key: _slice_of(key, [row]) for row in outstanding for key in [_key_of(row)]}
-    return Grant(tuple(told.values()), rules.frozen_since(frozen), lacking, refusal)
+    told = (*(window.after for window in found.values()), *others)
+    return Grant(told, frozen_since, lacking, refusal)
 
 
 async def _payee_changed(tx: Transaction, pin: tuple[Intent, datetime] | None) -> Denied | None:
@@ -145,18 +145,29 @@ async def _payee_changed(tx: Transaction, pin: tuple[Intent, datetime] | None) -
 
 async def _lock(
     tx: Transaction, holder: str, keys: Sequence[WindowKey]
-) -> dict[WindowKey, _Window]:
-    """The windows, for nobody else to change before the end of this transaction."""
+) -> tuple[dict[WindowKey, _Window], list[Slice], datetime | None]:
+    """The windows, for nobody else to change before the end of this transaction.
+
+    With them the holder's other slices, and since when all is frozen.
+    """
     asked: list[Statement] = []
     for key in keys:
         asked += [(_MAKE_WINDOW, key), (_LOCK_WINDOW, key)]
     # Each statement sees what was committed before it: the slices, what their locks waited for.
-    found = await tx.ask(*asked, *((_SLICE, (holder, *key)) for key in keys))
+    asked += [(_SLICE, (holder, *key)) for key in keys]
+    *found, outstanding, frozen = await tx.ask(
+        *asked, (_OUTSTANDING, (holder,)), (lookups.FROZEN, ())
+    )
     locked = {}
     for n, key in enumerate(keys):
         (row,), known = found[2 * n + 1], _slice_of(key, found[2 * len(keys) + n])
         locked[key] = _Window(row["reserved"], row["spent"], known, known)
-    return locked
+    others = [
+        _slice_of((row["budget"], row["starts_at"]), [row])
+        for row in outstanding
+        if (row["budget"], row["starts_at"]) not in locked
+    ]
+    return locked, others, rules.frozen_since(frozen)
 
 
 def _enlarge(
@@ -174,10 +185,6 @@ def _enlarge(
             return BudgetUse(name, limit, Usdc(spent), Usdc(reserved), want.resets_at)
         window.after = replace(window.after, granted=window.after.granted + more)
     return None
-
-
-def _key_of(row: Row) -> WindowKey:
-    return row["budget"], row["starts_at"]
 
 
 def _slice_of(window: WindowKey, rows: Sequence[Row]) -> Slice:

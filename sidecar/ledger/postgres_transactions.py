@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from typing import Any, TypeAlias, TypeVar
 
@@ -119,7 +119,10 @@ class Transaction:
         found: list[list[Record]] = []
         more: bool | None = True
         while more:
-            found.append(list(await cursor.fetchall()) if cursor.description else [])
+            # Not ``description``: it makes an object for each column, of each empty answer, too.
+            answer = cursor.pgresult
+            has_rows = answer is not None and answer.ntuples > 0
+            found.append(list(await cursor.fetchall()) if has_rows else [])
             more = cursor.nextset()
         return found
 
@@ -146,6 +149,7 @@ class Transactions:
         self._closed = False
         # Payments that may be held for nobody: the end of what held them stayed unknown.
         self.unsure: set[str] = set()
+        self._releasing: asyncio.Task[None] | None = None
         # Of these, reservations may be there that nobody asks for any more.
         self.dropped: set[str] = set()
 
@@ -166,10 +170,15 @@ class Transactions:
         return await self._repeat(look, _READ)
 
     async def _do(self, move: Callable[[Transaction], Awaitable[T]]) -> T:
+        if self.unsure:
+            # One for all: who came second must neither undo a new claim nor wait for its turn.
+            if self._releasing is None or self._releasing.done():
+                self._releasing = self._tasks.spawn("release", self._release_unsure())
+            await asyncio.shield(self._releasing)
+
         async def whole(transaction: Transaction) -> T:
-            released = self.unsure | (transaction.left or set())
-            if released:
-                transaction.later(_RELEASE, list(released), self.own)
+            if transaction.left:
+                transaction.later(_RELEASE, list(transaction.left), self.own)
             if transaction.again:
                 transaction.later(_WRITE_SOMETHING, self.own)
             result = await move(transaction)
@@ -178,10 +187,20 @@ class Transactions:
                 self._lose(transaction.left)
             else:
                 await transaction.commit()
-                self.unsure.difference_update(released)
             return result
 
         return await self._repeat(whole, _WRITE)
+
+    async def _release_unsure(self) -> None:
+        """Let go of what may be held for nobody."""
+        released = frozenset(self.unsure)
+
+        async def release(transaction: Transaction) -> None:
+            transaction.later(_RELEASE, list(released), self.own)
+            await transaction.commit()
+
+        await self._repeat(release, _WRITE)
+        self.unsure -= released
 
     async def _repeat(self, move: Callable[[Transaction], Awaitable[T]], access: str) -> T:
         """Make the move until its end is known, or the time is over."""
@@ -213,6 +232,15 @@ class Transactions:
                 self._lose(left)
                 raise self._told(waited(self.place, fault, self._wait_s), access) from fault
             await asyncio.sleep(_PAUSE_S)
+
+    @contextmanager
+    def dropping(self, payment_id: str) -> Iterator[None]:
+        """Whoever hears that this failed is done with the payment, and has signed nothing."""
+        try:
+            yield
+        except LedgerError:
+            self.dropped.add(payment_id)
+            raise
 
     def _lose(self, held: frozenset[str] | None) -> None:
         """Nobody is told of what attempts with an unknown end may have held."""

@@ -83,6 +83,19 @@ class Slice:
         return self.granted - self.returned - self.settled
 
 
+class Used(Protocol):
+    """What the holder's own books say of a window: ``free`` may still be reserved there."""
+
+    @property
+    def reserved(self) -> int: ...
+
+    @property
+    def spent(self) -> int: ...
+
+    @property
+    def free(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """The centre's answer: what the replica may go on with for the time of a lease.
@@ -151,15 +164,13 @@ def enlarged(missing: int, size: int, left: int) -> int | None:
     return max(missing, min(size, left // SHARE))
 
 
-def seen_from_within(use: BudgetUse, held: Slice, reserved: int, spent: int) -> BudgetUse:
-    """A budget's use with the holder's own payments told exactly, in place of its slice.
-
-    ``reserved`` and ``spent`` are what the holder's own books say of the window.
-    """
+def seen_from_within(use: BudgetUse, held: Slice, used: Used) -> BudgetUse:
+    """A budget's use with the holder's own payments told exactly, in place of its slice."""
     return BudgetUse(
         use.name,
         use.limit,
-        Usdc(use.spent.atomic + max(0, spent - held.settled)),
-        Usdc(use.reserved.atomic - held.outstanding + reserved),
+        Usdc(use.spent.atomic + max(0, used.spent - held.settled)),
+        Usdc(use.reserved.atomic - held.outstanding + used.reserved),
         use.resets_at,
+        Usdc(max(0, used.free)),
     )

@@ -7,7 +7,7 @@ afterwards, would be missing in the copy.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +21,18 @@ from sidecar.ledger.sqlite_instances import Instances
 LOCK_WAIT_S = 5.0
 
 # What a ledger is, and in which order its rows stand. The events follow the payments they are of.
-TABLES = {
-    "payments": "seq",
-    "events": "seq",
-    "windows": "budget, starts_at",
-    "pins": "route, purpose, network, place",
-    "freeze": "id",
+TABLES: Mapping[str, tuple[str, ...]] = {
+    "payments": ("seq",),
+    "events": ("seq",),
+    "windows": ("budget", "starts_at"),
+    "pins": ("route", "purpose", "network", "place"),
+    "freeze": ("id",),
 }
+SUMS = "SELECT state, count(*), sum(amount) FROM payments GROUP BY state ORDER BY state"
+
+# Its rows mean nothing.
+_PROBE = "probe"
+_EVERY_TABLE = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +49,13 @@ class Source:
 
     def rows(self, table: str) -> Iterator[tuple[Any, ...]]:
         """Every row of this table."""
-        order = TABLES[table]
+        order = ", ".join(TABLES[table])
         found = self.connection.execute(f"SELECT * FROM {table} ORDER BY {order}")  # noqa: S608
         yield from map(tuple, found)
+
+    def sums(self) -> list[tuple[Any, ...]]:
+        """How many payments there are in each state, and what they come to."""
+        return [*map(tuple, self.connection.execute(SUMS))]
 
 
 @contextmanager
@@ -73,10 +82,22 @@ def source(path: Path) -> Iterator[Source]:
             with closing(sqlite_file.read_only(file)) as connection:
                 before = _version(connection)
                 connection.execute("BEGIN")
+                _require_alone(connection, path)
                 yield Source(path, connection)
                 connection.execute("COMMIT")
                 if _version(connection) != before:
                     raise LedgerError(f"ledger {path}: it was changed meanwhile; copy it again")
+
+
+def _require_alone(connection: sqlite3.Connection, path: Path) -> None:
+    """What else is in the file would be lost, such as slices of the budgets of other books."""
+    names = {name for (name,) in connection.execute(_EVERY_TABLE)}
+    others = sorted(names - {*TABLES, _PROBE})
+    if others:
+        raise LedgerError(
+            f"ledger {path}: it has tables that no ledger of its own has ({', '.join(others)}): "
+            "it spends slices of another ledger, which is the one to copy"
+        )
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -12,16 +12,17 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from sidecar import __version__
 from sidecar.chains import NETWORK_NAMES
 from sidecar.ledger.model import Payment
+from sidecar.metrics import books
 from sidecar.metrics import catalogue as names
 from sidecar.metrics.accept import prefers_openmetrics
 from sidecar.metrics.catalogue import METRICS, MetricDoc
 from sidecar.metrics.holdings import Holdings
-from sidecar.metrics.tally import Labels, Tally, Times, fold
+from sidecar.metrics.tally import Labels, Shown, Tally, Times, Values, fold
 from sidecar.payments.events import (
     ApprovalAsked,
     ApprovalEnded,
@@ -54,10 +55,7 @@ from sidecar.refusal import BudgetUse
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
-__all__ = ["METRICS", "MetricDoc", "Metrics"]
-
-Values: TypeAlias = Collection[tuple[Labels, float | Times]]
-Shown: TypeAlias = dict[MetricDoc, Values]
+__all__ = ["METRICS", "MetricDoc", "Metrics", "exposition"]
 
 
 class Metrics:
@@ -170,16 +168,30 @@ class Metrics:
         ``budgets`` empty, and the rest None, when the ledger cannot say: what is not known is left
         out, and the counters are shown all the same. ``asked``: what waits for a person.
         """
-        values = self._counted() | _budget_values(budgets) | self._doubt_values(in_doubt, now)
-        values |= self._held_values(now)
+        return exposition(self.shown(now, budgets, in_doubt, frozen, asked), accept)
+
+    def shown(
+        self,
+        now: datetime,
+        budgets: Sequence[BudgetUse] = (),
+        in_doubt: Sequence[Payment] | None = None,
+        frozen: bool | None = None,
+        asked: Sequence[Payment] | None = None,
+    ) -> Shown:
+        """The same as values, before it is text."""
+        values = self.counted() | books.budgets(budgets) | self._held_values(now)
+        values |= books.doubts(in_doubt, now, self._payable, self._tally.routes)
         values[names.FROZEN] = () if frozen is None else [((), frozen)]
-        values[names.APPROVALS_WAITING] = () if asked is None else self._waiting(asked)
-        return _exposition(values, openmetrics=prefers_openmetrics(accept))
+        waiting = books.waiting(asked or (), self._payable, self._tally.routes)
+        values[names.APPROVALS_WAITING] = () if asked is None else waiting
+        values[names.WORKERS], values[names.WORKER_RESTARTS] = [((), 1)], [((), 0)]
+        return values
 
     def _route(self, name: str) -> Labels:
         return (fold(name, self._tally.routes),)
 
-    def _counted(self) -> Shown:
+    def counted(self) -> Shown:
+        """What was counted here, and needs nobody to be asked."""
         tally = self._tally
         times = tally.times.items()
         return {
@@ -217,39 +229,11 @@ class Metrics:
             names.TOP_UPS_STOPPED: holdings.stopped(),
         }
 
-    def _waiting(self, asked: Sequence[Payment]) -> Values:
-        counts: dict[Labels, int] = {(route,): 0 for route in self._payable}
-        for payment in asked:
-            label = self._route(payment.route)
-            counts[label] = counts.get(label, 0) + 1
-        return counts.items()
 
-    def _doubt_values(self, in_doubt: Sequence[Payment] | None, now: datetime) -> Shown:
-        if in_doubt is None:
-            return {names.IN_DOUBT: (), names.IN_DOUBT_OLDEST: ()}
-        amounts: dict[Labels, int] = {(route,): 0 for route in self._payable}
-        oldest_s = 0.0
-        for payment in in_doubt:
-            label = self._route(payment.route)
-            amounts[label] = amounts.get(label, 0) + payment.amount.atomic
-            since = payment.authorized_at or payment.reserved_at
-            oldest_s = max(oldest_s, (now - since).total_seconds())
-        return {names.IN_DOUBT: amounts.items(), names.IN_DOUBT_OLDEST: [((), oldest_s)]}
-
-
-def _budget_values(budgets: Sequence[BudgetUse]) -> Shown:
-    return {
-        names.BUDGET_LIMIT: [((use.name,), use.limit.atomic) for use in budgets],
-        names.BUDGET_SPENT: [((use.name,), use.spent.atomic) for use in budgets],
-        names.BUDGET_RESERVED: [((use.name,), use.reserved.atomic) for use in budgets],
-        names.BUDGET_REMAINING: [((use.name,), use.remaining.atomic) for use in budgets],
-        names.BUDGET_RESET: [
-            ((use.name,), use.resets_at.timestamp()) for use in budgets if use.resets_at is not None
-        ],
-    }
-
-
-def _exposition(values: Shown, *, openmetrics: bool) -> tuple[bytes, str]:
+def exposition(
+    values: Shown, accept: str, docs: Sequence[MetricDoc] = METRICS, *, of_process: bool = True
+) -> tuple[bytes, str]:
+    """These values as text, and its content type; with what is known of this process."""
     # What is never scraped need not have it in memory, nor wait for it at its start.
     from prometheus_client import (  # noqa: PLC0415 - see above
         CollectorRegistry,
@@ -260,27 +244,28 @@ def _exposition(values: Shown, *, openmetrics: bool) -> tuple[bytes, str]:
         CONTENT_TYPE_PLAIN_0_0_4,
         generate_latest,
     )
-    from prometheus_client.openmetrics import exposition  # noqa: PLC0415 - see above
+    from prometheus_client.openmetrics import exposition as openmetrics  # noqa: PLC0415 - see above
     from prometheus_client.registry import Collector  # noqa: PLC0415 - see above
 
     class Families(Collector):
         def collect(self) -> Iterable[Metric]:
-            return [_family(doc, values[doc]) for doc in METRICS]
+            return [_family(doc, values[doc]) for doc in docs]
 
     registry = CollectorRegistry()
     registry.register(Families())
-    ProcessCollector(registry=registry)
+    if of_process:
+        ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
-    if openmetrics:
+    if prefers_openmetrics(accept):
         # Its annotations stop at its own door.
-        text: bytes = exposition.generate_latest(registry)  # type: ignore[no-untyped-call]
-        return text, exposition.CONTENT_TYPE_LATEST
+        text: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
+        return text, openmetrics.CONTENT_TYPE_LATEST
     return generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4
 
 
 def _family(doc: MetricDoc, values: Values) -> Metric:
-    from prometheus_client import Metric  # noqa: PLC0415 - as in _exposition
-    from prometheus_client.utils import floatToGoString  # noqa: PLC0415 - as in _exposition
+    from prometheus_client import Metric  # noqa: PLC0415 - as in exposition
+    from prometheus_client.utils import floatToGoString  # noqa: PLC0415 - as in exposition
 
     # The format gives these suffixes back to the samples.
     name = doc.name.removesuffix("_total").removesuffix("_info")

@@ -143,6 +143,12 @@ BUDGET_RESERVED = _gauge(
 BUDGET_REMAINING = _gauge(
     "budget_remaining_usdc", "budget", "What the budget still allows in this window.", parts=ATOMIC
 )
+BUDGET_HELD = _gauge(
+    "budget_held_usdc",
+    "budget",
+    "What is kept of the budget for this machine and not used yet; 0 without leases.",
+    parts=ATOMIC,
+)
 BUDGET_RESET = _gauge(
     "budget_reset_timestamp_seconds", "budget", "When the next window starts; none for a total."
 )
@@ -223,6 +229,10 @@ REFUSED = _counter(
     "Requests that were no HTTP to relay, and connections that were closed unheard, by reason.",
 )
 TASK_FAILURES = _counter("task_failures", "", "Background work that ended in a fault.")
+WORKERS = _gauge("workers", "", "How many workers serve; 1 where one process does it all.")
+WORKER_RESTARTS = _counter(
+    "worker_restarts", "", "Workers that ended without being asked to, and were started again."
+)
 BUILD_INFO = MetricDoc(
     "sidecar_build_info", "info", ("version", "python"), "Which build this is; always 1."
 )
@@ -240,6 +250,7 @@ METRICS: tuple[MetricDoc, ...] = (
     BUDGET_SPENT,
     BUDGET_RESERVED,
     BUDGET_REMAINING,
+    BUDGET_HELD,
     BUDGET_RESET,
     IN_DOUBT,
     IN_DOUBT_OLDEST,
@@ -264,5 +275,7 @@ METRICS: tuple[MetricDoc, ...] = (
     SHADOW,
     REFUSED,
     TASK_FAILURES,
+    WORKERS,
+    WORKER_RESTARTS,
     BUILD_INFO,
 )

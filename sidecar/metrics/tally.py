@@ -31,6 +31,7 @@ from sidecar.metrics.catalogue import (
     SHORT_S,
     SIGN_IN_OUTCOMES,
     TOP_UP_OUTCOMES,
+    MetricDoc,
 )
 from sidecar.payments.events import CostObserved, RequestServed, SignedIn, ToppedUp
 
@@ -69,6 +70,11 @@ class Times:
     def cumulative(self) -> Iterable[int]:
         """How many took at most each bound; all of them last."""
         return accumulate(self.buckets)
+
+
+# What is shown of a metric: its samples, by their labels.
+Values: TypeAlias = Collection[tuple[Labels, float | Times]]
+Shown: TypeAlias = dict[MetricDoc, Values]
 
 
 class RouteTimes:

@@ -145,11 +145,16 @@ class Balances:
             return reading.answer
 
     async def recent(self, source: Source, account: str) -> tuple[Balance, ...] | None:
-        """The same; but what is as young as the vendor lets readings be is not read again."""
+        """The same, for one that was refused; what is as young as readings may be is kept.
+
+        But not what tells of credit: that was used up since, here or by others.
+        """
         latest = self.latest(source.route, account)
         spacing = timedelta(seconds=source.provider.traits.balance_spacing_s)
         if latest is not None and self._clock.now() - latest[1] < spacing:
-            return latest[0]
+            balances = latest[0]
+            if not balances[0].can_consume:
+                return balances
         return await self.read(source, account)
 
     async def run(self, sources: Collection[Source], interval_s: float) -> None:

@@ -9,6 +9,9 @@ The expiry and the state are read at one finalized block. Read at two moments, t
 the authorization could be used between the two looks. The chain is asked for its id before and
 after: an endpoint that is led to another one meanwhile has a block of that one, and proves nothing.
 
+A nonce that a transfer on other terms has used is another ledger's doing (``payments.nonces``):
+neither Moved nor Dead, and a person has to say.
+
 A Permit has no nonce of its own but a number, which another Permit can take. Used, it is Moved in
 full: its payee may pull up to its value, at any time. It is Dead past its deadline with its number
 still free, or where every number that was taken is seen to have gone to another Permit.
@@ -121,7 +124,9 @@ def _trace(
     if latest.number > span_blocks:
         ends_at = int(fields["validBefore"]) + LOG_MARGIN_S
         until = yield from block_near(url, ends_at, latest)
-        since = yield from block_near(url, _epoch(payment.authorized_at) - LOG_MARGIN_S, latest)
+        # Another ledger may have used a nonce of the purchase long before ours was authorized.
+        if not (payment.purchase.explicit or payment.purpose == "top_up"):
+            since = yield from block_near(url, _epoch(payment.authorized_at) - LOG_MARGIN_S, latest)
     for _ in range(LOG_SPANS_MAX):
         first = max(since, until - span_blocks + 1)
         events = yield from evm.authorization_logs(
@@ -142,6 +147,10 @@ def _trace(
             )
             if moved:
                 return Moved(Proof("chain", event.transaction))
+            if event.block_number <= final.number:
+                # Ours never can be, and its purchase was paid: to void it would pay once more.
+                why = f"its purchase was paid on other terms, in {event.transaction}"
+                return Unknown(why, lasting=True)
         if first == since:
             break
         until = first - 1

@@ -13,6 +13,7 @@ from sidecar.payments.approvals import ApprovalRule
 from sidecar.policy import Policy
 from sidecar.refusal import Denied
 from sidecar.wallets import PaymentSigner
+from sidecar.wallets.nonces import NonceSecret
 
 
 def nowhere(request: HttpRequest) -> str:
@@ -27,6 +28,7 @@ class PayingRoute:
     ``place_of``: where a request's payee is pinned, at a vendor that has several.
     ``price_jump_max``: how many times the usual price is too much; None: any is allowed.
     ``approval``: what a person has to approve. ``shadow``: everything but signing and paying.
+    ``nonces``: what the nonces of purchases are derived from; None: they are random.
     """
 
     name: str
@@ -40,14 +42,16 @@ class PayingRoute:
     price_jump_max: Decimal | None = None
     approval: ApprovalRule | None = None
     shadow: bool = False
+    nonces: NonceSecret | None = None
 
 
 @dataclass(slots=True)
 class Order:
     """One request that its seller wants paid: an app's, or a charge that buys credit.
 
-    ``deserted``: the app has hung up. ``top_up`` is None for an app's own request; for a charge
-    it is asked at the last moment, for until then the wall clock may be set.
+    ``deserted``: the app has hung up. ``presented``: what was signed for it. ``is_shared``: its
+    retry may come to another process. ``top_up`` is None for an app's own request; for a charge it
+    is asked at the last moment, for until then the wall clock may be set.
     """
 
     request: HttpRequest
@@ -56,6 +60,8 @@ class Order:
     caller: str
     budgets: tuple[Budget, ...]
     deserted: bool = False
+    presented: Payment | None = None
+    is_shared: bool = False
     top_up: Callable[[], TopUpRule] | None = None
 
     @property

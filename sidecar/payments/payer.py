@@ -6,7 +6,6 @@ what came back decides only what it can prove (money-safety.md).
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -24,14 +23,10 @@ from sidecar.http import Reply, read_whole, run_exchange
 from sidecar.ledger import Ledger
 from sidecar.ledger.model import Payment, PaymentState, Proof
 from sidecar.payments.approvals import Approvals
-from sidecar.payments.events import (
-    Emit,
-    PaymentInDoubt,
-    PaymentReserved,
-    PaymentUndelivered,
-    tell,
-)
+from sidecar.payments.events import Emit, PaymentInDoubt, PaymentReserved, PaymentUndelivered, tell
+from sidecar.payments.holds import Holds
 from sidecar.payments.intents import intent_for
+from sidecar.payments.nonces import nonce_for
 from sidecar.payments.order import InDoubt, Order, Outcome, Paid, Rejected, Undelivered
 from sidecar.payments.refusals import reason_of
 from sidecar.payments.rehearsal import rehearse
@@ -74,8 +69,9 @@ class Payer:
         self._emit = emit
         self._undelivered_ttl = undelivered_ttl
         self._approvals = Approvals(ledger, clock, objection, emit)
-        self._unreleased: set[str] = set()
-        self._releasing = asyncio.Lock()
+        holds = self._holds = Holds(ledger, clock, undelivered_ttl)
+        self._release, self._release_leftovers = holds.release, holds.release_leftovers
+        self.taken_back = holds.take_back
 
     async def pay(self, order: Order, required: PaymentRequired) -> Outcome:
         """Pay for this request, or present again what was already signed for it.
@@ -122,7 +118,7 @@ class Payer:
                 order.route.approval, payment, lambda: order.deserted
             )
             if denied is None:
-                authorization = await self._authorization(order, allowed)
+                authorization = await self._authorization(order, payment, allowed)
                 denied = await order.route.signer.admit(authorization)
         except SidecarError:
             await self._drop(payment)
@@ -143,7 +139,9 @@ class Payer:
             payment, state=PaymentState.AUTHORIZED, authorization=authorization, authorized_at=now
         )
 
-    async def _authorization(self, order: Order, allowed: Allowed) -> Authorization:
+    async def _authorization(
+        self, order: Order, payment: Payment, allowed: Allowed
+    ) -> Authorization:
         """What the wallet is to sign; waits a while for one that must follow another."""
         candidate, waits = allowed.candidate, WALLET_BUSY_WAITS
         while True:
@@ -153,7 +151,7 @@ class Payer:
                     order.route.signer.authorize(
                         candidate.requirements,
                         candidate.amount,
-                        self._entropy.token(32),
+                        await nonce_for(order, payment, self._ledger, self._entropy),
                         # Stamped after every wait there was, so that its life starts now.
                         self._clock.now(),
                         allowed.validity_s,
@@ -176,7 +174,10 @@ class Payer:
 
     async def _present(self, order: Order, payment: Payment) -> Outcome:
         """Send the authorization until the seller serves, or answers for good, or time is up."""
-        held = False
+        held, order.presented = False, payment
+        if order.deserted and order.is_shared:
+            # Its app may ask again at another process by now.
+            await self._release(payment.id)
         try:
             outcome = await self._presentations(order, payment)
             held = isinstance(outcome, Paid | Rejected)
@@ -271,29 +272,9 @@ class Payer:
         try:
             await self._ledger.deliver(payment.id, self._clock.now())
         except LedgerError:
-            self._unreleased.add(payment.id)
+            self._holds.leave(payment.id)
             raise
 
     async def released(self, payment: Payment) -> None:
         """The app is gone without its last byte: its retry may bind."""
         await self._release(payment.id)
-
-    async def _release(self, payment_id: str) -> None:
-        try:
-            await self._ledger.release(payment_id)
-        except LedgerError:
-            self._unreleased.add(payment_id)
-            raise
-
-    async def _release_leftovers(self) -> None:
-        """Let go of what could not be released while the ledger failed.
-
-        Held by nobody who lives on for it, such a payment would turn the app's retry into a
-        second purchase. LedgerError while it still cannot be written: then nothing is paid.
-        """
-        # One at a time: who came second must neither overtake the first nor undo its new claim.
-        async with self._releasing:
-            while self._unreleased:
-                payment_id = next(iter(self._unreleased))
-                await self._ledger.release(payment_id)
-                self._unreleased.discard(payment_id)

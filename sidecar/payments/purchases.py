@@ -2,7 +2,9 @@
 
 A payment runs in a task of its own, so an app that hangs up never cancels it half way. Until it
 ends, a repeated request of the same purchase joins it: while one presentation is on its way,
-nothing on disk could tell the retry of a deserted call from a second, new one.
+nothing on disk could tell the retry of a deserted call from a second, new one. Where several
+workers serve, what nobody here waits for is let go of: the retry binds to it wherever it arrives,
+and both may present the one authorization at the same time.
 """
 
 from __future__ import annotations
@@ -20,29 +22,39 @@ from sidecar.x402.types import PaymentRequired
 class Purchases:
     """The payments under way in this process."""
 
-    def __init__(self, payer: Payer, tasks: Supervisor) -> None:
+    def __init__(self, payer: Payer, tasks: Supervisor, *, are_shared: bool = False) -> None:
+        """``are_shared``: an app's retry may come to another process than its first request."""
+        self._are_shared = are_shared
         self._payer = payer
         self._tasks = tasks
         self._deserted: dict[str, deque[tuple[Order, asyncio.Task[Outcome]]]] = {}
 
     async def pay(self, order: Order, required: PaymentRequired) -> Outcome:
         """The outcome for this request: joined to a deserted payment, or the Payer's own."""
+        order.is_shared = self._are_shared
         joined = self._join(order.purchase.key)
         if joined is not None:
-            outcome = await self._wait(*joined)
+            outcome = await self._wait(*joined, joins=True)
             if not (isinstance(outcome, Denied) and outcome.rule == ABANDONED):
                 return outcome
         return await self._wait(
             order, self._tasks.spawn("payment", self._payer.pay(order, required))
         )
 
-    async def _wait(self, order: Order, task: asyncio.Task[Outcome]) -> Outcome:
+    async def _wait(
+        self, order: Order, task: asyncio.Task[Outcome], *, joins: bool = False
+    ) -> Outcome:
         try:
+            if joins and self._are_shared:
+                await self._payer.taken_back(order)
             return await asyncio.shield(task)
         except asyncio.CancelledError:
             order.deserted = True
             self._deserted.setdefault(order.purchase.key, deque()).append((order, task))
             task.add_done_callback(lambda done: self._abandon(order, done))
+            if self._are_shared and order.presented is not None:
+                # The retry may come to another process: there it binds to what is free.
+                self._tasks.spawn("release", self._payer.released(order.presented))
             raise
 
     def _join(self, key: str) -> tuple[Order, asyncio.Task[Outcome]] | None:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
-from sidecar.proxy.admin_view import AdminView
 from sidecar.proxy.status_page import HEADERS
 
 LISTENERS_MAX = 8
@@ -25,10 +24,22 @@ _PASSING = frozenset({"now", "uptime_s"})
 State = Callable[[], Awaitable[Mapping[str, Any]]]
 
 
+class News(Protocol):
+    """Whoever knows when something has happened. See ``AdminView``."""
+
+    async def news(self, seen: int) -> int:
+        """How much has happened, once there is more than ``seen``, or it is time to look."""
+        ...
+
+    def is_stopping(self) -> bool:
+        """Whether those who watch are to let go."""
+        ...
+
+
 class Feed:
     """The event streams of one admin port."""
 
-    def __init__(self, view: AdminView, state: State) -> None:
+    def __init__(self, view: News, state: State) -> None:
         self._view = view
         self._state = state
         self._listeners = 0

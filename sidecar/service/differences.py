@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 
 from sidecar.config.addresses import Address, SocketPath
-from sidecar.config.model import Config
+from sidecar.config.model import Config, PostgresUrl, SqliteFile
 from sidecar.service.secrets import Opened
 
 # What was made once, at start: the sockets and what they allow, the books and the keys.
@@ -19,6 +19,7 @@ FIXED = frozenset(
         "auth",
         "mode",
         "event_loop",
+        "workers",
         "wallets",
         "log.format",
         "recovery.undelivered_ttl_s",
@@ -29,8 +30,8 @@ FIXED = frozenset(
         "limits.fast_lane",
     }
 )
-# The names of the keys that say it, where the config's own are others.
-_KEYS = {"ledger_path": "ledger"}
+# One setting each, whatever they are made of.
+_WHOLE = Address | SocketPath | SqliteFile | PostgresUrl
 
 
 def differences(before: Config, after: Config) -> tuple[str, ...]:
@@ -40,19 +41,18 @@ def differences(before: Config, after: Config) -> tuple[str, ...]:
 
 def _in_field(name: str, before: Config, after: Config) -> Iterator[str]:
     old, new = getattr(before, name), getattr(after, name)
-    key = _KEYS.get(name, name)
     if isinstance(old, Mapping):
         yield from (
-            f"{key}.{each}" for each in sorted({*old, *new}) if old.get(each) != new.get(each)
+            f"{name}.{each}" for each in sorted({*old, *new}) if old.get(each) != new.get(each)
         )
-    elif is_dataclass(old) and not isinstance(old, Address | SocketPath):
+    elif is_dataclass(old) and not isinstance(old, _WHOLE):
         yield from (
-            f"{key}.{field.name}"
+            f"{name}.{field.name}"
             for field in fields(old)
             if getattr(old, field.name) != getattr(new, field.name)
         )
     elif old != new:
-        yield key
+        yield name
 
 
 def is_fixed(path: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 
 from sidecar.clock import Clock
 
@@ -46,10 +46,16 @@ class Notifier:
         """We let what is under way end, and then end ourselves."""
         self._tell("STOPPING=1", f"STATUS={status}")
 
-    async def watch(self, clock: Clock) -> None:
-        """Say that the loop turns, twice in each of the watchdog's periods; until cancelled."""
+    async def watch(
+        self, clock: Clock, are_well: Callable[[float], Awaitable[bool]] | None = None
+    ) -> None:
+        """Say that the loop turns, twice in each of the watchdog's periods; until cancelled.
+
+        ``are_well``: whether it may be said for others, too, found out in so many seconds.
+        """
         while self._watchdog_s:
-            self._tell("WATCHDOG=1")
+            if are_well is None or await are_well(self._watchdog_s / 4):
+                self._tell("WATCHDOG=1")
             await clock.sleep(self._watchdog_s / 2)
 
     def _tell(self, *lines: str) -> None:

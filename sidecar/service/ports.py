@@ -22,6 +22,17 @@ def _as_it_is_upstream(upstream: Upstream) -> Upstream:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """What a process does of what only one of several workers does. Alone, it does everything.
+
+    ``leads``: it makes the rounds (``loops``). ``has_admin``: the admin port is its own.
+    """
+
+    leads: bool = True
+    has_admin: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Ports:
     """Time, chance, and what may stand around the books and the wire.
 
@@ -35,3 +46,4 @@ class Ports:
     wrap_upstream: Callable[[Upstream], Upstream] = _as_it_is_upstream
     sockets: Mapping[str, socket.socket] = field(default_factory=lambda: MappingProxyType({}))
     proxy_for: ProxyFor = directly
+    place: Place = Place()

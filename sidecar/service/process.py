@@ -57,15 +57,17 @@ def run(
     """
     check_parsers()
     notifier = Notifier.take(environ, os.getpid())
-    sockets = inherited_sockets(environ, os.getpid())
+    ports = ports or Ports()
+    sockets = {**inherited_sockets(environ, os.getpid()), **ports.sockets}
     config = served_on(config, sockets)
     use_one_heap()
     _allow_descriptors(config.limits.connections_max)
     close_memory()
     overwrite_variables(secret_variables(config))
-    ports = replace(ports or Ports(), sockets=sockets, proxy_for=proxy_for(environ))
+    ports = replace(ports, sockets=sockets, proxy_for=proxy_for(environ))
     notes = (*strange_variables(environ, config), *tunnel_notes(config, ports.proxy_for))
-    for note in notes if life is not None else ():
+    # A worker says the first one's in the log.
+    for note in notes if life is not None and ports.place.has_admin else ():
         print(f"sidecar: {note}", file=sys.stderr, flush=True)
     ensure_state_dir(config.state_dir)
     opened = open_all(config, environ, ports.entropy)
@@ -120,7 +122,7 @@ async def _serve(
         gc.freeze()
         return_memory()
         try:
-            status = _where(config, service)
+            status = where(config, service.port, service.admin_port)
             log.say("serving", status)
             for note in (*_notes(config, opened), *notes):
                 log.say("note", note)
@@ -147,16 +149,21 @@ async def _reload(service: Service, signals: Signals, notifier: Notifier, status
         notifier.ready(status)
 
 
-def _where(config: Config, service: Service) -> str:
+def where(config: Config, port: int, admin_port: int) -> str:
     """Where apps and people find us."""
     listen = config.listen
-    where = (
-        str(listen)
-        if isinstance(listen, SocketPath)
-        else f"http://{Address(listen.host, service.port)}/v1"
-    )
-    admin = Address(config.admin.host, service.admin_port)
-    return f"serving {where}, admin http://{admin}/"
+    apps = str(listen)
+    if not isinstance(listen, SocketPath):
+        apps = f"http://{Address(listen.host, port)}/v1"
+    return f"serving {apps}, admin http://{Address(config.admin.host, admin_port)}/"
+
+
+def notes_for(
+    config: Config, opened: Opened, environ: Mapping[str, str], ports: Ports
+) -> tuple[str, ...]:
+    """All that a person is told once it serves."""
+    strange = strange_variables(environ, config)
+    return (*_notes(config, opened), *strange, *tunnel_notes(config, ports.proxy_for))
 
 
 def _notes(config: Config, opened: Opened) -> list[str]:

@@ -12,21 +12,25 @@ from sidecar.clock import Entropy, SystemClock
 from sidecar.config.addresses import SocketPath
 from sidecar.config.callers import UNMAPPED_UID
 from sidecar.config.mistakes import on_line
-from sidecar.config.model import Config, Secret, SignerRef
+from sidecar.config.model import Config, PostgresUrl, Secret, SignerRef
 from sidecar.config.secrets import (
     ADMIN_TOKEN_FILE,
     CALLER_TOKEN_FILE,
     ensure_token,
     forget_variables,
     open_secret,
+    open_server,
     secret_variables,
 )
 from sidecar.errors import ConfigError, WalletError
 from sidecar.proxy.admission import Caller
+from sidecar.service.nonces import nonce_secrets
 from sidecar.wallets import PaymentSigner
 from sidecar.wallets.keys import Wallet, keys_of
+from sidecar.wallets.nonces import NonceSecret
 
 if TYPE_CHECKING:
+    from sidecar.ledger.postgres_url import Server
     from sidecar.wallets.remote import RemoteWallet
 
 DEFAULT_CALLER = "default"
@@ -52,6 +56,8 @@ class Opened:
     # ask about their chains. There is one of each for the life of the process.
     taken: dict[str, str] = field(repr=False)
     rpc_urls: dict[str, str]
+    ledger: Server | None = None  # where the books are; None: in a file
+    nonces: Mapping[str, NonceSecret] = field(default_factory=dict)  # of those that derive theirs
 
     @property
     def callers(self) -> tuple[Caller, ...]:
@@ -70,8 +76,10 @@ def open_all(config: Config, environ: MutableMapping[str, str], entropy: Entropy
     mistakes: list[str] = []
     rpc_urls = first_rpc_urls(config)
     wallets, forms = _wallets(config, readable, rpc_urls, mistakes)
+    nonces = nonce_secrets(config, wallets, mistakes)
     api_keys = _api_keys(config, readable, mistakes)
     tokens = _tokens(config, readable, mistakes)
+    ledger = _ledger(config, readable, mistakes)
     if mistakes:
         raise ConfigError(*mistakes)
     users = known_users(config, os.geteuid())
@@ -85,9 +93,17 @@ def open_all(config: Config, environ: MutableMapping[str, str], entropy: Entropy
         tokens if config.auth == "token" else None,
         users,
         admin_token,
-        (*forms, admin_token, *_shown(config, api_keys, tokens)),
+        (
+            *forms,
+            *(secret.reveal() for secret in nonces.values()),
+            admin_token,
+            *_shown(config, api_keys, tokens),
+            *(() if ledger is None else (ledger.url, *filter(None, [ledger.password]))),
+        ),
         taken,
         rpc_urls,
+        ledger,
+        nonces,
     )
 
 
@@ -229,6 +245,16 @@ def _api_keys(config: Config, environ: Mapping[str, str], mistakes: list[str]) -
         except ConfigError as fault:
             mistakes += fault.mistakes
     return keys
+
+
+def _ledger(config: Config, environ: Mapping[str, str], mistakes: list[str]) -> Server | None:
+    if not isinstance(config.ledger, PostgresUrl):
+        return None
+    try:
+        return open_server(config.ledger, environ)
+    except ConfigError as fault:
+        mistakes += fault.mistakes
+        return None
 
 
 def known_users(config: Config, own: int) -> dict[int, Caller] | None:

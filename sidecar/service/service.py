@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 from sidecar.clock import WatchedClock
-from sidecar.config.addresses import Address, SocketPath
 from sidecar.config.model import Config
 from sidecar.errors import ConfigError
 from sidecar.ledger import Ledger
-from sidecar.ledger.sqlite import SqliteLedger
 from sidecar.metrics import Metrics
 from sidecar.payments.events import ConfigReloaded, Emit, Event, LedgerWriteFailed, TaskFailed
 from sidecar.payments.payer import Payer
@@ -22,24 +19,24 @@ from sidecar.payments.prover import Prover
 from sidecar.payments.purchases import Purchases
 from sidecar.payments.recovery import Recovery
 from sidecar.proxy.admin import AdminHandler
+from sidecar.proxy.admin_office import ViewOffice
 from sidecar.proxy.admission import Gate
-from sidecar.proxy.boarding import BoardingServer
 from sidecar.proxy.body import ReplayMemory
 from sidecar.proxy.express import Express
 from sidecar.proxy.listener import Listener
 from sidecar.proxy.pool import Pool
-from sidecar.proxy.server import Handler, ProxyServer
+from sidecar.proxy.server import Handler
 from sidecar.proxy.upstream import HttpUpstream
 from sidecar.refusal import Denied
 from sidecar.service import wiring
 from sidecar.service.differences import differences, renewed
+from sidecar.service.doors import Doors
 from sidecar.service.loops import Loops
-from sidecar.service.portholder import why_not
 from sidecar.service.ports import Ports
 from sidecar.service.recent import Recent
 from sidecar.service.reread import Reread
 from sidecar.service.secrets import Opened, first_rpc_urls
-from sidecar.service.socket_file import SocketFile
+from sidecar.service.stores import are_shared, open_ledger
 from sidecar.service.view import View
 from sidecar.service.wired import Lasting, Wired, kept_routes, wire
 from sidecar.tasks import Supervisor
@@ -71,7 +68,7 @@ class Service:
         self._tasks = Supervisor(lambda name, fault: self._emit(TaskFailed(name, fault)))
         self._pool = Pool(self._tasks, ports.proxy_for)
         self._ledger: Ledger | None = None
-        self._socket_file: SocketFile | None = None
+        self._doors = Doors(config, opened, ports, self._emit)
         self._data: Listener | None = None
         self._admin: Listener | None = None
         self._loops: Loops | None = None
@@ -105,9 +102,9 @@ class Service:
             self._express = self._wired.handler.express(self._tasks)
         # A request goes on by what was wired when it came.
         handle: Handler = lambda request: self._wired.handler(request)  # noqa: E731, PLW0108
-        self._data = await self._listen("listen", config.listen, handle, self._express)
+        self._data = await self._doors.listen("listen", config.listen, handle, self._express)
         self._gate: Gate = wiring.build_gate(config, opened, self._data.port)
-        self._view = View(
+        self.view = View(
             config,
             opened,
             lasting.ledger,
@@ -116,17 +113,19 @@ class Service:
             self._is_draining,
             self._recent,
         )
-        self._view.reload_by = self.reload
-        admin = AdminHandler(self._view, lambda: self._admin_hosts, opened.admin_token)
-        self._admin = await self._listen("admin", config.admin, admin)
+        self.view.reload_by = self.reload
+        self.office = ViewOffice(self.view)
+        if ports.place.has_admin:
+            admin = AdminHandler(self.office, lambda: self._admin_hosts, opened.admin_token)
+            self._admin = await self._doors.listen("admin", config.admin, admin)
         self._install(self._wired)
         self._metrics.observe(ConfigReloaded(ports.clock.now()))
 
     async def _make_lasting(self) -> Lasting:
         config, ports, emit = self._config, self._ports, self._emit
         instance = self.instance = ports.entropy.token(8).hex()
-        books = await SqliteLedger.open(
-            config.ledger_path, instance, lambda detail: emit(LedgerWriteFailed(detail))
+        books = await open_ledger(
+            config, self._opened, instance, lambda detail: emit(LedgerWriteFailed(detail))
         )
         ledger = self._ledger = ports.wrap_ledger(books)
         self._rpc: HttpUpstream = self._pool.upstream(
@@ -145,11 +144,11 @@ class Service:
             emit,
             chain,
             payer,
-            Purchases(payer, self._tasks),
-            ReplayMemory(config.limits.replay_memory_max),
+            Purchases(payer, self._tasks, are_shared=are_shared(config)),
+            ReplayMemory(wiring.replay_memory_max(config)),
             lambda: self._gate,
         )
-        self._loops = Loops(lasting, Recovery(ledger, prover, clock, emit, ttl))
+        self._loops = Loops(lasting, Recovery(ledger, prover, clock, emit, ttl), prover)
         return lasting
 
     def _objection(self, network: str) -> Denied | None:
@@ -161,14 +160,14 @@ class Service:
         """Go by this from now on. Nothing is awaited here, so nobody finds half of it."""
         config, opened, before = wired.config, wired.opened, self._wired
         assert self._data is not None
-        assert self._admin is not None
         assert self._loops is not None
         self._wired, self._config, self._opened = wired, config, opened
         self._gate = wiring.build_gate(config, opened, self._data.port)
-        self._admin_hosts = wiring.host_names(config.admin, self._admin.port, config.hosts)
+        if self._admin is not None:
+            self._admin_hosts = wiring.host_names(config.admin, self._admin.port, config.hosts)
         if self._express is not None:
             self._express.change(wired.table, wiring.request_limits(config).of_lane)
-        self._lasting.memory.resize(config.limits.replay_memory_max)
+        self._lasting.memory.resize(wiring.replay_memory_max(config))
         self._rpc.allow(wiring.rpc_origins(config))
         self._prover.watch(wiring.build_chains(config))
         opened.rpc_urls.clear()
@@ -178,63 +177,53 @@ class Service:
         self._metrics.forget(gone, left)
         self._recent.held.forget(gone, left)
         self._metrics.learn(*wiring.names(config, opened))
-        self._view.use(config, opened, wired.by_hand)
+        self.view.use(config, opened, wired.by_hand)
         self._loops.begin(wired)
 
     async def reload(self) -> ConfigReloaded:
         """Read the config again, and go by it: by all of it, or nothing changes."""
         async with self._reloading:
-            told = await self._reload()
-            self._view.note(told)
-            self._emit(told)
+            at = self._ports.clock.now()
+            try:
+                told = ConfigReloaded(at, self.adopt(await self.prepare()))
+            except ConfigError as fault:
+                told = ConfigReloaded(at, mistakes=fault.mistakes)
+            self.tell(told)
             return told
 
-    async def _reload(self) -> ConfigReloaded:
-        at, before, reread = self._ports.clock.now(), self._wired, self._reread
-        try:
-            if reread is None:
-                raise ConfigError("config: this sidecar has no file to read again; restart it")
-            self._refuse_to_change()
-            # Other requests go on meanwhile: it reads files.
-            config, opened = await asyncio.to_thread(reread.again, before.config, before.opened)
-            self._refuse_to_change()
-            wired = wire(self._lasting, config, opened, before)
-        except ConfigError as fault:
-            return ConfigReloaded(at, mistakes=fault.mistakes)
+    def tell(self, told: ConfigReloaded) -> None:
+        """Show, count and log what came of reading the config again."""
+        self.view.note(told)
+        self._emit(told)
+
+    async def prepare(self) -> Wired:
+        """What the config makes now, built and not gone by yet. ConfigError: every mistake."""
+        before, reread = self._wired, self._reread
+        if reread is None:
+            raise ConfigError("config: this sidecar has no file to read again; restart it")
+        self._refuse_to_change()
+        # Other requests go on meanwhile: it reads files.
+        config, opened = await asyncio.to_thread(reread.again, before.config, before.opened)
+        return wire(self._lasting, config, opened, before)
+
+    def lead(self) -> None:
+        """Make the rounds for all workers: whoever did is gone, and what it held is free."""
+        assert self._loops is not None
+        self._loops.lead(self._wired)
+
+    def adopt(self, wired: Wired) -> tuple[str, ...]:
+        """Go by it from now on; the paths of what is new. ConfigError: it is too late."""
+        self._refuse_to_change()
+        assert self._reread is not None
+        before = self._wired
         self._install(wired)
-        reread.settle(config)
-        changed = (*differences(before.config, config), *renewed(before.opened, opened))
-        return ConfigReloaded(at, changed)
+        self._reread.settle(wired.config)
+        changed = differences(before.config, wired.config)
+        return (*changed, *renewed(before.opened, wired.opened))
 
     def _refuse_to_change(self) -> None:
         if self._draining:
             raise ConfigError("config: the sidecar is stopping; start it anew")
-
-    async def _listen(
-        self,
-        key: str,
-        address: Address | SocketPath,
-        handler: Handler,
-        express: Express | None = None,
-    ) -> Listener:
-        users, limits = self._opened.users or {}, wiring.server_limits(self._config)
-        server = ProxyServer(handler, limits, users, emit=self._emit)
-        if express is not None:
-            server = BoardingServer(handler, limits, users, emit=self._emit, express=express)
-        given = self._ports.sockets.get(key)
-        if given is not None:
-            return await Listener.open_on(server, given)
-        if isinstance(address, SocketPath):
-            others = any(user != os.geteuid() for user in users)
-            try:
-                self._socket_file = SocketFile.make(address.path, for_others=others)
-            except ConfigError as fault:
-                raise ConfigError(*(f"{key}: {mistake}" for mistake in fault.mistakes)) from fault
-            return await Listener.open_on(server, self._socket_file.socket)
-        try:
-            return await Listener.open(server, address.host, address.port)
-        except OSError as fault:
-            raise ConfigError(f"{key}: {why_not(address, fault)}") from fault
 
     def _emit(self, event: Event) -> None:
         self._metrics.observe(event)
@@ -262,8 +251,7 @@ class Service:
         self._recent.end()
         clock, wait_s = self._ports.clock, self._config.limits.drain_wait_s
         began_s = clock.monotonic_s()
-        if self._socket_file is not None:
-            self._socket_file.remove()
+        self._doors.remove()
         if self._data is not None:
             await self._patiently(wait_s, self._data.drain())
             await self._data.close(0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+from collections.abc import Collection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -73,6 +74,14 @@ class SocketFile:
         except OSError:
             # Gone, or out of reach: then the next start finds it deserted.
             return
+
+
+def make_socket_file(key: str, path: Path, users: Collection[int]) -> SocketFile:
+    """The socket for these users. ConfigError names the ``key`` that asked for it."""
+    try:
+        return SocketFile.make(path, for_others=any(user != os.geteuid() for user in users))
+    except ConfigError as fault:
+        raise ConfigError(*(f"{key}: {mistake}" for mistake in fault.mistakes)) from fault
 
 
 def _identity(path: Path) -> tuple[int, int]:

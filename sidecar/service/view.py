@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from sidecar import __version__
 from sidecar.clock import Clock
@@ -17,6 +17,7 @@ from sidecar.ledger import Ledger
 from sidecar.ledger.model import Asked, Payment
 from sidecar.logs.redaction import Redactor
 from sidecar.metrics import Metrics
+from sidecar.metrics.tally import Shown
 from sidecar.payments.by_hand import ByHand, Purchased
 from sidecar.payments.events import ConfigReloaded, RequestServed
 from sidecar.refusal import BudgetUse, Denied
@@ -24,6 +25,11 @@ from sidecar.service import spending
 from sidecar.service.recent import Recent
 from sidecar.service.secrets import Opened
 from sidecar.service.spending import Spending
+
+# Budgets, what is in doubt, whether all is frozen, what waits for a person; None: nobody knows.
+_Books: TypeAlias = tuple[
+    Sequence[BudgetUse], Sequence[Payment] | None, bool | None, Sequence[Payment] | None
+]
 
 
 class View:
@@ -188,15 +194,26 @@ class View:
         """The exposition and its content type, for this Accept header."""
         # Not on the loop: requests would wait for the first one.
         await asyncio.to_thread(self._metrics.load)
-        now = self._clock.now()
+        return self._metrics.render(accept, self._clock.now(), *await self._books())
+
+    def counted(self) -> Shown:
+        """What was counted here."""
+        return self._metrics.counted()
+
+    async def shown(self) -> Shown:
+        """The metrics as values."""
+        return self._metrics.shown(self._clock.now(), *await self._books())
+
+    async def _books(self) -> _Books:
+        """What the ledger knows of the metrics."""
         try:
             budgets, in_doubt = await self.budgets(), await self.in_doubt()
             frozen = await self.frozen_since() is not None
             asked = [each.payment for each in await self.asked()]
         except LedgerError:
-            # What the ledger knows is left out, so that its failure itself can be seen.
-            return self._metrics.render(accept, now, (), None)
-        return self._metrics.render(accept, now, budgets, in_doubt, frozen, asked)
+            # Left out, so that its failure itself can be seen.
+            return (), None, None, None
+        return budgets, in_doubt, frozen, asked
 
     def describe(self) -> dict[str, Any]:
         """What the config made: version, wallets, routes; and what time it is here."""

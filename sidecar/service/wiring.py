@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sidecar.chains import is_evm
 from sidecar.config.addresses import Address, SocketPath
-from sidecar.config.model import Config, RouteConfig
+from sidecar.config.model import Config, PostgresUrl, RouteConfig
 from sidecar.errors import ConfigError
 from sidecar.http import Origin, Upstream
 from sidecar.ledger import Ledger
@@ -128,6 +128,7 @@ class Wiring:
             # Nobody is asked to approve what will not be paid.
             approval=None if self._shadow else self._approval(config),
             shadow=self._shadow,
+            nonces=self._opened.nonces.get(config.wallet),
         )
 
     def _approval(self, config: RouteConfig) -> ApprovalRule | None:
@@ -147,8 +148,14 @@ class Wiring:
         in_flight_max = provider.traits.in_flight_max
         if not in_flight_max:
             return upstream
+        if in_flight_max < self._config.workers:
+            raise ConfigError(
+                f"workers: {config.provider} takes {in_flight_max} requests of a wallet at a time, "
+                f"and no worker knows of the others'; write workers: {in_flight_max} at most"
+            )
         key = (config.upstream, config.wallet)
-        slots = self._known.slots.setdefault(key, Slots(in_flight_max, self._ports.clock))
+        share = in_flight_max // self._config.workers
+        slots = self._known.slots.setdefault(key, Slots(share, self._ports.clock))
         return Lane(upstream, slots)
 
 
@@ -180,9 +187,15 @@ def purses(config: Config, opened: Opened) -> tuple[Purse, ...]:
     )
 
 
+def has_leases(config: Config) -> bool:
+    """Whether each machine keeps payments of its own."""
+    return isinstance(config.ledger, PostgresUrl) and config.ledger.leases is not None
+
+
 def spenders(config: Config, opened: Opened) -> tuple[Spender, ...]:
-    """The same wallets, as their outflows are asked for."""
-    found = purses(config, opened)
+    """The same wallets, as their outflows are asked for; none where nobody knows all payments."""
+    # What other machines pay out of slices would be told of as foreign.
+    found = () if has_leases(config) else purses(config, opened)
     if not found:
         return ()
     # Not for those who have no chain to ask.
@@ -236,6 +249,12 @@ def request_limits(config: Config) -> RequestLimits:
     """What one request may take."""
     limits = config.limits
     return RequestLimits(limits.replay_bytes_max, limits.body_idle_s, limits.caller_requests_max)
+
+
+def replay_memory_max(config: Config) -> int:
+    """What one worker may keep of bodies: the machine has one memory, whoever fills it."""
+    limits = config.limits
+    return max(limits.replay_bytes_max, limits.replay_memory_max // config.workers)
 
 
 def server_limits(config: Config) -> ServerLimits:

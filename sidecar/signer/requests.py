@@ -1,4 +1,4 @@
-"""What a signer is asked, from JSON to values: four questions, and no raw bytes among them."""
+"""What a signer is asked, from JSON to values: five questions, and no raw bytes among them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sidecar.chains import is_evm
 from sidecar.document import read_json
 from sidecar.money import Usdc
 from sidecar.siwx import SignInMessage
-from sidecar.wallets.remote import ADDRESS, ADMIT, SIGN, SIGN_IN
+from sidecar.wallets.remote import ADDRESS, ADMIT, NONCES, SIGN, SIGN_IN
 from sidecar.x402.types import Authorization
 
 # The year 9999 ends here.
@@ -27,13 +27,18 @@ class WhoAreYou:
 
 
 @dataclass(frozen=True, slots=True)
+class WhichNonces:
+    """Asks for what the nonces of purchases are derived from."""
+
+
+@dataclass(frozen=True, slots=True)
 class Admission:
     """Asks whether this will be signed, and for room in the windows; for no signature."""
 
     authorization: Authorization
 
 
-Request: TypeAlias = WhoAreYou | SignInMessage | Admission | Authorization
+Request: TypeAlias = WhoAreYou | WhichNonces | SignInMessage | Admission | Authorization
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,8 @@ def read_request(data: bytes) -> Request:
     match document:
         case {"method": str(method), **rest} if method == ADDRESS and not rest:
             return WhoAreYou()
+        case {"method": str(method), **rest} if method == NONCES and not rest:
+            return WhichNonces()
         case {"method": str(method), "message": dict(said), **rest} if (
             method == SIGN_IN and not rest
         ):

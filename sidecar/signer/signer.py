@@ -13,6 +13,7 @@ from sidecar.signer.books import Books, Entry
 from sidecar.signer.journal import Record
 from sidecar.signer.requests import (
     Admission,
+    WhichNonces,
     WhoAreYou,
     digest_of,
     order_of,
@@ -20,6 +21,7 @@ from sidecar.signer.requests import (
 )
 from sidecar.signer.rules import Rules
 from sidecar.siwx import SignInMessage
+from sidecar.wallets.evm import EvmWallet
 from sidecar.wallets.keys import Wallet
 from sidecar.wallets.remote import JOURNAL, account_of
 from sidecar.x402.types import Authorization
@@ -62,6 +64,8 @@ class Signer:
             match request:
                 case WhoAreYou():
                     return {"kind": self._rules.kind, "address": self._wallet.address}
+                case WhichNonces():
+                    return self._nonces()
                 case SignInMessage():
                     return self._sign_in(request)
                 case Admission(authorization):
@@ -72,6 +76,11 @@ class Signer:
             return Denied("wallet", fault.diagnostics())
         except LedgerError as fault:
             return Denied(JOURNAL, fault.diagnostics())
+
+    def _nonces(self) -> str | Denied:
+        if not isinstance(self._wallet, EvmWallet):
+            return Denied("request", "the payments of this kind of key have no nonces")
+        return self._wallet.nonce_secret().reveal()
 
     def _sign_in(self, message: SignInMessage) -> str | Denied:
         if message.domain.lower() not in self._rules.sign_in_domains:

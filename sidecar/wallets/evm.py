@@ -28,6 +28,7 @@ from sidecar.money import Usdc
 from sidecar.siwx import SignInMessage
 from sidecar.wallets import KeyHolder
 from sidecar.wallets.keccak import native
+from sidecar.wallets.nonces import NonceSecret
 from sidecar.wallets.permit import PermitNumbers, next_number
 from sidecar.x402.select import PERMIT, primary_type
 from sidecar.x402.types import Authorization, PaymentRequirements
@@ -242,6 +243,10 @@ class EvmWallet(KeyHolder):
         """See ``EvmAccount.authorize``: no key is needed for it."""
         return self._account.authorize(requirements, amount, nonce, at, validity_s)
 
+    def nonce_secret(self) -> NonceSecret:
+        """What the nonces of this key's purchases are derived from."""
+        return NonceSecret.of(self._key.secret)
+
     def sign_in(self, message: SignInMessage) -> str:
         """See ``siwx.SignIn``: EIP-191, as 0x-hex of 65 bytes."""
         if not is_evm(message.network):
@@ -253,31 +258,28 @@ class EvmWallet(KeyHolder):
 
     def sign(self, authorization: Authorization) -> dict[str, Any]:
         """The payload of ``exact`` and ``upto``. WalletError when it is not ours to sign."""
-        digest = self._account.to_sign(authorization)
         fields = authorization.fields
         return {
-            "signature": self._sign(digest),
+            "signature": self._sign(self._account.to_sign(authorization)),
             "authorization": {name: fields[name] for name in _FIELDS},
         }
 
     def _sign(self, digest: bytes) -> str:
         signature = self._key.sign_recoverable(digest, hasher=None)
-        recovery = signature[64]
         # 2 and 3 mean that r passed the group's order: as likely as guessing the key.
-        assert recovery < 2
-        return "0x" + signature[:64].hex() + bytes([27 + recovery]).hex()
+        assert signature[64] < 2
+        return "0x" + signature[:64].hex() + bytes([27 + signature[64]]).hex()
 
 
 def _wants_permit(requirements: PaymentRequirements) -> bool:
     """Whether this is paid by a Permit; else by a transfer. WalletError when by neither."""
     kind = primary_type(requirements.extra)
-    permit = kind == PERMIT
     # Under exact the payee is promised the amount, which a Permit does not give.
     if kind is None or requirements.scheme not in ("exact", "upto"):
         raise WalletError("a payment of a kind that we do not sign")
-    if permit and requirements.scheme == "exact":
+    if kind == PERMIT and requirements.scheme == "exact":
         raise WalletError("an exact payment by a Permit")
-    return permit
+    return kind == PERMIT
 
 
 def _identity(fields: Mapping[str, str]) -> str:

@@ -18,6 +18,7 @@ from sidecar.refusal import Denied
 from sidecar.siwx import SignInMessage
 from sidecar.wallets import WalletKind
 from sidecar.wallets.evm import EvmAccount
+from sidecar.wallets.nonces import NonceSecret
 from sidecar.wallets.solana_layout import Layout
 from sidecar.x402.types import Authorization, PaymentRequirements
 
@@ -28,6 +29,7 @@ Account: TypeAlias = "EvmAccount | SolanaAccount"
 
 # What a signer can be asked.
 ADDRESS = "address"
+NONCES = "nonces"
 SIGN_IN = "sign_in"
 ADMIT = "admit"
 SIGN = "sign"
@@ -90,6 +92,10 @@ class RemoteWallet:
     ) -> Generator[HttpRequest, HttpResponse, Authorization]:
         """See ``PaymentSigner``; the signer is asked later, to admit it."""
         return self._account.authorize(requirements, amount, nonce, at, validity_s)
+
+    def nonce_secret(self) -> NonceSecret:
+        """See ``EvmWallet``: of an EVM key, and asked once. It blocks as a sign-in does."""
+        return NonceSecret.parse(self._line.ask({"method": NONCES}))
 
     def sign_in(self, message: SignInMessage) -> str:
         """See ``siwx.SignIn``. It blocks for as long as the line's limit allows."""

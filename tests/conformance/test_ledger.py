@@ -49,6 +49,7 @@ from tests.world.intents import (
     reserved,
     row_of,
 )
+from tests.world.leased_store import InSqlite, LeasedStore
 
 HASHED = Purchase("one call", explicit=False)
 EXPLICIT = Purchase("one call", explicit=True)
@@ -93,12 +94,13 @@ class SqliteStore:
 class PostgresStore:
     """One database; each instance connects for itself."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, wait_s: float = 30.0) -> None:
         self._url = url
+        self._wait_s = wait_s
         self._opened: dict[PostgresLedger, str] = {}
 
     async def open(self, instance: str) -> Ledger:
-        ledger = await PostgresLedger.open(self._url, instance)
+        ledger = await PostgresLedger.open(self._url, instance, wait_s=self._wait_s)
         self._opened[ledger] = instance
         return ledger
 
@@ -117,12 +119,14 @@ class PostgresStore:
             await ledger.close()
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", "postgres", "leased"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     """The shared books of one test."""
     made: Store
     if request.param == "sqlite":
         made = SqliteStore(tmp_path)
+    elif request.param == "leased":
+        made = LeasedStore(tmp_path, InSqlite(tmp_path))
     else:
         made = PostgresStore(request.getfixturevalue("database"))
     yield made

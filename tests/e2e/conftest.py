@@ -17,11 +17,20 @@ from eth_account import Account
 from tests.world.chain import Anvil
 from tests.world.sellers import PRICE, Facilitator, Protocol, Seller
 from tests.world.sidecar_process import SidecarProcess
+from tests.world.stores import PostgresStore, SqliteStore, Store
 from tests.world.witnesses import Scene
 
 FUNDS = 100 * PRICE
 
 StartScene: TypeAlias = Callable[[Seller], Scene]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """The books that the replicas of one test share."""
+    if request.param == "sqlite":
+        return SqliteStore(tmp_path / "ledger.db")
+    return PostgresStore(request.getfixturevalue("database"))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """The real process, killed with SIGKILL at every named moment, and started again.
 
-The app is the stock OpenAI client with its retries; it knows of nothing.
+The app is the stock OpenAI client with its retries; it knows of nothing. On Postgres once at each
+moment: the successor is another instance, and must not wait for the end of a lease.
 """
 
 from __future__ import annotations
@@ -8,35 +9,45 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import openai
 import pytest
 
 from sidecar.clock import SystemClock, SystemEntropy
-from sidecar.ledger.sqlite import SqliteLedger
 from sidecar.sandbox import Sandbox, SandboxOptions
 from tests.world.mortal_sidecar import MOMENTS
 from tests.world.processes import free_port
 from tests.world.running import START_WAIT_S, TOKEN, config_text, listening
+from tests.world.stores import PostgresStore, SqliteStore, Store
 
 TIMES = int(os.environ.get("SIDECAR_KILL_TIMES", "10"))
 ROOT = Path(__file__).resolve().parents[2]
 SIDE_BY_SIDE = 3
 
 
-async def start(*command: str) -> asyncio.subprocess.Process:
+async def start(
+    *command: str, environ: Mapping[str, str] | None = None
+) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", *command, cwd=ROOT, stderr=asyncio.subprocess.DEVNULL
+        *(sys.executable, "-m", *command),
+        cwd=ROOT,
+        env={**os.environ, **(environ or {})},
+        stderr=asyncio.subprocess.DEVNULL,
     )
 
 
-async def killed_once(folder: Path, sandbox: Sandbox, moment: str, occasion: int) -> str:
+async def killed_once(
+    folder: Path, sandbox: Sandbox, store: Store, moment: str, occasion: int
+) -> str:
     """One call through a sidecar that dies at this moment and is started again: what came."""
     port = free_port()
     config = folder / "sidecar.yaml"
-    config.write_text(config_text(folder, sandbox.url, port=port, admin_port=free_port()))
-    mortal = await start("tests.world.mortal_sidecar", str(config), moment, str(occasion))
+    text = config_text(folder, sandbox.url, port=port, admin_port=free_port())
+    config.write_text(text.replace("{sqlite: ledger.db}", store.section))
+    command = ("tests.world.mortal_sidecar", str(config), moment, str(occasion))
+    mortal = await start(*command, environ=store.environ)
     await listening(port)
     client = openai.AsyncOpenAI(
         base_url=f"http://127.0.0.1:{port}/v1", api_key=TOKEN, max_retries=8, timeout=30
@@ -49,7 +60,7 @@ async def killed_once(folder: Path, sandbox: Sandbox, moment: str, occasion: int
     successor = None
     try:
         assert -9 == await asyncio.wait_for(mortal.wait(), START_WAIT_S)
-        successor = await start("sidecar", "run", "--config", str(config))
+        successor = await start("sidecar", "run", "--config", str(config), environ=store.environ)
         answer = await call
         return answer.choices[0].message.content or ""
     finally:
@@ -67,34 +78,46 @@ CASES = [(moment, 1) for moment in MOMENTS] + [
 ]
 
 
-@pytest.mark.parametrize(("moment", "occasion"), CASES)
-async def test_kill(tmp_path: Path, moment: str, occasion: int) -> None:
-    """No double payment, no lost row, and the app gets its answer."""
+async def killed(folder: Path, stores: Sequence[Store], moment: str, occasion: int) -> None:
+    """Once on each of these, side by side, at one seller; and what it has counted in the end."""
     # A killed sidecar may have left its answer unread in the kernel: this seller gives it again.
     options = SandboxOptions(replays_delivered=True)
     sandbox = Sandbox(options, SystemClock(), SystemEntropy())
     await sandbox.start("127.0.0.1", 0)
     side_by_side = asyncio.Semaphore(SIDE_BY_SIDE)
 
-    async def once(number: int) -> str:
-        folder = tmp_path / str(number)
-        folder.mkdir()
+    async def once(number: int, store: Store) -> str:
+        own = folder / str(number)
+        own.mkdir()
         async with side_by_side:
-            return await killed_once(folder, sandbox, moment, occasion)
+            return await killed_once(own, sandbox, store, moment, occasion)
 
     try:
-        answers = await asyncio.gather(*(once(number) for number in range(TIMES)))
+        answers = await asyncio.gather(*(once(*each) for each in enumerate(stores)))
         bought = [one.body_sha256 for one in sandbox.books.settlements]
         left = {seen.nonce for seen in sandbox.books.authorizations}
     finally:
         await sandbox.stop()
     written = {
         row.authorization.identity
-        for number in range(TIMES)
-        for row in SqliteLedger.read(tmp_path / str(number) / "ledger.db", None, 100)
+        for store in stores
+        for row in store.desk().payments(None, 100)
         if row.authorization
     }
 
     assert all(answer.startswith("The sandbox heard") for answer in answers)
-    assert (TIMES, TIMES) == (len(bought), len(set(bought)))
+    assert (len(stores), len(stores)) == (len(bought), len(set(bought)))
     assert left <= written
+
+
+@pytest.mark.parametrize(("moment", "occasion"), CASES)
+async def test_kill(tmp_path: Path, moment: str, occasion: int) -> None:
+    """No double payment, no lost row, and the app gets its answer."""
+    stores = [SqliteStore(tmp_path / str(number) / "ledger.db") for number in range(TIMES)]
+    await killed(tmp_path, stores, moment, occasion)
+
+
+@pytest.mark.parametrize(("moment", "occasion"), CASES)
+async def test_kill_on_postgres(tmp_path: Path, database: str, moment: str, occasion: int) -> None:
+    """The same on Postgres: the retry finds what the dead instance held, long before its lease."""
+    await killed(tmp_path, [PostgresStore(database)], moment, occasion)

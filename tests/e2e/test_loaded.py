@@ -22,6 +22,7 @@ HEAVY = {
     *("sidecar.providers.venice", "sidecar.providers.nodit", "sidecar.providers.x402layer"),
     *("sidecar.providers.libertai", "sidecar.providers.pay_per_request"),
     *("sidecar.providers.api_key", "sidecar.payments.drift", "sidecar.payments.outflows"),
+    *("psycopg", "sidecar.ledger.postgres", "sidecar.ledger.postgres_url"),
 }
 
 COMMON = """\

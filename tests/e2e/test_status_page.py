@@ -15,6 +15,7 @@ from aiohttp import web
 from aiohttp.test_utils import RawTestServer
 
 from sidecar.proxy.admin import AdminHandler
+from sidecar.proxy.admin_office import ViewOffice
 from tests.unit.proxy.test_feed import WatchedView
 from tests.world.browser import MARK, PHONE, WAIT_MS, window
 from tests.world.page_state import HOSTILE, hostile_state
@@ -180,7 +181,9 @@ class Fixed:
 @asynccontextmanager
 async def fixed(facts: dict[str, Any]) -> AsyncIterator[Fixed]:
     view = MadeUpView({}, facts=facts)
-    server = RawTestServer(AdminHandler(view, lambda: frozenset({f"127.0.0.1:{server.port}"}), "t"))
+    server = RawTestServer(
+        AdminHandler(ViewOffice(view), lambda: frozenset({f"127.0.0.1:{server.port}"}), "t")
+    )
     await server.start_server()
     try:
         yield Fixed(view, f"http://127.0.0.1:{server.port}/")

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sidecar.ledger import sqlite_desk
 from sidecar.ledger.model import Payment, PaymentState
 from sidecar.money import Usdc
 from sidecar.payments.approvals import ApprovalRule
@@ -17,6 +15,7 @@ from sidecar.payments.events import ApprovalAsked, ApprovalEnded
 from sidecar.refusal import Denied
 from sidecar.sandbox import SandboxOptions
 from tests.world.shop import DAY, Process, Served, World
+from tests.world.stores import Store
 from tests.world.town import Town
 from tests.world.vendor import AMOUNT
 
@@ -26,8 +25,8 @@ PRICE = SandboxOptions().price
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path / "ledger.db")
+def world(store: Store) -> World:
+    return World(store)
 
 
 def while_held(world: World, process: Process, act: Callable[[Payment], Any]) -> None:
@@ -36,8 +35,8 @@ def while_held(world: World, process: Process, act: Callable[[Payment], Any]) ->
 
     async def sleep_and_act(duration_s: float) -> None:
         nonlocal done
-        waiting = sqlite_desk.asked(world.path)
-        if waiting and not done:
+        waiting = () if done else world.store.desk().asked()
+        if waiting:
             done = True
             answer = act(waiting[0].payment)
             if asyncio.iscoroutine(answer):
@@ -53,7 +52,7 @@ def say(world: World, *, approve: bool) -> Callable[[Payment], Any]:
     def decide(payment: Payment) -> None:
         assert [] == world.seller.presented(), "it was sent before anybody approved"
         now = world.clock.now()
-        decided = sqlite_desk.decide(world.path, payment.id, "test", now, approve=approve)
+        decided = world.store.desk().decide(payment.id, "test", now, approve=approve)
         assert isinstance(decided, Payment)
 
     return decide
@@ -116,7 +115,7 @@ async def test_timeout(world: World) -> None:
         served = await process.call(BODY)
         waited_s = world.clock.monotonic_s() - began_s
         (row,) = await process.ledger.payments(None, 10)
-        late = sqlite_desk.decide(world.path, row.id, "test", world.clock.now(), approve=True)
+        late = world.store.desk().decide(row.id, "test", world.clock.now(), approve=True)
 
     assert ("approval_timeout", PaymentState.VOIDED) == (rule_of(served), row.state)
     assert (120, ["approval_timeout"]) == (round(waited_s), ending(process))
@@ -160,7 +159,7 @@ async def test_frozen_meanwhile(world: World) -> None:
     async with world.process(approval=ALWAYS) as process:
 
         def freeze_and_approve(payment: Payment) -> None:
-            sqlite_desk.freeze(world.path, world.clock.now())
+            world.store.desk().freeze(world.clock.now())
             say(world, approve=True)(payment)
 
         while_held(world, process, freeze_and_approve)
@@ -188,15 +187,15 @@ async def test_killed_meanwhile(world: World) -> None:
         while_held(world, process, lambda payment: held.set())
         call = asyncio.ensure_future(process.call(BODY))
         await held.wait()
-        await process.ledger.abandon()
+        await world.store.kill(process.ledger, f"process-{world.processes}")
         call.cancel()
         await asyncio.gather(call, return_exceptions=True)
     async with world.process(approval=ALWAYS) as process:
-        (waiting,) = sqlite_desk.asked(world.path)
+        (waiting,) = world.store.desk().asked()
         await process.recovery.run_once()
         (row,) = await process.ledger.payments(None, 10)
-        late = sqlite_desk.decide(
-            world.path, waiting.payment.id, "test", world.clock.now(), approve=True
+        late = world.store.desk().decide(
+            waiting.payment.id, "test", world.clock.now(), approve=True
         )
 
     assert PaymentState.VOIDED is row.state
@@ -204,16 +203,16 @@ async def test_killed_meanwhile(world: World) -> None:
     assert [] == world.seller.presented()
 
 
-async def test_top_up(tmp_path: Path) -> None:
+async def test_top_up(store: Store) -> None:
     """A top-up over the threshold waits like any payment; approved, it is bought once."""
-    town = Town(tmp_path / "ledger.db")
+    town = Town(store)
     async with town.process(approval=ApprovalRule(Usdc(AMOUNT.atomic - 1), wait_s=60)) as process:
         app = town.app(process)
 
         def approve(payment: Payment) -> None:
             assert (0, "top_up") == (town.vendor.paid, payment.purpose)
             now = town.clock.now()
-            sqlite_desk.decide(town.path, payment.id, "test", now, approve=True)
+            town.store.desk().decide(payment.id, "test", now, approve=True)
 
         while_held(town, process, approve)
         served = await app.call()

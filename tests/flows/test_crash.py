@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from sidecar.ledger.model import PaymentState
@@ -11,6 +9,7 @@ from sidecar.payments.order import InDoubt
 from tests.world.crash import CrashPlan, Killed
 from tests.world.seller import Step
 from tests.world.shop import DAY, World
+from tests.world.stores import Store
 
 BODY = b'{"model":"m","messages":[]}'
 TROUBLES = {
@@ -22,9 +21,9 @@ TROUBLES = {
 }
 
 
-async def _moments(tmp_path: Path, trouble: list[Step]) -> int:
+async def _moments(store: Store, trouble: list[Step]) -> int:
     """How many moments there are to die at: counted in a run that lives."""
-    world = World(tmp_path / "count.db")
+    world = World(store.another("count"))
     world.seller.steps.extend(trouble)
     plan = CrashPlan()
     async with world.process(plan) as process:
@@ -34,11 +33,11 @@ async def _moments(tmp_path: Path, trouble: list[Step]) -> int:
 
 @pytest.mark.parametrize("trouble", TROUBLES)
 @pytest.mark.parametrize("with_rpc", [True, False], ids=["rpc", "no rpc"])
-async def test_killed_anywhere(tmp_path: Path, trouble: str, with_rpc: bool) -> None:
+async def test_killed_anywhere(store: Store, trouble: str, with_rpc: bool) -> None:
     """Wherever it dies: paid at most once, no row lost, the retry served or in doubt."""
-    moments = await _moments(tmp_path, TROUBLES[trouble])
+    moments = await _moments(store, TROUBLES[trouble])
     for moment in range(1, moments + 1):
-        world = World(tmp_path / f"{moment}.db", seed=str(moment))
+        world = World(store.another(f"{moment}"), seed=str(moment))
         world.rpc_urls = world.rpc_urls if with_rpc else ()
         world.seller.steps.extend(TROUBLES[trouble])
         plan = CrashPlan(moment)

@@ -17,6 +17,7 @@ from tests.world.market import Market, market
 from tests.world.running import TOKEN
 from tests.world.seller import Step
 from tests.world.shop import Served, World
+from tests.world.stores import Store
 from tests.world.town import Town
 
 BODY = b'{"model":"m","messages":[]}'
@@ -24,8 +25,8 @@ CALL = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path / "ledger.db")
+def world(store: Store) -> World:
+    return World(store)
 
 
 def rule_of(served: Served) -> str:
@@ -35,11 +36,11 @@ def rule_of(served: Served) -> str:
 async def test_nothing_new(world: World) -> None:
     """A running process signs nothing from the freeze on, and pays again after it."""
     async with world.process() as process:
-        sqlite_desk.freeze(world.path, world.clock.now())
+        world.store.desk().freeze(world.clock.now())
         frozen = await process.call(BODY)
         rows = await process.ledger.payments(None, 10)
         presented = len(world.seller.presented())
-        sqlite_desk.unfreeze(world.path)
+        world.store.desk().unfreeze()
         thawed = await process.call(BODY)
 
     assert ("frozen", 200) == (rule_of(frozen), thawed.status)
@@ -49,7 +50,7 @@ async def test_nothing_new(world: World) -> None:
 
 async def test_frozen_before_the_first_start(world: World) -> None:
     """A freeze before there is a ledger holds for the first process that comes."""
-    sqlite_desk.freeze(world.path, world.clock.now())
+    world.store.desk().freeze(world.clock.now())
     async with world.process() as process:
         frozen = await process.call(BODY)
 
@@ -125,9 +126,9 @@ async def test_recovery_goes_on(world: World) -> None:
     assert PaymentState.POSTED is row.state
 
 
-async def test_no_credit_is_bought(tmp_path: Path) -> None:
+async def test_no_credit_is_bought(store: Store) -> None:
     """No credit is bought, nor terms asked for it; what there is can be used."""
-    town = Town(tmp_path / "ledger.db")
+    town = Town(store)
     async with town.process() as process:
         app = town.app(process)
         await process.ledger.freeze(process.clock.now())
@@ -143,9 +144,9 @@ async def test_no_credit_is_bought(tmp_path: Path) -> None:
     assert 1 == town.vendor.paid
 
 
-async def test_paid_top_up_waits(tmp_path: Path) -> None:
+async def test_paid_top_up_waits(store: Store) -> None:
     """A top-up that an earlier process paid is taken up once the freeze is over."""
-    town = Town(tmp_path / "ledger.db")
+    town = Town(store)
     town.vendor.mute = True
     async with town.process() as process:
         await town.app(process).topups.ensure("tab", "", "app", process.watched.mark_s())

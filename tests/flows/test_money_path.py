@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -22,13 +21,14 @@ from sidecar.refusal import Denied
 from tests.world.crash import CrashPlan
 from tests.world.seller import Step
 from tests.world.shop import World
+from tests.world.stores import Store
 
 BODY = b'{"model":"m","messages":[]}'
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path / "ledger.db")
+def world(store: Store) -> World:
+    return World(store)
 
 
 async def test_transcript(world: World) -> None:

@@ -28,6 +28,7 @@ from tests.world.crash import CrashPlan
 from tests.world.market import Market, market
 from tests.world.seller import ORIGIN, InMemorySeller, Step
 from tests.world.shop import NETWORK, Process, Served, World
+from tests.world.stores import Store
 from tests.world.town import Town
 from tests.world.vendor import AMOUNT
 
@@ -37,8 +38,8 @@ THIEF = "0x" + "ee" * 20
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path / "ledger.db")
+def world(store: Store) -> World:
+    return World(store)
 
 
 def other_seller(world: World, **options: object) -> InMemorySeller:
@@ -187,9 +188,9 @@ async def test_twenty_payees_at_once(world: World) -> None:
     assert [0, 10] == sorted(paid)
 
 
-async def test_top_up_payee(tmp_path: Path) -> None:
+async def test_top_up_payee(store: Store) -> None:
     """The payee of top-ups is pinned too, and apart from that of requests."""
-    town = Town(tmp_path / "ledger.db")
+    town = Town(store)
     async with town.process() as process:
         app = town.app(process)
         await app.call()
@@ -208,9 +209,9 @@ async def test_top_up_payee(tmp_path: Path) -> None:
     assert ("tab", "top_up", FIRST.lower()) == (pin.route, pin.purpose, pin.pay_to)
 
 
-async def test_low_water_denied(tmp_path: Path) -> None:
+async def test_low_water_denied(store: Store) -> None:
     """A top-up that nobody waits for is counted where it is refused."""
-    town = Town(tmp_path / "ledger.db")
+    town = Town(store)
     async with town.process() as process:
         app = town.app(process, terms=TopUpTerms(AMOUNT, wait_s=5, low_water=Decimal(20)))
         await process.ledger.freeze(process.clock.now())

@@ -8,11 +8,9 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
-from sidecar.ledger import sqlite_desk
 from sidecar.ledger.model import Payment, PaymentState, Proof
 from sidecar.ledger.resolutions import EXPIRY_MARGIN, Resolution
 from sidecar.payments.events import PaymentUndelivered, ToppedUp, TopUpsStopped
@@ -20,6 +18,7 @@ from sidecar.payments.prepaid import TopUpTerms
 from sidecar.refusal import Denied
 from tests.world.seller import Step
 from tests.world.shop import Process, World
+from tests.world.stores import Store
 from tests.world.town import Town
 from tests.world.vendor import AMOUNT
 
@@ -28,13 +27,13 @@ PERSON = Proof("person")
 
 
 @pytest.fixture
-def town(tmp_path: Path) -> Town:
-    return Town(tmp_path / "ledger.db")
+def town(store: Store) -> Town:
+    return Town(store)
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    world = World(tmp_path / "ledger.db")
+def world(store: Store) -> World:
+    world = World(store)
     world.rpc_urls = ()
     return world
 
@@ -42,7 +41,7 @@ def world(tmp_path: Path) -> World:
 async def say(place: World, process: Process, word: Resolution) -> Payment | Denied:
     """Of the newest payment, from another process."""
     (newest,) = await process.ledger.payments(None, 1)
-    return sqlite_desk.resolve(place.path, newest.id, word, PERSON, "ann", place.clock.now())
+    return place.store.desk().resolve(newest.id, word, PERSON, "ann", place.clock.now())
 
 
 async def unproven(town: Town, process: Process) -> None:
@@ -75,7 +74,7 @@ async def test_lost_is_counted(town: Town) -> None:
     """A top-up that was lost is told as undelivered, once; one that was credited as raised."""
     told: list[tuple[int, list[str]]] = []
     for word in (Resolution.LOST, Resolution.CREDITED):
-        place = Town(town.path.with_name(f"{word}.db"))
+        place = Town(town.store.another(f"{word}"))
         place.vendor.grants = False
         async with place.process() as process:
             app = place.app(process)

@@ -18,6 +18,7 @@ from sidecar.sandbox import SandboxOptions
 from tests.world.crash import CrashPlan, Killed
 from tests.world.market import Market, market
 from tests.world.shop import Served, World
+from tests.world.stores import Store
 
 BODY = b'{"model":"m","messages":[]}'
 PRICE = SandboxOptions().price
@@ -25,8 +26,8 @@ CALL = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path / "ledger.db.shadow")
+def world(store: Store) -> World:
+    return World(store)
 
 
 def rule_of(served: Served) -> str:

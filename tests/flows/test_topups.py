@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -20,13 +19,14 @@ from sidecar.refusal import Denied
 from tests.world.crash import CrashPlan, Killed
 from tests.world.seller import Step
 from tests.world.shop import Process
+from tests.world.stores import Store
 from tests.world.town import Town
 from tests.world.vendor import AMOUNT, PRICE, PURSE
 
 
 @pytest.fixture
-def town(tmp_path: Path) -> Town:
-    return Town(tmp_path / "ledger.db")
+def town(store: Store) -> Town:
+    return Town(store)
 
 
 def outcomes(process: Process) -> list[str]:
@@ -143,6 +143,23 @@ async def test_used_up_again(town: Town) -> None:
 
     assert "served" == answer
     assert 2 == town.vendor.paid
+
+
+async def test_used_up_at_once(town: Town) -> None:
+    """Credit that is gone before its reading is old: the next is seen to come all the same."""
+    async with town.process() as process:
+        app = town.app(process)
+        answers = [await app.call()]
+        await process.tasks.drain(1)
+        town.vendor.credit = Decimal(0)
+        process.clock.advance(0.05)
+        answers.append(await app.call())
+        await process.tasks.drain(1)
+        result = await rows(process)
+
+    assert ["served"] * 2 == answers
+    assert [("top_up", "posted", True)] * 2 == result
+    assert ["raised"] * 2 == outcomes(process)
 
 
 async def test_two_processes(town: Town) -> None:
@@ -382,14 +399,14 @@ async def test_waited_too_long(town: Town) -> None:
     assert 1 == town.vendor.paid
 
 
-async def test_killed_anywhere(tmp_path: Path) -> None:
+async def test_killed_anywhere(store: Store) -> None:
     """Killed before or after any port call of a top-up: the next process buys no second one."""
     plan = CrashPlan()
-    town = Town(tmp_path / "count.db")
+    town = Town(store.another("count"))
     async with town.process(plan) as process:
         await town.app(process).call()
     for moment in range(1, len(plan.moments) + 1):
-        town = Town(tmp_path / f"{moment}.db", seed=str(moment))
+        town = Town(store.another(f"{moment}"), seed=str(moment))
         dying = CrashPlan(moment)
         async with town.process(dying) as process:
             with suppress(Killed):

@@ -107,9 +107,9 @@ APPROVALS_AND_SHADOW = (
     ),
     Mutant(
         "keeps one ledger for both modes",
-        "sidecar/config/read.py",
-        'return path.with_name(f"{path.name}.shadow") if mode == "shadow" else path',
-        "return path",
+        "sidecar/config/ledger.py",
+        'return SqliteFile(path.with_name(f"{path.name}.shadow") if mode == "shadow" else path)',
+        "return SqliteFile(path)",
         (f"{SHADOW}::test_two_books",),
     ),
     Mutant(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant
 
 BY_HAND = "tests/unit/payments/test_by_hand.py"
-QUOTE = "tests/unit/ledger/test_sqlite_quote.py"
+QUOTE = "tests/unit/ledger/test_quote.py"
 QUOTED = "tests/e2e/test_cli_quote.py"
 DOCTOR = "tests/e2e/test_cli_doctor.py"
 EXPLAIN = "tests/e2e/test_cli_explain.py"
@@ -105,10 +105,10 @@ COMMANDS = (
     Mutant(
         "buys credit for whoever asks",
         "sidecar/proxy/admin.py",
-        "        if switch is not None:\n            return await self._switch(request, switch)\n",
-        "        if path.startswith(_TOP_UP) and switch is not None:\n"
-        "            return await switch()\n"
-        "        if switch is not None:\n            return await self._switch(request, switch)\n",
+        "        if is_switch(path):\n",
+        "        if path.startswith(TOP_UP):\n"
+        "            return _answer(await self._office.switch(path))\n"
+        "        if is_switch(path):\n",
         ("tests/unit/proxy/test_admin_top_up.py::test_not_asked",),
     ),
     Mutant(

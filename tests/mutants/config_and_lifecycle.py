@@ -64,7 +64,7 @@ CONFIG_AND_LIFECYCLE = (
     ),
     Mutant(
         "binds an address although a socket was handed over",
-        "sidecar/service/service.py",
+        "sidecar/service/doors.py",
         "given = self._ports.sockets.get(key)",
         "given = None",
         (f"{LIFECYCLE}::test_sockets_handed_over",),
@@ -121,15 +121,15 @@ CONFIG_AND_LIFECYCLE = (
     Mutant(
         "looks at no secret of a config that has mistakes",
         "sidecar/cli/check.py",
-        "addresses = {} if config is None else",
-        "addresses = {} if config is None or mistakes else",
+        "opened = None if config is None else",
+        "opened = None if config is None or mistakes else",
         (f"{CHECK}::test_twenty_mistakes",),
     ),
     Mutant(
         "does not say where a secret stands",
         "sidecar/config/secrets.py",
-        "where = on_line(ref.line)",
-        'where = ""',
+        "{each}{on_line(ref.line)}",
+        "{each}",
         (f"{CHECK}::test_secrets_that_cannot_be_had",),
     ),
     Mutant(

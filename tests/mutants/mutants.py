@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.alert_rules import FIRST_RISES
 from tests.mutants.approvals_and_shadow import APPROVALS_AND_SHADOW
+from tests.mutants.budget_leases import BUDGET_LEASES
 from tests.mutants.canary import CANARY
 from tests.mutants.commands import COMMANDS
 from tests.mutants.complaints import COMPLAINTS
@@ -15,9 +16,12 @@ from tests.mutants.growth import GROWTH
 from tests.mutants.hostile import HOSTILE
 from tests.mutants.ledger_faults import LEDGER_FAULTS
 from tests.mutants.mutant import Mutant
+from tests.mutants.nonces import NONCES
 from tests.mutants.pins_and_freeze import PINS_AND_FREEZE
+from tests.mutants.postgres_faults import POSTGRES_FAULTS
 from tests.mutants.postgres_ledger import POSTGRES_LEDGER
 from tests.mutants.reload import RELOADS
+from tests.mutants.replicas import REPLICAS
 from tests.mutants.resolve import RESOLVE
 from tests.mutants.run_command import RUN_COMMAND
 from tests.mutants.seller_faults import SELLER_FAULTS
@@ -25,8 +29,10 @@ from tests.mutants.signer import SIGNER
 from tests.mutants.simulation_finds import SIMULATION_FINDS
 from tests.mutants.start_and_size import START_AND_SIZE
 from tests.mutants.status_page import STATUS_PAGE
+from tests.mutants.stores_and_copy import STORES_AND_COPY
 from tests.mutants.streams import STREAMS
 from tests.mutants.unix_socket import UNIX_SOCKET
+from tests.mutants.workers import SEVERAL_WORKERS
 
 MONEY_PATH = "tests/flows/test_money_path.py"
 CRASH = "tests/flows/test_crash.py"
@@ -181,6 +187,11 @@ MUTANTS = (
         ("tests/unit/payments/test_solana_evidence.py",),
     ),
     *POSTGRES_LEDGER,
+    *BUDGET_LEASES,
+    *SEVERAL_WORKERS,
+    *POSTGRES_FAULTS,
+    *REPLICAS,
+    *NONCES,
     *PINS_AND_FREEZE,
     *APPROVALS_AND_SHADOW,
     *HOSTILE,
@@ -190,6 +201,7 @@ MUTANTS = (
     *RESOLVE,
     *FAST_LANE,
     *GROWTH,
+    *STORES_AND_COPY,
     *STREAMS,
     *UNIX_SOCKET,
     *SIMULATION_FINDS,

@@ -55,7 +55,7 @@ POSTGRES_LEDGER = (
         "sidecar/ledger/postgres_lookups.py",
         "instances.expires_at > clock_timestamp()",
         "instances.expires_at IS NOT NULL",
-        (f"{TOGETHER}::test_the_living_are_left_alone",),
+        ("tests/faults/test_postgres_deaths.py::test_behind_a_pooler",),
     ),
     Mutant(
         "lets two be the first at a place",
@@ -70,5 +70,12 @@ POSTGRES_LEDGER = (
         "if isinstance(slot, Payment):",
         "if not isinstance(slot, Payment | int | Denied):",
         (f"{CONTRACT}::test_reserve_binds_authorized[postgres-hashed]",),
+    ),
+    Mutant(
+        "keeps what an app deserted from the other machines",
+        "sidecar/service/stores.py",
+        "config.workers > 1 or isinstance(config.ledger, PostgresUrl)",
+        "config.workers > 1",
+        ("tests/unit/service/test_stores.py::test_are_shared",),
     ),
 )

@@ -1,4 +1,4 @@
-"""Two processes do anything to one ledger file, in any order, and die; a list in memory agrees.
+"""Two processes do anything to one ledger, in any order, and die; a list in memory agrees.
 
 The model knows the rules of the contract and nothing of SQL. After each step the rows, the
 budgets and the four questions must be what it says.
@@ -11,6 +11,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -31,11 +32,12 @@ from sidecar.ledger.model import (
     Purchase,
     Window,
 )
-from sidecar.ledger.sqlite import SqliteLedger
 from sidecar.money import Usdc
 from sidecar.refusal import Denied
 from tests.world.fakes import NOON
 from tests.world.intents import authorization, intent
+from tests.world.postgres import PostgresServer
+from tests.world.stores import PostgresStore, SqliteStore, Store
 
 T = TypeVar("T")
 
@@ -91,7 +93,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = TemporaryDirectory()
-        self.path = Path(self.folder.name) / "ledger.db"
+        self.store = self.made(Path(self.folder.name))
         self.runner = asyncio.Runner()
         self.now = NOON
         self.rows: list[Row] = []
@@ -99,7 +101,11 @@ class LedgerMachine(RuleBasedStateMachine):
         self.pinned: str | None = None
         self.frozen = False
         self.started = 2
-        self.ledgers = [self.run(SqliteLedger.open(self.path, name)) for name in self.names]
+        self.ledgers = [self.run(self.store.open(name)) for name in self.names]
+
+    def made(self, folder: Path) -> Store:
+        """Books that nobody has used."""
+        return SqliteStore(folder / "ledger.db")
 
     def run(self, work: Awaitable[T]) -> T:
         async def wait() -> T:
@@ -111,7 +117,7 @@ class LedgerMachine(RuleBasedStateMachine):
         for ledger in self.ledgers:
             self.run(ledger.close())
         # What was written can be opened: the audit agrees with all of it.
-        self.run(self.run(SqliteLedger.open(self.path, "last")).close())
+        self.run(self.run(self.store.open("last")).close())
         self.runner.close()
         self.folder.cleanup()
 
@@ -359,10 +365,10 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(process=PROCESSES, cleanly=st.booleans())
     def restart(self, process: int, cleanly: bool) -> None:
         ledger = self.ledgers[process]
-        self.run(ledger.close() if cleanly else ledger.abandon())
+        self.run(ledger.close() if cleanly else self.store.kill(ledger, self.names[process]))
         self.started += 1
         self.names[process] = f"i{self.started}"
-        self.ledgers[process] = self.run(SqliteLedger.open(self.path, self.names[process]))
+        self.ledgers[process] = self.run(self.store.open(self.names[process]))
 
     @rule(process=PROCESSES, frozen=st.sampled_from((True, False, False)))
     def switch(self, process: int, frozen: bool) -> None:
@@ -465,10 +471,32 @@ class LedgerMachine(RuleBasedStateMachine):
             assert sum(row.is_open for row in mine) <= 1
 
 
-LedgerMachine.TestCase.settings = settings(
-    max_examples=60,
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+class PostgresMachine(LedgerMachine):
+    """The same steps on Postgres, each time in a schema of its own."""
+
+    database = ""
+    schemas = count(1)
+
+    def made(self, folder: Path) -> Store:
+        return PostgresStore(self.database, f"machine_{next(self.schemas)}")
+
+
+def steps(examples: int) -> settings:
+    return settings(
+        max_examples=examples,
+        stateful_step_count=40,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+
+
+@pytest.fixture(scope="module")
+def database_of_machines(postgres: PostgresServer) -> None:
+    """The database that the machines share."""
+    PostgresMachine.database = postgres.fresh_database()
+
+
+LedgerMachine.TestCase.settings = steps(60)
+PostgresMachine.TestCase.settings = steps(15)
 TestLedgerMachine = LedgerMachine.TestCase
+TestPostgresMachine = pytest.mark.usefixtures("database_of_machines")(PostgresMachine.TestCase)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from sidecar.ledger import Ledger
 from sidecar.ledger.sqlite import SqliteLedger
 from tests.simulation.apps import Heard, Line, serve, serve_prepaid
 from tests.simulation.disk import VirtualWriter
@@ -81,7 +82,7 @@ class Slot:
         return self.world.loop.spawn(self.owner, work)
 
     @property
-    def ledger(self) -> SqliteLedger | None:
+    def ledger(self) -> Ledger | None:
         """The ledger as its operator's command opens it; None where no process is."""
         return None if self.process is None else self.process.ledger
 

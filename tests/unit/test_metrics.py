@@ -264,7 +264,7 @@ def test_clock_skew() -> None:
 
 
 def test_budgets() -> None:
-    """A budget shows its limit, spent, reserved, remaining and reset."""
+    """A budget shows its limit, spent, reserved, remaining, what is held of that, and reset."""
     found = samples(observed(), budgets=(DAY,))
 
     assert {
@@ -272,6 +272,7 @@ def test_budgets() -> None:
         "spent_usdc": 1.25,
         "reserved_usdc": 0.01,
         "remaining_usdc": 3.74,
+        "held_usdc": 0.0,
         "reset_timestamp_seconds": (NOON + timedelta(hours=12)).timestamp(),
     } == {
         name.removeprefix("sidecar_budget_"): values["day",]
@@ -526,6 +527,13 @@ def test_top_up_payments() -> None:
     assert 0.01 == found["sidecar_spend_usdc_total"]["none", "top_up", "venice"]
 
 
+STANDING = {
+    "sidecar_build_info",
+    "sidecar_config_last_reload_successful",
+    "sidecar_workers",
+}
+
+
 def test_zeros_at_start() -> None:
     """Before anything happened every configured name is there, at zero."""
     found = samples(observed())
@@ -533,8 +541,7 @@ def test_zeros_at_start() -> None:
     assert {0.0} == {
         value
         for name, values in found.items()
-        if name.startswith("sidecar_")
-        and name not in {"sidecar_build_info", "sidecar_config_last_reload_successful"}
+        if name.startswith("sidecar_") and name not in STANDING
         for value in values.values()
     }
     assert len(catalogue.CODE_CLASSES) * 2 == len(found["sidecar_requests_total"])

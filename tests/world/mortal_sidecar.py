@@ -1,9 +1,11 @@
 """The real sidecar, which kills itself with SIGKILL at a named moment around a port call.
 
     python -m tests.world.mortal_sidecar CONFIG "after ledger.authorize" 1
+    python -m tests.world.mortal_sidecar CONFIG "after ledger.authorize" 1 freeze
 
-The moment is one side of one port call; the number says at which of its occasions. No code of
-the sidecar knows of this: the ports are wrapped from outside.
+The moment is one side of one port call; the number says at which of its occasions. The second one
+stands still there until somebody sends SIGCONT. No code of the sidecar knows of this: the ports
+are wrapped from outside.
 """
 
 from __future__ import annotations
@@ -43,11 +45,13 @@ TOP_UP_MOMENTS = _both_sides(
 
 
 class Mortal:
-    """A port that ends the process at its moment."""
+    """A port that ends the process at its moment, or stops it."""
 
-    def __init__(self, port: str, target: Any, moment: str, occasion: int) -> None:
+    def __init__(
+        self, port: str, target: Any, moment: str, occasion: int, by: signal.Signals
+    ) -> None:
         self._port, self._target, self._moment = port, target, moment
-        self._left = occasion
+        self._left, self._by = occasion, by
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._target, name)
@@ -65,15 +69,16 @@ class Mortal:
             return
         self._left -= 1
         if self._left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self._by)
 
 
 def main() -> int:
-    """Run until killed."""
+    """Run until killed, or stopped."""
     path, moment, occasion = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    by = signal.SIGSTOP if sys.argv[4:] == ["freeze"] else signal.SIGKILL
     ports = Ports(
-        wrap_ledger=lambda ledger: Mortal("ledger", ledger, moment, occasion),
-        wrap_upstream=lambda upstream: Mortal("upstream", upstream, moment, occasion),
+        wrap_ledger=lambda ledger: Mortal("ledger", ledger, moment, occasion, by),
+        wrap_upstream=lambda upstream: Mortal("upstream", upstream, moment, occasion, by),
     )
     return run(load_config(path, os.environ, {}), os.environ, ports)
 

@@ -28,7 +28,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -36,13 +35,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Any, LiteralString, Self, cast
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import psycopg
 
 from tests.world.processes import Process, free_port, wait_until
-from tests.world.unprivileged import give, libraries, own_folder, unpacked, unprivileged
+from tests.world.unprivileged import libraries, own_folder, unpacked, unprivileged
 
 SUPERUSER = "postgres"
 ROLE = "sidecar"
@@ -166,7 +165,7 @@ class PostgresServer:
         """The rows that it answers, as the superuser; in the database of the url, if any."""
         name = database_of(url) if url else "postgres"
         with psycopg.connect(self.url(name, SUPERUSER), autocommit=True) as connection:
-            cursor = connection.execute(cast(LiteralString, sql), values)
+            cursor = connection.execute(sql, values)
             return [] if cursor.description is None else cursor.fetchall()
 
     def fresh_database(self) -> str:

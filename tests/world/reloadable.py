@@ -93,6 +93,7 @@ class Reloadable:
     admin_port: int
     process: asyncio.subprocess.Process | None = None
     pace_s: float = 0.0  # between the words of a stream of the keyed API
+    streams: int = 0  # that were begun
     asked: int = 0  # at the late seller
     late: asyncio.Event = field(default_factory=asyncio.Event)  # when that answers
 
@@ -226,6 +227,7 @@ def _keyed_api(world: Reloadable) -> web.Application:
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         response.enable_chunked_encoding()
         await response.prepare(request)
+        world.streams += 1
         for word in WORDS:
             await response.write(word.encode())
             await asyncio.sleep(world.pace_s)

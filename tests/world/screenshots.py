@@ -30,6 +30,7 @@ from sidecar.money import Usdc
 from sidecar.payments.events import BalanceObserved, RequestServed, WalletBalanceObserved
 from sidecar.providers.base import Balance
 from sidecar.proxy.admin import AdminHandler
+from sidecar.proxy.admin_office import ViewOffice
 from sidecar.service import open_all
 from sidecar.service.recent import Recent
 from sidecar.service.view import View
@@ -266,7 +267,9 @@ async def page(folder: Path) -> AsyncIterator[str]:
     await fill(Books(config, ledger, Random(402)))
     view = View(config, opened, ledger, Metrics((), ()), clock, lambda: False, recent)
     observe(recent, clock)
-    server = RawTestServer(AdminHandler(view, lambda: frozenset({f"127.0.0.1:{server.port}"}), "t"))
+    server = RawTestServer(
+        AdminHandler(ViewOffice(view), lambda: frozenset({f"127.0.0.1:{server.port}"}), "t")
+    )
     await server.start_server()
     try:
         yield f"http://127.0.0.1:{server.port}/"

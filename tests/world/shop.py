@@ -1,7 +1,7 @@
 """One app, one sidecar's money path, one seller: the walk without the sockets.
 
 ``App.call`` does what the proxy's handler does with one request. A process is ``Process``: it can
-be killed and started again on the same ledger file, with the same clock and seller.
+be killed and started again on the same ledger, with the same clock and seller.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from sidecar.errors import UpstreamError
 from sidecar.http import HttpRequest, Reply, Upstream, read_whole
 from sidecar.ledger import Ledger
 from sidecar.ledger.model import Breaker, Budget, Purchase, Window
-from sidecar.ledger.sqlite import SqliteLedger
 from sidecar.money import Usdc
 from sidecar.payments.approvals import ApprovalRule
 from sidecar.payments.events import Event
@@ -42,9 +41,11 @@ from sidecar.providers.pay_per_request import PayPerRequest
 from sidecar.refusal import Denied
 from sidecar.tasks import Supervisor
 from sidecar.wallets.evm import EvmWallet
+from sidecar.wallets.nonces import NonceSecret
 from tests.world.crash import CrashPlan
 from tests.world.fakes import FakeClock, FakeEntropy
 from tests.world.seller import ORIGIN, RPC_URL, InMemorySeller
+from tests.world.stores import SqliteStore, Store
 
 NETWORK = "eip155:84532"
 KEY = hashlib.sha256(b"a test's key").digest()
@@ -66,7 +67,7 @@ class Served:
 class Process:
     """One run of the sidecar's money path."""
 
-    ledger: SqliteLedger
+    ledger: Ledger
     books: Ledger  # the same, mortal
     payer: Payer
     purchases: Purchases
@@ -84,6 +85,7 @@ class Process:
     breaker: Breaker = field(default_factory=lambda: Breaker(5, timedelta(hours=1)))
     approval: ApprovalRule | None = None
     shadow: bool = False
+    nonces: NonceSecret | None = None
 
     def route(self) -> PayingRoute:
         return PayingRoute(
@@ -96,6 +98,7 @@ class Process:
             chain=self.upstream,
             approval=self.approval,
             shadow=self.shadow,
+            nonces=self.nonces,
         )
 
     def order(self, body: bytes, idempotency_key: str | None = None) -> Order:
@@ -150,10 +153,10 @@ class Process:
 
 
 class World:
-    """A seller, a clock and a ledger file that outlive any process."""
+    """A seller, a clock and a ledger that outlive any process."""
 
-    def __init__(self, path: Path, seed: str = "") -> None:
-        self.path = path
+    def __init__(self, store: Store | Path, seed: str = "") -> None:
+        self.store = SqliteStore(store) if isinstance(store, Path) else store
         self.clock = FakeClock()
         self.entropy = FakeEntropy(seed)
         self.seller = InMemorySeller(self.clock)
@@ -162,13 +165,20 @@ class World:
         self.network = NETWORK
         self.upstream: Upstream | None = None  # in the seller's place
 
+    @property
+    def path(self) -> Path:
+        """The ledger's file, where it is one."""
+        assert isinstance(self.store, SqliteStore)
+        return self.store.path
+
     @asynccontextmanager
     async def process(
         self, plan: CrashPlan | None = None, **changes: Any
     ) -> AsyncIterator[Process]:
         """A process; at the end of the block it is killed, not closed."""
         self.processes += 1
-        ledger = await SqliteLedger.open(self.path, f"process-{self.processes}")
+        instance = f"process-{self.processes}"
+        ledger = await self.store.open(instance)
         process = self._wire(ledger, plan or CrashPlan())
         for name, value in changes.items():
             setattr(process, name, value)
@@ -176,9 +186,9 @@ class World:
             yield process
             await process.tasks.drain(5)
         finally:
-            await ledger.abandon()
+            await self.store.kill(ledger, instance)
 
-    def _wire(self, ledger: SqliteLedger, plan: CrashPlan) -> Process:
+    def _wire(self, ledger: Ledger, plan: CrashPlan) -> Process:
         books = plan.around("ledger", ledger)
         upstream = plan.around("upstream", self.upstream or self.seller)
         events: list[Event] = []

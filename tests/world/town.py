@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from tests.world.shop import Process, World
+from tests.world.stores import Store
 from tests.world.vendor import App, Vendor, prepaid_app
 
 
 class Town(World):
-    """A vendor, a clock and a ledger file that outlive any process."""
+    """A vendor, a clock and a ledger that outlive any process."""
 
-    def __init__(self, path: Path, seed: str = "") -> None:
-        super().__init__(path, seed)
+    def __init__(self, store: Store | Path, seed: str = "") -> None:
+        super().__init__(store, seed)
         self.vendor = Vendor(self.clock)
         self.upstream = self.vendor
 

@@ -1,6 +1,7 @@
 """Programs that refuse to run as root: where the tests are root, they run as nobody.
 
-They end with the process that started them, however it ends: the kernel sends them a signal.
+They end with the thread that started them, however it ends: the kernel sends them a signal. A
+process that is killed leaves none of them behind; only their folder stays.
 """
 
 from __future__ import annotations

@@ -195,6 +195,49 @@ PAGES: Mapping[str, Page] = {
         ("approvals", "approve"),
         **_BOOKS,
     ),
+    "migrate": Page(
+        "Makes the tables of a ledger in Postgres, or brings them up to date, and says from which "
+        "version to which. It waits for others that do the same, and changes nothing where there "
+        "is nothing to do. `run` does it, too, unless ledger.postgres.migrate is false: then the "
+        "sidecar may be another user, who owns no tables. A ledger in a file has its tables from "
+        "the sidecar that made it.",
+        (("sidecar migrate", "before sidecars of a new version are started"),),
+        (0, 2, 7),
+        ("ledger copy", "doctor"),
+        **_BOOKS,
+    ),
+    "ledger": Page(
+        "Moves the books to another store. Nothing is ever paid by it, and nothing is lost.",
+        (
+            (
+                "sidecar ledger copy /var/lib/sidecar/ledger.db env:SIDECAR_LEDGER_URL",
+                "from a file of this machine to a Postgres for many",
+            ),
+        ),
+        (0, 2, 7),
+        ("migrate",),
+    ),
+    "ledger copy": Page(
+        "Copies every payment, event, budget window, pin and freeze of a ledger's file into a "
+        "Postgres database that has none yet, in one transaction; then it compares every row and "
+        "every sum, and takes all of it back where one differs. No sidecar may have the file open. "
+        "The file stays as it is, and nothing in it says that it was copied: point every sidecar "
+        "at the new ledger before one is started, for whoever pays from the old one spends the "
+        "same budgets again. The URL is named by where it is kept: what is typed can be read by "
+        "everybody on this machine.",
+        (
+            (
+                "sidecar ledger copy /var/lib/sidecar/ledger.db env:SIDECAR_LEDGER_URL",
+                "the URL is in a variable",
+            ),
+            (
+                "sidecar ledger copy ledger.db file:/etc/sidecar/ledger.url",
+                "or in a file that only you can read",
+            ),
+        ),
+        (0, 2, 7),
+        ("migrate",),
+    ),
     "completion": Page(
         "Prints the script by which a shell completes this program's commands, flags and files. "
         "It is read by the shell when that starts.",

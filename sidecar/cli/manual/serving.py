@@ -34,6 +34,7 @@ PAGES: Mapping[str, Page] = {
         "cost, and ends with the command's own status.",
         (
             ("sidecar run", "serve, by ./sidecar.yaml"),
+            ("sidecar run --workers 4", "serve with four processes, on one port"),
             ("sidecar run --mode shadow", "apply every rule to live traffic and sign nothing"),
             ('sidecar run --budget "0.50 USDC" -- python app.py', "for as long as that runs"),
         ),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from sidecar.config.reference.key import (
     Key,
     Kind,
+    amount,
     choice,
+    entry,
     flag,
     listed,
     seconds,
@@ -83,12 +85,80 @@ _TOP = (
         default="uvloop",
         override="event_loop",
     ),
-    Key("ledger", section(), "Where payments are written down."),
+    Key(
+        "workers",
+        whole(1, 64),
+        "Processes that serve on `listen`; one for each core is usual. With more than one, another "
+        "process keeps them and has the admin port, and of `limits` those on connections and "
+        "requests are each worker's own; `replay_memory_max` is shared out.",
+        default=1,
+        override="workers",
+    ),
+    Key("ledger", section(maxProperties=1), "Where payments are written down."),
     Key(
         "ledger.sqlite",
         text("file"),
         "The ledger's file; relative to `state_dir`.",
         default="ledger.db",
+    ),
+    Key(
+        "ledger.postgres",
+        entry(oneOf=[{"required": ["file"]}, {"required": ["env"]}]),
+        "In place of a file: a Postgres database, for the sidecars of many machines "
+        "(`pip install 'x402-sidecar[postgres]'`).",
+    ),
+    Key(
+        "ledger.postgres.env",
+        text("name of a variable", "^[A-Za-z_][A-Za-z0-9_]{0,127}$"),
+        "The variable that holds its URL, `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`: a "
+        "secret. Another machine wants `?sslmode=verify-full`; several hosts are separated by "
+        "commas, with `target_session_attrs=read-write`.",
+        example="SIDECAR_LEDGER_URL",
+    ),
+    Key(
+        "ledger.postgres.file",
+        text("file"),
+        "Or the file, as private as every secret's.",
+        example="ledger.url",
+    ),
+    Key(
+        "ledger.postgres.lease_s",
+        seconds(1, 300),
+        "How long a sidecar that is not heard of counts as living, and keeps what it holds.",
+        default=15,
+    ),
+    Key(
+        "ledger.postgres.connections_max",
+        whole(2, 64),
+        "Connections of one sidecar to the server.",
+        default=8,
+    ),
+    Key(
+        "ledger.postgres.migrate",
+        flag(),
+        "`run` makes the tables, or brings them up to date; `false`: only `sidecar migrate` does.",
+        default=True,
+    ),
+    Key(
+        "ledger.postgres.leases",
+        section(),
+        "For many machines: each takes a slice of a budget and spends it by itself, from a file in "
+        "`state_dir`, which must outlive the process. An identical call is a retry only where it "
+        "comes to the same machine. `{}` takes the defaults; without it nothing is taken.",
+    ),
+    Key(
+        "ledger.postgres.leases.size",
+        amount(zero=False),
+        "What is taken of a budget at a time: no more than an eighth of what is left, and no less "
+        "than the payment that needs it. A machine that is lost with its disk takes as much along.",
+        default="1.00 USDC",
+    ),
+    Key(
+        "ledger.postgres.leases.lifetime_s",
+        seconds(5, 3_600),
+        "How long a machine that cannot reach the database goes on, and a freeze may take to get "
+        "to it. What nothing was drawn from is given back within two thirds of it.",
+        default=60,
     ),
 )
 

@@ -29,6 +29,12 @@ _USER: Kind = Kind(
     },
 )
 _TOKEN_OR_UID = {"oneOf": [{"required": ["token"]}, {"required": ["uid"]}]}
+_NO_SOLANA_NONCES = {
+    "not": {
+        "required": ["kind", "nonces"],
+        "properties": {"kind": {"const": "solana"}, "nonces": {"const": "derived"}},
+    }
+}
 _ONE_PLACE = {"minProperties": 1, "maxProperties": 1}
 
 _SECRETS = (
@@ -75,7 +81,7 @@ _SECRETS = (
 
 _PARTIES = (
     Key("wallets", named({"pattern": NAME}, "wallets by name"), "Keys that can pay."),
-    Key("wallets.*", entry(), "A wallet."),
+    Key("wallets.*", entry(**_NO_SOLANA_NONCES), "A wallet."),
     Key(
         "wallets.*.kind",
         choice("evm", "solana"),
@@ -89,6 +95,13 @@ _PARTIES = (
         "Where its key is kept.",
         required=True,
         example={"file": "evm.key"},
+    ),
+    Key(
+        "wallets.*.nonces",
+        choice("random", "derived"),
+        "`derived`, on EVM: of the key and the purchase, for an `Idempotency-Key` or a top-up. "
+        "Sidecars with this key whose ledgers have parted then sign for one transfer, not two.",
+        default="random",
     ),
     Key(
         "chains",

@@ -12,7 +12,8 @@ COMMANDS = (
     *("init", "run", "check", "schema", "status", "health", "reload", "doctor"),
     *("balance", "payments"),
     *("quote", "explain", "top-up", "reconcile", "resolve", "pins", "freeze", "unfreeze"),
-    *("approvals", "approve", "refuse", "wallet", "signer", "sandbox", "demo", "completion"),
+    *("approvals", "approve", "refuse", "migrate", "ledger"),
+    *("wallet", "signer", "sandbox", "demo", "completion"),
 )
 
 

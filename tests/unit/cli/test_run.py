@@ -31,8 +31,12 @@ URL = "http://127.0.0.1:7"
             ["--listen", "unix:/run/x.sock", "--", "true"],
             "--listen: CMD is told a URL, and a Unix socket has none; use HOST:PORT",
         ),
+        (
+            ["--workers", "2", "--", "true"],
+            "--workers: a command has one of its own; leave it out",
+        ),
     ],
-    ids=["budget", "receipt", "no dashes", "no command", "amount", "folder", "socket"],
+    ids=["budget", "receipt", "no dashes", "no command", "amount", "folder", "socket", "workers"],
 )
 def test_usage(sidecar: Command, tmp_path: Path, words: list[str], mistake: str) -> None:
     """What is typed wrong is told before anything is started: status 2."""

@@ -108,6 +108,11 @@ def ready_for(key: Key, tree: dict[str, Any]) -> dict[str, Any]:
     if key.path.startswith("key.keystore"):
         keystore = {"file": "k.json", "password": {"env": "PASSWORD"}}
         put(tree, (*_KEPT[root], "keystore"), keystore)
+    if key.path.startswith("ledger.postgres"):
+        place: dict[str, Any] = {} if key.name in {"env", "file"} else {"env": "SIDECAR_LEDGER_URL"}
+        if key.path.startswith("ledger.postgres.leases."):
+            place["leases"] = {}
+        put(tree, ("ledger",), {"postgres": place})
     return tree
 
 

@@ -59,8 +59,35 @@ TOP: list[tuple[Steps, object, str]] = [
     (("ledger",), {"sqlite": 5}, "ledger.sqlite: not text; name a file, in quotes"),
     (
         ("ledger",),
-        {"postgres": {"env": "URL"}},
-        "ledger.postgres: postgres is not available in this version; use {sqlite: ledger.db}",
+        {"postgres": {"env": "URL"}, "sqlite": "ledger.db"},
+        "ledger.postgres: a ledger has one place, and this has sqlite too; leave one of them out",
+    ),
+    (
+        ("ledger",),
+        {"postgres": "postgresql://u:hunter2@db/sidecar"},
+        "ledger.postgres: a secret does not stand in the config itself; "
+        "write {file: PATH} or {env: NAME}",
+    ),
+    (
+        ("ledger",),
+        {"postgres": {"lease_s": 15}},
+        "ledger.postgres: a secret is kept in exactly one place; write {file: PATH} or {env: NAME}",
+    ),
+    (
+        ("ledger",),
+        {"postgres": {"env": "URL", "pool": 5}},
+        "ledger.postgres.pool: unknown key; use one of: connections_max, env, file, lease_s, "
+        "leases, migrate",
+    ),
+    (
+        ("ledger",),
+        {"postgres": {"env": "URL", "lease_s": 0}},
+        "ledger.postgres.lease_s: out of range: 0; use a number of seconds from 1 to 300",
+    ),
+    (
+        ("ledger",),
+        {"postgres": {"env": "URL", "migrate": "no"}},
+        "ledger.postgres.migrate: not true or false; write true or false",
     ),
     (("routes",), GONE, "routes: missing; name an upstream"),
     (

@@ -31,6 +31,17 @@ WALLETS: list[tuple[Steps, object, str]] = [
     ),
     ((*W, "kind"), "evn", "wallets.main.kind: not a choice: 'evn'; did you mean \"evm\"?"),
     (
+        (*W, "nonces"),
+        "fixed",
+        "wallets.main.nonces: not a choice: 'fixed'; use one of: derived, random",
+    ),
+    (
+        W,
+        {**BASE["wallets"]["main"], "kind": "solana", "nonces": "derived"},
+        "wallets.main.nonces: Solana takes a second payment with the same memo; "
+        "use it on EVM wallets only",
+    ),
+    (
         (*W, "key"),
         GONE,
         f"wallets.main.key: missing; {KEY_FIX}",
@@ -98,7 +109,7 @@ WALLETS: list[tuple[Steps, object, str]] = [
     (
         (*W, "address"),
         PAYEE,
-        "wallets.main.address: unknown key; use one of: key, kind",
+        "wallets.main.address: unknown key; use one of: key, kind, nonces",
     ),
 ]
 

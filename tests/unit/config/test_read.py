@@ -20,6 +20,7 @@ from sidecar.config.model import (
     SecretKind,
     SecretRef,
     SignerRef,
+    SqliteFile,
     WalletConfig,
 )
 from sidecar.config.read import load_config
@@ -48,7 +49,7 @@ def test_everything() -> None:
 
     assert Config(
         state_dir=Path("/home/ann/.local/state/sidecar"),
-        ledger_path=Path("/home/ann/.local/state/sidecar/ledger.db"),
+        ledger=SqliteFile(Path("/home/ann/.local/state/sidecar/ledger.db")),
         wallets={"main": WalletConfig("main", "evm", KEY_FILE)},
         chains={"eip155:8453": ChainConfig("eip155:8453", ("https://rpc.example.com",))},
         budgets={"day": DAY},
@@ -166,7 +167,9 @@ def test_ledger_path() -> None:
     """The ledger's name starts from state_dir."""
     text = changed("ledger", to={"sqlite": "books/a.db"})
 
-    assert Path("/s/books/a.db") == parsed(text, {"SIDECAR_STATE_DIR": "/s"}).ledger_path
+    read = parsed(text, {"SIDECAR_STATE_DIR": "/s"})
+
+    assert SqliteFile(Path("/s/books/a.db")) == read.ledger
 
 
 def test_precedence() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from sidecar.config.model import ApprovalConfig, RouteConfig, TopUpConfig
+from sidecar.config.model import ApprovalConfig, RouteConfig, SqliteFile, TopUpConfig
 from sidecar.money import Usdc
 from sidecar.providers.cost import Price
 from tests.unit.config.configs import BASE, mistakes_in, parsed
@@ -257,4 +258,5 @@ def test_shadow() -> None:
     live, shadow = parsed(written({})), parsed(f"mode: shadow\n{written({})}")
 
     assert ("live", "shadow") == (live.mode, shadow.mode)
-    assert f"{live.ledger_path}.shadow" == str(shadow.ledger_path)
+    assert isinstance(live.ledger, SqliteFile)
+    assert SqliteFile(Path(f"{live.ledger.path}.shadow")) == shadow.ledger

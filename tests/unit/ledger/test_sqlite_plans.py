@@ -17,6 +17,7 @@ import pytest
 from sidecar.ledger.model import Breaker, Budget, Payment, PriceRule, TopUpRule, Window
 from sidecar.ledger.sqlite import open_books
 from sidecar.ledger.sqlite_books import Books
+from sidecar.ledger.sqlite_lists import authorizations
 from sidecar.ledger.sqlite_marks import last_event
 from sidecar.ledger.sqlite_spending import SPENDING, spending
 from sidecar.money import Usdc
@@ -49,6 +50,7 @@ def pay(books: Books, payment_id: str, kind: str = "plain") -> None:
     )
     books.claim(wanted.purchase, NOON, NOON - timedelta(hours=1))
     assert isinstance(books.reserve(wanted, NOON), Payment)
+    authorizations(books.connection, wanted.purchase, NOON)
     books.authorize(payment_id, authorization(payment_id), NOON)
     if payment_id.startswith("lost"):
         books.void(payment_id, EXPIRED, NOON)

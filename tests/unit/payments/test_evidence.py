@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Generator
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -51,7 +51,7 @@ class Asked:
         valid_before = int(self.at.timestamp()) + VALID_S
         return Transfer(PAYER, PAYEE, value, 0, valid_before, NONCE)
 
-    def payment(self) -> Payment:
+    def payment(self, *, explicit: bool = False, purpose: str = "request") -> Payment:
         fields = {
             "from": PAYER,
             "to": PAYEE,
@@ -64,11 +64,11 @@ class Asked:
         expires_at = self.at + timedelta(seconds=VALID_S)
         return Payment(
             id="pay_1",
-            purchase=Purchase("key", explicit=False),
+            purchase=Purchase("key", explicit),
             state=PaymentState.AUTHORIZED,
             route="r",
             caller="c",
-            purpose="request",
+            purpose=purpose,
             scheme="exact",
             network=NETWORK,
             asset=usdc_on(NETWORK).address,
@@ -85,8 +85,8 @@ class Asked:
             confirmed=False,
         )
 
-    def look(self, span_blocks: int = evidence.LOG_SPAN_BLOCKS) -> evidence.Finding:
-        return self._drive(examine(URL, self.payment(), "finalized", span_blocks))
+    def look(self, span_blocks: int = evidence.LOG_SPAN_BLOCKS, **kind: Any) -> evidence.Finding:
+        return self._drive(examine(URL, self.payment(**kind), "finalized", span_blocks))
 
     def _drive(self, exchange: Generator[HttpRequest, HttpResponse, T]) -> T:
         try:
@@ -230,6 +230,37 @@ def test_used_without_its_transfer(asked: Asked) -> None:
     asked.clock.advance(1)
 
     assert isinstance(asked.look(), Unknown)
+
+
+def test_used_on_other_terms(asked: Asked) -> None:
+    """A nonce that another payment used for good: a person has to say, and it is never dead."""
+    asked.chain.settle(asked.transfer(value=99))
+    asked.clock.advance(1)
+    young = asked.look()
+    asked.clock.advance(3_600)
+    old = asked.look()
+
+    assert isinstance(young, Unknown)
+    assert isinstance(old, Unknown)
+    assert (False, True) == (young.lasting, old.lasting)
+    assert old.why.startswith("its purchase was paid on other terms, in 0x")
+
+
+@pytest.mark.parametrize(
+    ("kind", "finding"),
+    [({"explicit": True}, Moved), ({"purpose": "top_up"}, Moved), ({}, Unknown)],
+    ids=["explicit", "top-up", "hashed"],
+)
+def test_used_before_it_was_authorized(
+    asked: Asked, kind: dict[str, Any], finding: type[evidence.Finding]
+) -> None:
+    """Another ledger's payment of a purchase that names itself is found long before ours."""
+    settled = asked.chain.settle(asked.transfer())
+    asked.at += timedelta(minutes=50)
+    asked.clock.advance(3_100)
+
+    assert isinstance(settled, Settled)
+    assert isinstance(asked.look(span_blocks=1_000, **kind), finding)
 
 
 def test_used_outside_the_search(asked: Asked) -> None:

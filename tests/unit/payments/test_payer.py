@@ -176,6 +176,40 @@ async def test_nobody_waits(world: World) -> None:
         assert [PaymentState.AUTHORIZED] == await states(process)
 
 
+class LeftMeanwhile(LyingLedger):
+    """The ledger of an app that hangs up while its authorization is written down."""
+
+    def __init__(self, ledger: Any, order: Order) -> None:
+        super().__init__(ledger)
+        self._order = order
+
+    async def authorize(self, *terms: Any) -> Any:
+        denied = await self._ledger.authorize(*terms)
+        self._order.deserted = True
+        return denied
+
+
+async def test_left_while_it_was_written_down(world: World) -> None:
+    """What is presented for an app that has left is free for its retry at another process."""
+    found: list[Any] = []
+    async with world.process() as process, world.process() as other:
+        order = process.order(BODY)
+        order.is_shared = True
+
+        class Asks:
+            async def send(self, request: HttpRequest, **kw: Any) -> Any:
+                now = world.clock.now()
+                found.append(await other.ledger.claim(order.purchase, now, now - TTL))
+                raise UpstreamError("reset")
+
+        order.route = replace(order.route, upstream=Asks())
+        left = payer(world, process, ledger=LeftMeanwhile(process.ledger, order))
+        outcome = await left.pay(order, await required(world))
+
+    assert isinstance(outcome, InDoubt)
+    assert [outcome.payment.id] == [payment.id for payment in found]
+
+
 async def test_long_retry_after(world: World) -> None:
     """A seller that wants a long wait is not waited for; the app hears for how long."""
     world.rpc_urls = ()

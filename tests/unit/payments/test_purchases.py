@@ -34,10 +34,13 @@ class SlowPayer:
         self.gate = asyncio.Event()
         self.orders: list[Order] = []
         self.released_payments: list[Any] = []
+        self.taken_back_orders: list[Order] = []
+        self.presents: Any = None
         self.outcome: Outcome | Exception = DENIED
 
     async def pay(self, order: Order, required: PaymentRequired) -> Outcome:
         self.orders.append(order)
+        order.presented = self.presents
         await self.gate.wait()
         if isinstance(self.outcome, Exception):
             raise self.outcome
@@ -48,12 +51,15 @@ class SlowPayer:
     async def released(self, payment: Payment) -> None:
         self.released_payments.append(payment)
 
+    async def taken_back(self, order: Order) -> None:
+        self.taken_back_orders.append(order)
+
 
 class World:
-    def __init__(self) -> None:
+    def __init__(self, *, are_shared: bool = True) -> None:
         self.payer = SlowPayer()
         self.tasks = Supervisor(lambda name, fault: None)
-        self.purchases = Purchases(cast("Payer", self.payer), self.tasks)
+        self.purchases = Purchases(cast("Payer", self.payer), self.tasks, are_shared=are_shared)
 
     def request(self, key: str = "k") -> asyncio.Task[Outcome]:
         order = Order(
@@ -221,3 +227,45 @@ async def test_one_of_two_ends(world: World) -> None:
     await world.tasks.drain(1)
 
     assert 2 == len(world.payer.released_payments)
+
+
+async def test_deserted_is_let_go_of(world: World) -> None:
+    """What was signed for an app that hung up is free at once; whoever joins it takes it back."""
+    world.payer.presents = "the payment"
+    world.payer.outcome = paid()
+    first = world.request()
+    await world.hang_up(first)
+    await asyncio.sleep(0)
+    free = world.payer.released_payments[:]
+    second = world.request()
+    await asyncio.sleep(0)
+    world.payer.gate.set()
+    outcome = await second
+
+    assert ["the payment"] == free == world.payer.released_payments
+    assert world.payer.orders == world.payer.taken_back_orders
+    assert isinstance(outcome, Paid)
+
+
+async def test_alone() -> None:
+    """Where one process serves all, it holds what it presents until that is over."""
+    world = World(are_shared=False)
+    world.payer.presents = "the payment"
+    world.payer.outcome = paid()
+    await world.hang_up(world.request())
+    await asyncio.sleep(0)
+    second = world.request()
+    await asyncio.sleep(0)
+    world.payer.gate.set()
+    await second
+
+    assert ([], []) == (world.payer.released_payments, world.payer.taken_back_orders)
+
+
+async def test_nothing_is_signed_yet(world: World) -> None:
+    """For an app that hung up before anything was signed there is nothing to let go of."""
+    first = world.request()
+    await world.hang_up(first)
+    await asyncio.sleep(0)
+
+    assert [] == world.payer.released_payments

@@ -17,7 +17,8 @@ from sidecar.ledger.model import Asked, Payment, PaymentState, Proof, Purchase
 from sidecar.money import Usdc
 from sidecar.payments.by_hand import NotForSale, Purchased
 from sidecar.payments.events import ConfigReloaded
-from sidecar.proxy.admin import PAYMENTS_SHOWN, AdminHandler, show_payment
+from sidecar.proxy.admin import AdminHandler
+from sidecar.proxy.admin_office import PAYMENTS_SHOWN, ViewOffice, show_payment
 from sidecar.refusal import BudgetUse, Denied
 from sidecar.x402.types import Authorization
 from tests.world.fakes import NOON
@@ -162,7 +163,7 @@ class Port:
 async def port() -> AsyncIterator[Port]:
     view = FixedView(READY)
     server = RawTestServer(
-        AdminHandler(view, lambda: frozenset({f"127.0.0.1:{server.port}"}), TOKEN)
+        AdminHandler(ViewOffice(view), lambda: frozenset({f"127.0.0.1:{server.port}"}), TOKEN)
     )
     client: TestClient[Any, Any] = TestClient(server)
     async with client:

@@ -15,7 +15,8 @@ from sidecar.errors import SidecarError, UpstreamTimeoutError, WalletError
 from sidecar.payments.by_hand import Bought, NotForSale, Purchased
 from sidecar.payments.order import InDoubt
 from sidecar.providers.base import Balance
-from sidecar.proxy.admin import AdminHandler, show_payment
+from sidecar.proxy.admin import AdminHandler
+from sidecar.proxy.admin_office import ViewOffice, show_payment
 from sidecar.refusal import Denied
 from tests.unit.proxy.test_admin import BEARER, PAYMENT, READY, TOKEN, FixedView
 
@@ -50,7 +51,7 @@ class Shop:
 async def shop() -> AsyncIterator[Shop]:
     view = Seller(READY)
     server = RawTestServer(
-        AdminHandler(view, lambda: frozenset({f"127.0.0.1:{server.port}"}), TOKEN)
+        AdminHandler(ViewOffice(view), lambda: frozenset({f"127.0.0.1:{server.port}"}), TOKEN)
     )
     client: TestClient[Any, Any] = TestClient(server)
     async with client:

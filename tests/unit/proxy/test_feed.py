@@ -15,6 +15,7 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import RawTestServer, TestClient
 
 from sidecar.proxy.admin import AdminHandler
+from sidecar.proxy.admin_office import ViewOffice
 from sidecar.proxy.feed import LISTENERS_MAX
 from tests.unit.proxy.test_admin import READY, TOKEN, FixedView
 
@@ -68,7 +69,7 @@ class Port:
 async def port() -> AsyncIterator[Port]:
     view = WatchedView(READY)
     server = RawTestServer(
-        AdminHandler(view, lambda: frozenset({f"127.0.0.1:{server.port}"}), TOKEN)
+        AdminHandler(ViewOffice(view), lambda: frozenset({f"127.0.0.1:{server.port}"}), TOKEN)
     )
     client: TestClient[Any, Any] = TestClient(server)
     async with client:

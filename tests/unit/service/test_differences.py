@@ -64,7 +64,7 @@ def test_paths(tmp_path: Path, old: str, new: str, paths: list[str] | None) -> N
 def test_fixed_paths_exist() -> None:
     """What needs a restart is named as the config names it."""
     sections = {"limits": Limits, "log": LogConfig, "recovery": RecoveryConfig}
-    known = {field.name for field in fields(Config)} - {"ledger_path"} | {"ledger"}
+    known = {field.name for field in fields(Config)}
     for name, section in sections.items():
         assert is_dataclass(section)
         known |= {f"{name}.{field.name}" for field in fields(section)}

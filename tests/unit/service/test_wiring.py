@@ -15,13 +15,15 @@ from sidecar.service.ports import Ports
 from sidecar.service.secrets import open_all
 from sidecar.service.wiring import Wiring
 from sidecar.tasks import Supervisor
+from sidecar.wallets.evm import parse_private_key
+from sidecar.wallets.nonces import NonceSecret
 from tests.world.running import KEY, write_private
 
 CONFIG = """\
 version: 1
 state_dir: {folder}
 wallets:
-  main: {{kind: evm, key: {{file: {folder}/evm.key}}}}
+  main: {{kind: evm, key: {{file: {folder}/evm.key}}, nonces: {nonces}}}
 budgets:
   - {{name: day, limit: "1.00 USDC", window: 1d}}
 routes:
@@ -36,10 +38,12 @@ routes:
 """
 
 
-async def paying(folder: Path, provider: str, more: str = "") -> PayingRoute:
+async def paying(
+    folder: Path, provider: str, more: str = "", nonces: str = "random"
+) -> PayingRoute:
     """The paying side of a route with this provider."""
     write_private(folder / "evm.key", KEY)
-    text = CONFIG.format(folder=folder, provider=provider, more=more)
+    text = CONFIG.format(folder=folder, provider=provider, more=more, nonces=nonces)
     config = parse_config(text, {}, {}, folder)
     ports, tasks = Ports(), Supervisor(lambda name, fault: None)
     pool = Pool(tasks)
@@ -70,3 +74,13 @@ async def test_places(tmp_path: Path) -> None:
     plain = await paying(tmp_path, "libertai")
 
     assert ("weather", "") == (layer.place_of(request), plain.place_of(request))
+
+
+async def test_nonces(tmp_path: Path) -> None:
+    """A wallet's nonces are derived from its key where the config says so, and not elsewhere."""
+    random = await paying(tmp_path, "pay_per_request")
+    derived = await paying(tmp_path, "pay_per_request", nonces="derived")
+
+    assert random.nonces is None
+    assert derived.nonces is not None
+    assert NonceSecret.of(parse_private_key(KEY)).reveal() == derived.nonces.reveal()

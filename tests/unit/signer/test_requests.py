@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from sidecar.signer.requests import WhoAreYou, digest_of, order_of, read_request
+from sidecar.signer.requests import WhichNonces, WhoAreYou, digest_of, order_of, read_request
 from sidecar.siwx import SignInMessage
 from sidecar.x402.types import Authorization
 from tests.world.signer_orders import ADDRESS, SOL_PAYEE, order, permit, sign_in, solana_order
@@ -20,6 +20,13 @@ def read(question: object) -> object:
 def test_who_are_you() -> None:
     """The address is asked for by one word."""
     assert WhoAreYou() == read({"method": "address"})
+
+
+def test_which_nonces() -> None:
+    """So is what the nonces of purchases are derived from, and nothing may be asked with it."""
+    assert WhichNonces() == read({"method": "nonces"})
+    with pytest.raises(ValueError, match="not a request"):
+        read({"method": "nonces", "purchase": "mine"})
 
 
 def test_sign_in() -> None:

@@ -21,8 +21,9 @@ from sidecar.signer.frame import BYTES_MAX
 from sidecar.signer.rules import Cap, Rules, read_rules
 from sidecar.signer.signer import Signer
 from sidecar.wallets.evm import EvmWallet
+from sidecar.wallets.solana import SolanaWallet
 from tests.world.fakes import NOON, FakeClock
-from tests.world.signer_orders import ADDRESS, KEY, PAYEE, THIEF, signatures
+from tests.world.signer_orders import ADDRESS, KEY, PAYEE, SEED, THIEF, signatures
 from tests.world.signer_process import rules_of
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -81,6 +82,29 @@ class Desk:
         """The rule that refuses; empty: none does."""
         answer = self.ask(question)
         return str(answer["refused"]["rule"]) if "refused" in answer else ""
+
+
+def test_nonces() -> None:
+    """It tells what its key's nonces are derived from; a Solana key's payments have none."""
+    desk = Desk()
+    solana = replace(RULES, kind="solana")
+    other = Signer(solana, SolanaWallet(SEED, {}), Books((), ()), desk.journal, desk.clock)
+    question = {"method": "nonces"}
+
+    assert {"result": EvmWallet(KEY).nonce_secret().reveal()} == desk.ask(question)
+    assert [] == desk.journal.entries
+    assert "refused" in json.loads(other.answer(json.dumps(question).encode()))
+
+
+def test_two_for_one_purchase() -> None:
+    """Of two payments under one nonce, drawn up by two proxies, it signs the first alone."""
+    desk = Desk()
+    first = desk.order(1)
+    desk.clock.advance(30)
+
+    assert "" == desk.rule(first)
+    assert "identity" == desk.rule({**desk.order(1), "method": "admit"})
+    assert 1 == len(desk.journal.entries)
 
 
 def test_written_first() -> None:

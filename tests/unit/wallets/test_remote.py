@@ -229,6 +229,17 @@ def test_names_itself() -> None:
         assert [{"method": "address"}] == line.asked
 
 
+def test_nonces() -> None:
+    """The signer's word makes the nonces that its key makes; another answer makes none."""
+    secret = EvmWallet(KEY).nonce_secret()
+    wallet, line = evm(secret.reveal())
+
+    assert secret.nonce("n", "p", 0, 0) == wallet.nonce_secret().nonce("n", "p", 0, 0)
+    assert [{"method": "nonces"}] == line.asked
+    with pytest.raises(WalletError, match="not a secret"):
+        evm({"nonces": 1})[0].nonce_secret()
+
+
 def test_layout() -> None:
     """Another layout changes what is drawn up on Solana, and nothing on EVM."""
     wallet, _ = evm()

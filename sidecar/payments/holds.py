@@ -1,0 +1,64 @@
+"""Who serves a payment: held, it is this process's; let go, any process's retry may bind to it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from sidecar.clock import WatchedClock
+from sidecar.errors import LedgerError
+from sidecar.ledger import Ledger
+from sidecar.ledger.model import Payment
+from sidecar.payments.order import Order
+
+
+class Holds:
+    """Lets go of payments, and takes one back."""
+
+    def __init__(self, ledger: Ledger, clock: WatchedClock, undelivered_ttl: timedelta) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._undelivered_ttl = undelivered_ttl
+        self._unreleased: set[str] = set()
+        self._releasing = asyncio.Lock()
+
+    async def release(self, payment_id: str) -> None:
+        """Let go of it. LedgerError: later, by ``release_leftovers``."""
+        try:
+            await self._ledger.release(payment_id)
+        except LedgerError:
+            self.leave(payment_id)
+            raise
+
+    def leave(self, payment_id: str) -> None:
+        """It could not be let go of: that is for later."""
+        self._unreleased.add(payment_id)
+
+    async def release_leftovers(self) -> None:
+        """Let go of what could not be released while the ledger failed.
+
+        Held by nobody who lives on for it, such a payment would turn the app's retry into a
+        second purchase. LedgerError while it still cannot be written: then nothing is paid.
+        """
+        # One at a time: who came second must neither overtake the first nor undo its new claim.
+        async with self._releasing:
+            while self._unreleased:
+                payment_id = next(iter(self._unreleased))
+                await self._ledger.release(payment_id)
+                self._unreleased.discard(payment_id)
+
+    async def take_back(self, order: Order) -> None:
+        """Hold what its app had left, and somebody waits for here again.
+
+        Whoever came first elsewhere keeps it: the same authorization serves both.
+        """
+        if order.presented is None:
+            return
+        now, since = self._clock.now(), self._clock.since(self._undelivered_ttl)
+        try:
+            found = await self._ledger.claim(order.purchase, now, since)
+        except LedgerError:
+            # It is served all the same, and no more can be told apart.
+            return
+        if isinstance(found, Payment) and found.id != order.presented.id:
+            await self.release(found.id)

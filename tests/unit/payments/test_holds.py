@@ -1,0 +1,118 @@
+"""Letting go of payments, and taking one back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import pytest
+
+from sidecar.clock import WatchedClock
+from sidecar.errors import LedgerError
+from sidecar.http import HttpRequest
+from sidecar.ledger import Ledger
+from sidecar.ledger.model import Payment, Purchase
+from sidecar.payments.holds import Holds
+from sidecar.payments.order import Order
+from sidecar.refusal import Denied
+from tests.unit.proxy.test_admin import PAYMENT
+from tests.world.fakes import FakeClock
+
+OTHER = replace(PAYMENT, id="p2")
+PURCHASE = Purchase("k", explicit=False)
+TTL = timedelta(seconds=600)
+
+
+@dataclass
+class Books:
+    """A ledger of holds; ``broken`` while it cannot be written."""
+
+    free: Payment | Denied | None = None
+    broken: bool = False
+    released: list[str] = field(default_factory=list)
+    claimed: list[tuple[Purchase, timedelta]] = field(default_factory=list)
+
+    async def release(self, payment_id: str) -> None:
+        if self.broken:
+            raise LedgerError("disk full")
+        self.released.append(payment_id)
+
+    async def claim(
+        self, purchase: Purchase, at: datetime, undelivered_since: datetime
+    ) -> Payment | Denied | None:
+        if self.broken:
+            raise LedgerError("disk full")
+        self.claimed.append((purchase, at - undelivered_since))
+        return self.free
+
+
+def holds(books: Books) -> Holds:
+    return Holds(cast("Ledger", books), WatchedClock(FakeClock()), TTL)
+
+
+def order(presented: Payment | None) -> Order:
+    request = HttpRequest("POST", "http://seller/")
+    made = Order(request, PURCHASE, cast("Any", None), "app", ())
+    made.presented = presented
+    return made
+
+
+async def test_left_for_later() -> None:
+    """What could not be let go of is let go of later, before anything else is paid."""
+    books = Books(broken=True)
+    kept = holds(books)
+    with pytest.raises(LedgerError):
+        await kept.release("p1")
+    kept.leave("p2")
+    with pytest.raises(LedgerError):
+        await kept.release_leftovers()
+    books.broken = False
+    await kept.release_leftovers()
+    await kept.release_leftovers()
+
+    assert ["p1", "p2"] == sorted(books.released)
+
+
+async def test_taken_back() -> None:
+    """What was left is held again, as a retry at another process would have held it."""
+    books = Books(free=PAYMENT)
+    await holds(books).take_back(order(PAYMENT))
+
+    assert [(PURCHASE, TTL)] == books.claimed
+    assert [] == books.released
+
+
+@pytest.mark.parametrize("free", [None, Denied("frozen", "it is frozen")])
+async def test_taken_elsewhere(free: Denied | None) -> None:
+    """Whoever came first at another process keeps it."""
+    books = Books(free=free)
+    await holds(books).take_back(order(PAYMENT))
+
+    assert [] == books.released
+
+
+async def test_another_one_of_the_purchase() -> None:
+    """Another payment of the same purchase, which nobody here serves, is not kept from others."""
+    books = Books(free=OTHER)
+    await holds(books).take_back(order(PAYMENT))
+
+    assert ["p2"] == books.released
+
+
+async def test_nothing_was_signed() -> None:
+    """Where nothing was signed there is nothing to take back."""
+    books = Books(free=OTHER)
+    await holds(books).take_back(order(None))
+
+    assert [] == books.claimed
+
+
+async def test_books_fail() -> None:
+    """Whoever waits for a payment is served, although its hold cannot be written."""
+    books = Books(broken=True)
+    await holds(books).take_back(order(PAYMENT))
+    books.broken = False
+    await holds(books).release_leftovers()
+
+    assert [] == books.released
