@@ -27,6 +27,15 @@ class Supervisor:
         task.add_done_callback(self._finished)
         return task
 
+    async def first(self, name: str, *works: Coroutine[Any, Any, object]) -> None:
+        """Come back when one of these is done, whatever came of it; the others are cancelled."""
+        started = [self.spawn(name, work) for work in works]
+        try:
+            await asyncio.wait(started, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in started:
+                task.cancel()
+
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if task.cancelled():

@@ -10,6 +10,7 @@ from sidecar.errors import LedgerError
 from sidecar.ledger import Ledger
 from sidecar.ledger.model import Payment
 from sidecar.payments.order import Order
+from sidecar.tasks import Supervisor
 
 
 class Holds:
@@ -20,7 +21,9 @@ class Holds:
         self._clock = clock
         self._undelivered_ttl = undelivered_ttl
         self._unreleased: set[str] = set()
-        self._releasing = asyncio.Lock()
+        # Whoever waits for it hears of its failure.
+        self._tasks = Supervisor(lambda name, fault: None)
+        self._releasing: asyncio.Task[None] | None = None
 
     async def release(self, payment_id: str) -> None:
         """Let go of it. LedgerError: later, by ``release_leftovers``."""
@@ -40,12 +43,18 @@ class Holds:
         Held by nobody who lives on for it, such a payment would turn the app's retry into a
         second purchase. LedgerError while it still cannot be written: then nothing is paid.
         """
-        # One at a time: who came second must neither overtake the first nor undo its new claim.
-        async with self._releasing:
-            while self._unreleased:
-                payment_id = next(iter(self._unreleased))
-                await self._ledger.release(payment_id)
-                self._unreleased.discard(payment_id)
+        if self._unreleased:
+            # One for all: who came second must neither overtake the first nor undo its new claim,
+            # nor wait its turn for a ledger that is away.
+            if self._releasing is None or self._releasing.done():
+                self._releasing = self._tasks.spawn("leftovers", self._release_all())
+            await asyncio.shield(self._releasing)
+
+    async def _release_all(self) -> None:
+        while self._unreleased:
+            payment_id = next(iter(self._unreleased))
+            await self._ledger.release(payment_id)
+            self._unreleased.discard(payment_id)
 
     async def take_back(self, order: Order) -> None:
         """Hold what its app had left, and somebody waits for here again.

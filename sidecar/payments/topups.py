@@ -161,20 +161,9 @@ class TopUps:
                 refill = await self._buy(need)
                 if not (isinstance(refill, Denied) and refill.rule == "in_progress"):
                     return refill
-            await self._until_moved(need)
+            moved = self._ledger.topped_up(need.purchase)
+            await self._tasks.first("top-up moved", moved, self._clock.sleep(POLL_S))
         return later("another process is at it")
-
-    async def _until_moved(self, need: Need) -> None:
-        """Wait until another process moves the account's top-up, or it is time to look anyway."""
-        waits = (
-            self._tasks.spawn("top-up moved", self._ledger.topped_up(need.purchase)),
-            self._tasks.spawn("top-up poll", self._clock.sleep(POLL_S)),
-        )
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
 
     async def _take_up(self, need: Need) -> Proving | None:
         """Hold a paid top-up that nobody holds. None when somebody else does."""

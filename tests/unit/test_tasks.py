@@ -151,3 +151,12 @@ async def test_cancelling_the_waiter(tasks: Supervisor) -> None:
     await tasks.drain(5)
 
     assert (True, "paid") == (waiter.cancelled(), work.result())
+
+
+async def test_first() -> None:
+    """Whoever waits for the first of several goes on with it, and the others are cancelled."""
+    supervisor = Supervisor(lambda name, fault: None)
+    never = asyncio.Event()
+    await supervisor.first("wait", never.wait(), asyncio.sleep(0))
+
+    assert 0 == await supervisor.drain(1)

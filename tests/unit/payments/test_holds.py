@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -30,10 +31,13 @@ class Books:
 
     free: Payment | Denied | None = None
     broken: bool = False
+    asked: int = 0
     released: list[str] = field(default_factory=list)
     claimed: list[tuple[Purchase, timedelta]] = field(default_factory=list)
 
     async def release(self, payment_id: str) -> None:
+        self.asked += 1
+        await asyncio.sleep(0)
         if self.broken:
             raise LedgerError("disk full")
         self.released.append(payment_id)
@@ -116,3 +120,18 @@ async def test_books_fail() -> None:
     await holds(books).release_leftovers()
 
     assert [] == books.released
+
+
+async def test_leftovers_of_many() -> None:
+    """Of many who find the ledger away with something to let go of, one asks and all hear it."""
+    books = Books(broken=True)
+    letting = holds(books)
+    letting.leave("p1")
+    heard = await asyncio.gather(
+        *(letting.release_leftovers() for _ in range(9)), return_exceptions=True
+    )
+    books.broken = False
+    await letting.release_leftovers()
+
+    assert [LedgerError] * 9 == [type(fault) for fault in heard]
+    assert (2, ["p1"]) == (books.asked, books.released)
