@@ -53,7 +53,7 @@ def expected(routes: int, paying: int, prepaid: int, callers: int, budgets: int)
         routes * each_route
         + paying * each_paying
         + prepaid * each_prepaid
-        + budgets * 5
+        + budgets * 6
         + len(NETWORKS) * each_network
         + FIXED
     )
