@@ -40,19 +40,11 @@ class Bell:
         self._show = _SHOW.format(schema=transactions.schema).encode()
         self._own = transactions.own
         self._tasks = Supervisor(lambda name, fault: None)
-        self._waiting: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
+        self._rings: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
     async def rung(self, key: str) -> None:
         """Come back when something happened to this key. May never come back."""
-        key = key[:_KEY_MAX]
-        future = asyncio.get_running_loop().create_future()
-        self._waiting[key].add(future)
-        try:
-            await future
-        finally:
-            self._waiting[key].discard(future)
-            if not self._waiting[key]:
-                del self._waiting[key]
+        await self._rings[key[:_KEY_MAX]].wait()
 
     async def listen(self) -> None:
         """Until cancelled, over as many connections as it takes."""
@@ -85,6 +77,5 @@ class Bell:
             await connection.close()
 
     def _ring(self, key: str) -> None:
-        for future in self._waiting.get(key, ()):
-            if not future.done():
-                future.set_result(None)
+        # For all who wait now; who comes later waits for the next.
+        self._rings.pop(key, asyncio.Event()).set()

@@ -39,8 +39,8 @@ POSTGRES_LEDGER = (
     Mutant(
         "rings for nobody",
         "sidecar/ledger/postgres_bell.py",
-        "for future in self._waiting.get(key, ()):",
-        "for future in self._waiting.get(key[:4], ()):",
+        "self._rings.pop(key, asyncio.Event()).set()",
+        "self._rings.pop(key[:4], asyncio.Event()).set()",
         (f"{TOGETHER}::test_woken",),
     ),
     Mutant(
