@@ -160,13 +160,6 @@ SEVERAL_WORKERS = (
         (f"{DOORS}::test_dealt_out",),
     ),
     Mutant(
-        "takes a stranger's file away",
-        "sidecar/service/shared_doors.py",
-        "if self._file is not None and self._file.socket.fileno() >= 0:",
-        "if self._file is not None:",
-        (f"{DOORS}::test_unix_socket",),
-    ),
-    Mutant(
         "gives every worker all of the memory",
         "sidecar/service/wiring.py",
         "limits.replay_memory_max // config.workers)",
