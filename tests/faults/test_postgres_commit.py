@@ -28,6 +28,8 @@ SINCE = NOON - HOUR
 FREEZE = "INSERT INTO sidecar.frozen (id, since) VALUES (1, 0)"
 UNFREEZE = "DELETE FROM sidecar.frozen"
 FORBID = "REVOKE UPDATE ON sidecar.instances FROM sidecar"
+# How what may be held for nobody is let go of.
+RELEASE = b"SET holder = NULL WHERE id = ANY"
 ALLOW = "GRANT UPDATE ON sidecar.instances TO sidecar"
 WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
@@ -138,10 +140,12 @@ async def test_let_go_of_once(cable: Cable, database: str) -> None:
         with pytest.raises(LedgerError, match="no answer within 2 s"):
             await ledger.claim(payment.purchase, NOON, SINCE)
         cable.heal()
+        cable.messages.clear()
         others = (reserved(ledger, f"{n} other {m}") for m in range(6))
         claim, *_ = await asyncio.gather(ledger.claim(payment.purchase, NOON, SINCE), *others)
 
         assert isinstance(claim, Payment)
+        assert 1 == sum(RELEASE in message.body for message in cable.messages)
         assert await ledger.claim(payment.purchase, NOON, SINCE) is None
     await ledger.close()
 
