@@ -11,9 +11,8 @@ import asyncio
 from collections.abc import Callable, Collection
 from typing import Protocol
 
-from aiohttp import web
-
 from sidecar.payments.events import Emit
+from sidecar.proxy import web
 from sidecar.proxy.begun import Begun
 from sidecar.proxy.framing import HEAD_END, bytes_of_request
 from sidecar.proxy.server import Connection, Handler, ProxyServer, ServerLimits
@@ -180,6 +179,8 @@ class BoardingConnection(Connection):
         # aiohttp's server closes what is idle so when it stops, and busy ones after their request.
         if self._passing is not None or self._begun is not None:
             self._closes = True
+            # Whoever waits for all connections to end waits for their tasks.
+            self._start()
         else:
             super().close()
 

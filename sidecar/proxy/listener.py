@@ -7,13 +7,15 @@ import socket
 from contextlib import suppress
 from functools import partial
 
-from aiohttp import web
+from sidecar.proxy import web
 
 BACKLOG = 1024
 # What a request that is cut may still take to say so.
 CUT_WAIT_S = 1.0
 # aiohttp takes no time at all for no limit.
 AT_ONCE_S = 0.001
+# Apps that are gone without a word are noticed: a connection has this from where it came in.
+_KEEP_ALIVE = (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
 
 class Listener:
@@ -32,6 +34,8 @@ class Listener:
         """Listen. OSError when the address cannot be had."""
         loop = asyncio.get_running_loop()  # noqa: TID251  # which listens
         sockets = await loop.create_server(server, host, port, backlog=BACKLOG)
+        for each in sockets.sockets:
+            each.setsockopt(*_KEEP_ALIVE)
         return cls(server, sockets, sockets.sockets[0].getsockname()[1])
 
     @classmethod
@@ -41,6 +45,7 @@ class Listener:
         if bound.family == socket.AF_UNIX:
             sockets = await loop.create_unix_server(server, sock=bound, backlog=BACKLOG)
             return cls(server, sockets, 0)
+        bound.setsockopt(*_KEEP_ALIVE)
         sockets = await loop.create_server(server, sock=bound, backlog=BACKLOG)
         return cls(server, sockets, bound.getsockname()[1])
 

@@ -12,12 +12,14 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
+from typing import cast
 
-from aiohttp import HttpVersion11, StreamReader, hdrs, web
+from aiohttp import HttpVersion11, StreamReader, hdrs
 from aiohttp.web_protocol import _ErrInfo
 
 from sidecar.payments.events import Emit, TaskFailed
 from sidecar.peer import peer_of
+from sidecar.proxy import web
 from sidecar.proxy.framing import RequestLines, check_framing, check_parsers, malformed, whole
 from sidecar.proxy.refusals import Reason, Refusals
 
@@ -71,7 +73,10 @@ class Connection(web.RequestHandler):
     user: int | None  # who connected; None on a TCP port, where nobody knows
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
+        # Without aiohttp's task and timer, which cost more than all else here: the task is made
+        # with the parser's first bytes, and until a head has come there is the head's own timer.
+        self.transport = cast(asyncio.Transport, transport)
+        self._server.connection_made(self, self.transport)
         end = transport.get_extra_info("socket")
         self.user = peer_of(end).user if end.family == socket.AF_UNIX else None
         if self._refused or self._server.is_crowded_for(self.user):
@@ -86,6 +91,7 @@ class Connection(web.RequestHandler):
         if not self._lines.are_http(data, in_body=uploading):
             self._refuse("version", 505, "only HTTP/1.0 and HTTP/1.1 are relayed")
             return
+        self._start()
         super().data_received(data)
         if self._messages:
             self._newest_body = self._messages[-1][1]
@@ -103,6 +109,21 @@ class Connection(web.RequestHandler):
         # Between requests the keep-alive timer rules; a head that has begun has its own.
         if self._head_handle is None and self._current_request is None and not self._messages:
             self._expect_head()
+
+    def close(self) -> None:
+        super().close()
+        if self._task_handler is None:
+            self.force_close()
+
+    def _process_keepalive(self) -> None:
+        super()._process_keepalive()
+        if self._task_handler is None and self._keepalive_handle is None:
+            self.force_close()
+
+    def _start(self) -> None:
+        """Have the task that answers what the parser reads."""
+        if self._task_handler is None:
+            self._task_handler = self._loop.create_task(self.start())
 
     def pause_writing(self) -> None:
         super().pause_writing()

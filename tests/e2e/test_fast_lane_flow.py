@@ -179,6 +179,7 @@ async def test_graceful_stop() -> None:
         raw_upstream() as upstream,
         plain_proxy(web.Application(), upstream_port=upstream.port) as world,
         raw_app(world.port) as idle,
+        raw_app(world.port) as idle_in_parser,
         raw_app(world.port) as waiting,
         raw_app(world.port) as relaying,
     ):
@@ -187,6 +188,10 @@ async def test_graceful_stop() -> None:
         await first.request()
         first.say(OK)
         await idle.answer()
+        idle_in_parser.say(call(world, more="Expect: 100-continue\r\n"))
+        await first.request()
+        first.say(OK)
+        await idle_in_parser.reader.readuntil(OK)
         waiting.say(call(world))
         await first.request()
         relaying.say(call(world))
@@ -197,6 +202,7 @@ async def test_graceful_stop() -> None:
         assert world.stop is not None
         stopping = asyncio.ensure_future(world.stop(10))
         assert b"" == await idle.rest()
+        assert b"" == await idle_in_parser.rest()
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", world.port)
         assert not stopping.done()

@@ -7,6 +7,7 @@ from tests.mutants.mutant import Mutant
 EDGES = "tests/e2e/test_fast_lane_edges.py"
 WIRES = "tests/e2e/test_fast_lane_wires.py"
 FLOW = "tests/e2e/test_fast_lane_flow.py"
+IDLE = "tests/e2e/test_idle_connections.py"
 PAID = "tests/e2e/test_fast_lane.py"
 TRANSCRIPTS = "tests/differential/test_transcripts.py"
 
@@ -180,5 +181,40 @@ FAST_LANE = (
         "return _RTSP.search(text) is None and not behind",
         "return _RTSP.search(text) is None",
         ("tests/unit/proxy/test_framing.py::test_rtsp_behind_a_body",),
+    ),
+    Mutant(
+        "keeps idle connections for ever that the parser never saw",
+        "sidecar/proxy/server.py",
+        "        if self._task_handler is None and self._keepalive_handle is None:\n",
+        "        if self._task_handler is None and self._keepalive_handle is not None:\n",
+        (f"{IDLE}::test_ends[lane]",),
+    ),
+    Mutant(
+        "waits at the end for idle connections that the parser never saw",
+        "sidecar/proxy/server.py",
+        "        super().close()\n        if self._task_handler is None:\n            self.force_close()\n",
+        "        super().close()\n",
+        (f"{FLOW}::test_graceful_stop",),
+    ),
+    Mutant(
+        "ends without those that are on the lane",
+        "sidecar/proxy/boarding.py",
+        "            self._start()\n",
+        "",
+        (f"{FLOW}::test_graceful_stop",),
+    ),
+    Mutant(
+        "makes a task for each connection",
+        "sidecar/proxy/server.py",
+        "        self._server.connection_made(self, self.transport)\n",
+        "        self._server.connection_made(self, self.transport)\n        self._start()\n",
+        (f"{IDLE}::test_no_task",),
+    ),
+    Mutant(
+        "does not ask after apps that are silent",
+        "sidecar/proxy/listener.py",
+        "            each.setsockopt(*_KEEP_ALIVE)\n",
+        "            pass\n",
+        (f"{IDLE}::test_noticed_when_gone[opened here]",),
     ),
 )
