@@ -36,9 +36,10 @@ class Ledger(Protocol):
     async def reserve(self, intent: Intent, at: datetime) -> Payment | Denied:
         """Set the amount aside in every window of every budget, and write the row, in one go.
 
-        Returns the new payment, RESERVED and held. Where an open payment of the same purchase
-        became free to claim meanwhile, returns that one, held, instead of a second; for an
-        explicit purchase also one that was delivered, if posted at ``undelivered_since`` or later.
+        Returns the new payment, RESERVED and held. Where an open payment of the same purchase is
+        free to claim, returns that one, held, instead of a second; for an explicit purchase
+        also one that was delivered, if posted at ``undelivered_since`` or later. Whoever may
+        reserve need not ``claim`` before.
         Denied: ``budget`` (with its use), ``breaker``, or ``in_progress`` (an explicit purchase
         that is being served right now). For a top-up also ``in_progress`` while any other of
         its account is open and held, ``topped_up`` where one has answered it already, and
@@ -116,6 +117,14 @@ class Ledger(Protocol):
 
     async def in_doubt(self) -> tuple[Payment, ...]:
         """Every AUTHORIZED payment, oldest first."""
+        ...
+
+    async def to_prove(self, at: datetime) -> tuple[Payment, ...]:
+        """Those of them whose chain this process is to ask: all but what another one serves.
+
+        That is what another process holds, for as long as it lives and the authorization has not
+        expired by ``at``. After its end, or once it has let go, everybody asks.
+        """
         ...
 
     async def unconfirmed(self) -> tuple[Payment, ...]:

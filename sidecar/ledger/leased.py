@@ -200,6 +200,9 @@ class LeasedLedger:
     async def in_doubt(self) -> tuple[Payment, ...]:
         return await self._both.oldest_first(lambda books: books.in_doubt())
 
+    async def to_prove(self, at: datetime) -> tuple[Payment, ...]:
+        return await self._both.oldest_first(lambda books: books.to_prove(at))
+
     async def unconfirmed(self) -> tuple[Payment, ...]:
         return await self._both.oldest_first(lambda books: books.unconfirmed())
 

@@ -8,6 +8,7 @@ postgres_books         the moves, each inside a transaction
 postgres_reserving     the one of them that makes a payment
 postgres_statements    what the moves write
 postgres_lookups       what is asked of the tables
+postgres_questions     the answers, for whoever pays and for whoever only looks
 postgres_rules         what the answers say against a new payment
 postgres_switches      freeze, pins and approvals, changed by hand
 postgres_desk          what a person asks and changes by hand
@@ -19,20 +20,21 @@ postgres_opening       a schema: made, brought up to date, recognised
 postgres_schema        the tables, version by version
 postgres_faults        the server's faults in a person's words
 
-What is decided, and the words for it, is the same for every store (moves, denials, windows).
+What is decided, and the words for it, is the same for every store (moves, denials,
+windows, discrepancies).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import datetime
 
 from sidecar.errors import LedgerError
 from sidecar.ledger import postgres_lookups as lookups
 from sidecar.ledger import postgres_opening as opening
-from sidecar.ledger import postgres_rules as rules
+from sidecar.ledger import postgres_questions as questions
 from sidecar.ledger import postgres_switches as switches
 from sidecar.ledger.model import (
     Asked,
@@ -51,16 +53,15 @@ from sidecar.ledger.postgres_connections import Connections
 from sidecar.ledger.postgres_instances import Lease
 from sidecar.ledger.postgres_reserving import Reserving
 from sidecar.ledger.postgres_slices import PostgresSlices
-from sidecar.ledger.postgres_transactions import Statement, Transactions
+from sidecar.ledger.postgres_transactions import WAIT_S, Transactions
 from sidecar.ledger.postgres_url import read_url
-from sidecar.ledger.rows import milliseconds, moment, payment_of, pin_of
+from sidecar.ledger.rows import milliseconds, moment, payment_of
 from sidecar.money import Usdc
 from sidecar.refusal import BudgetUse, Denied
 from sidecar.tasks import Supervisor
 from sidecar.x402.types import Authorization
 
 SCHEMA = "sidecar"
-WAIT_S = 5.0
 LEASE_S = 15.0
 CONNECTIONS_MAX = 8
 _HOUR_MS = 3_600_000
@@ -151,7 +152,9 @@ class PostgresLedger:
         return await self._transactions.do(lambda tx: self._books.post(tx, payment_id, proof, at))
 
     async def void(self, payment_id: str, proof: Proof, at: datetime) -> Change:
-        with self._transactions.dropping(payment_id):
+        # Who says that nothing was signed is done with it; other proofs are of what was.
+        is_done = proof.kind == "unsigned"
+        with self._transactions.dropping(payment_id) if is_done else nullcontext():
             return await self._transactions.do(
                 lambda tx: self._books.void(tx, payment_id, proof, at)
             )
@@ -172,8 +175,7 @@ class PostgresLedger:
         )
 
     async def newest_top_up(self, purchase: Purchase) -> Payment | None:
-        found = await self._payments((lookups.NEWEST_TOP_UP, (purchase.key,)))
-        return found[0] if found else None
+        return await questions.newest_top_up(self._transactions, purchase)
 
     async def authorizations(self, purchase: Purchase, since: datetime) -> int:
         ((row,),) = await self._transactions.read(lookups.authorizations(purchase, since))
@@ -192,15 +194,23 @@ class PostgresLedger:
         await self._transactions.do(lambda tx: self._books.give_up(tx, payment_id, at))
 
     async def in_doubt(self) -> tuple[Payment, ...]:
-        return await self._payments((lookups.IN_DOUBT, ()))
+        return await questions.in_doubt(self._transactions)
+
+    async def to_prove(self, at: datetime) -> tuple[Payment, ...]:
+        asked = lookups.to_prove(self._transactions.own, at)
+        return await questions.payments(self._transactions, asked)
 
     async def unconfirmed(self) -> tuple[Payment, ...]:
-        return await self._payments((lookups.UNCONFIRMED, ()))
+        return await questions.payments(self._transactions, (lookups.UNCONFIRMED, ()))
 
     async def orphaned(self) -> tuple[Payment, ...]:
-        (rows,) = await self._transactions.read(lookups.orphaned(self._transactions.own))
         # Whoever asked for these was told that they were not made.
         dropped = self._transactions.dropped
+        over, rows = await self._transactions.read(
+            lookups.past_reserved(dropped), lookups.orphaned(self._transactions.own)
+        )
+        # One that is not there may still come.
+        dropped.difference_update(row["id"] for row in over)
         return tuple(payment_of(row) for row in rows if not row["owned"] or row["id"] in dropped)
 
     async def undelivered(self, posted_before: datetime) -> tuple[Payment, ...]:
@@ -209,14 +219,10 @@ class PostgresLedger:
         return tuple(payment_of(row) for row in rows if not row["kept"])
 
     async def budgets(self, budgets: Sequence[Budget], at: datetime) -> tuple[BudgetUse, ...]:
-        found = await self._transactions.read(*(lookups.window(each, at) for each in budgets))
-        return tuple(
-            rules.use_of(rows, budget, at) for rows, budget in zip(found, budgets, strict=True)
-        )
+        return await questions.budgets(self._transactions, budgets, at)
 
     async def payments(self, since: datetime | None, limit: int) -> tuple[Payment, ...]:
-        since_ms = 0 if since is None else milliseconds(since)
-        return await self._payments((lookups.NEWEST, (since_ms, limit)))
+        return await questions.newest(self._transactions, since, limit)
 
     async def spending(self, since: datetime) -> tuple[Spent, ...]:
         asked = (lookups.SPENDING, (milliseconds(since) // _HOUR_MS,))
@@ -234,21 +240,19 @@ class PostgresLedger:
         )
 
     async def pins(self) -> tuple[PayeePin, ...]:
-        (rows,) = await self._transactions.read((lookups.PINS, ()))
-        return tuple(map(pin_of, rows))
+        return await questions.pins(self._transactions)
 
     async def forget_pins(self, route: str) -> tuple[PayeePin, ...]:
-        return await self._transactions.do(lambda tx: switches.forget_pins(tx, route))
+        return await self._transactions.do(switches.forget_pins(route))
 
     async def freeze(self, at: datetime) -> datetime:
         return await self._transactions.do(lambda tx: switches.freeze(tx, self._transactions, at))
 
     async def unfreeze(self) -> datetime | None:
-        return await self._transactions.do(switches.unfreeze)
+        return await self._transactions.do(switches.unfreeze())
 
     async def frozen_since(self) -> datetime | None:
-        (rows,) = await self._transactions.read((lookups.FROZEN, ()))
-        return rules.frozen_since(rows)
+        return await questions.frozen_since(self._transactions)
 
     async def approved(self, payment_id: str) -> bool | None:
         (rows,) = await self._transactions.read((lookups.STEPS_ASKED, (payment_id,)))
@@ -256,8 +260,7 @@ class PostgresLedger:
         return "approved" in said if said & {"approved", "refused"} else None
 
     async def asked(self) -> tuple[Asked, ...]:
-        (rows,) = await self._transactions.read((lookups.ASKED, ()))
-        return tuple(Asked(payment_of(row), moment(row["asked_until"])) for row in rows)
+        return await questions.asked(self._transactions)
 
     async def decide(
         self, payment_id: str, by: str, at: datetime, *, approve: bool
@@ -285,10 +288,6 @@ class PostgresLedger:
         """Let go as a killed process does: nothing queued is written, and its lease runs out."""
         await self._end()
         await self._transactions.close(0)
-
-    async def _payments(self, asked: Statement) -> tuple[Payment, ...]:
-        (rows,) = await self._transactions.read(asked)
-        return tuple(map(payment_of, rows))
 
     async def _end(self) -> None:
         for task in self._kept:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from sidecar.ledger.discrepancies import NAMED_MAX, miscounted, misled, untold
 from sidecar.ledger.postgres_transactions import Record, Transaction
-from sidecar.ledger.rows import moment
 
-_NAMED_MAX = 3
+_LIMIT = (NAMED_MAX,)
 
-# Nothing but claiming happens to a payment twice (events_once), so one decimal digit for each kind
-# of event, added up, names the way that a payment went.
 _PAYMENTS = """
 SELECT told.payment, payments.id, payments.state, told.way::bigint AS way
 FROM (
@@ -34,9 +32,8 @@ WHERE told.way IS DISTINCT FROM 1 + (authorized_at IS NOT NULL)::int * 10
   OR reservation.detail IS DISTINCT FROM
     '{"amount":' || amount || ',"windows":' || windows || '}'
 ORDER BY told.payment
-LIMIT 3
+LIMIT %s
 """
-_STATES = {1: "reserved", 11: "authorized", 111: "posted", 1001: "voided", 1011: "voided"}
 
 # Payments of one hour fall into the same windows, so they are summed before these are unfolded.
 _WINDOWS = """
@@ -61,29 +58,15 @@ FROM both_sides
 GROUP BY budget, starts_at
 HAVING sum(reserved) <> sum(told_reserved) OR sum(spent) <> sum(told_spent)
 ORDER BY budget, starts_at
-LIMIT 3
+LIMIT %s
 """
 
 
 async def differences(tx: Transaction) -> list[str]:
-    """What does not agree, in a person's words; the first few."""
-    misled = await tx.find(_PAYMENTS)
-    miscounted = await tx.find(_WINDOWS)
-    return [*map(_misled, misled), *map(_miscounted, miscounted)][:_NAMED_MAX]
+    """What does not agree, in a person's words."""
+    payments, windows = await tx.ask((_PAYMENTS, _LIMIT), (_WINDOWS, _LIMIT))
+    return [*map(_told, payments), *map(miscounted, windows)]
 
 
-def _misled(row: Record) -> str:
-    if row["way"] is None:
-        return f"payment {row['id']} has no event that reserved it"
-    told = _STATES.get(row["way"] % 10_000, "nothing possible")
-    if row["state"] != told:
-        return f"payment {row['id']} is {row['state']}, and its events say {told}"
-    return f"payment {row['id']} is {told}, but its row and its events differ in detail"
-
-
-def _miscounted(row: Record) -> str:
-    return (
-        f'budget "{row["budget"]}" from {moment(row["starts_at"]):%Y-%m-%d %H:%M} UTC has '
-        f"{row['reserved']} reserved and {row['spent']} spent, and its payments make "
-        f"{row['told_reserved']} and {row['told_spent']}"
-    )
+def _told(row: Record) -> str:
+    return untold(row) if row["way"] is None else misled(row)

@@ -17,8 +17,9 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from sidecar.errors import LedgerError
-from sidecar.ledger.postgres_desk import WAIT_S, PostgresDesk
+from sidecar.ledger.postgres_desk import PostgresDesk
 from sidecar.ledger.postgres_faults import FAULTS, explain
+from sidecar.ledger.postgres_transactions import WAIT_S
 from sidecar.ledger.sqlite_source import SUMS, TABLES, Source, source
 from sidecar.money import Usdc
 

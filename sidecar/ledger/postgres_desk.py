@@ -18,6 +18,7 @@ from sidecar.errors import LedgerError
 from sidecar.ledger import denials, windows
 from sidecar.ledger import postgres_lookups as lookups
 from sidecar.ledger import postgres_opening as opening
+from sidecar.ledger import postgres_questions as questions
 from sidecar.ledger import postgres_rules as rules
 from sidecar.ledger import postgres_switches as switches
 from sidecar.ledger.model import (
@@ -34,24 +35,16 @@ from sidecar.ledger.model import (
 from sidecar.ledger.postgres_books import Books
 from sidecar.ledger.postgres_connections import Connections
 from sidecar.ledger.postgres_reserving import Reserving
-from sidecar.ledger.postgres_transactions import Record, Transaction, Transactions
+from sidecar.ledger.postgres_transactions import WAIT_S, Record, Transaction, Transactions
 from sidecar.ledger.postgres_url import read_url
 from sidecar.ledger.resolutions import Resolution, objection
-from sidecar.ledger.rows import milliseconds, moment, payment_of, pin_of
+from sidecar.ledger.rows import moment, payment_of
 from sidecar.refusal import BudgetUse, Denied
 
 T = TypeVar("T")
-WAIT_S = 5.0
 
+_OWN = "desk"  # the name of no instance: it has no lease
 _MADE = "SELECT to_regclass('migrations') IS NOT NULL AS made"
-_FOUND = """
-SELECT payments.*, EXISTS (
-  SELECT 1 FROM instances
-  WHERE instances.id = payments.holder AND instances.expires_at > clock_timestamp()
-) AS kept
-FROM payments WHERE id = %s
-"""
-_FOUND_FOR_UPDATE = f"{_FOUND} FOR UPDATE OF payments"
 _STEPS = """
 SELECT at, kind, detail FROM events
 WHERE payment = (SELECT seq FROM payments WHERE id = %s)
@@ -66,22 +59,14 @@ ORDER BY events.payment, events.seq DESC
 """
 _TOP_UPS = "SELECT * FROM payments WHERE purpose = 'top_up' ORDER BY seq"
 _MADE_BY = "SELECT * FROM payments WHERE owner = %s ORDER BY seq"
-_STANDING = """
-SELECT current_setting('server_version') AS server, clock_timestamp() AS now,
-  (SELECT count(*) FROM instances WHERE expires_at > clock_timestamp()) AS living,
-  (SELECT count(*) FROM payments
-   WHERE state = 'reserved' AND NOT EXISTS (
-     SELECT 1 FROM instances
-     WHERE instances.id = payments.owner AND instances.expires_at > clock_timestamp()
-   )) AS orphaned
-"""
+_SERVER = "SELECT current_setting('server_version') AS version, clock_timestamp() AS now"
 # What would be refused for no reason but that nobody wants it to be made.
 _WOULD_BE_MADE = Denied("", "nothing speaks against it")
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How the server is, and who uses the ledger: ``living`` instances by their leases.
+    """How the server is, and who uses the ledger: how many instances are ``living``.
 
     ``orphaned``: payments that were set aside, unsigned, by instances that are gone.
     """
@@ -105,15 +90,18 @@ class PostgresDesk:
 
     def migrate(self) -> tuple[int, int]:
         """Bring the tables up to date; the version before, 0 for none, and now."""
-        return self._talk(lambda books: opening.migrate(books.transactions))
+        return self._talk(opening.migrate)
 
     def standing(self) -> Standing:
         """LedgerError, too, where the server would lose what it has committed."""
 
-        async def look(books: Books) -> Standing:
-            await opening.require_durable(books.transactions)
-            ((row,),) = await books.transactions.read((_STANDING, ()))
-            return Standing(row["server"], row["now"], row["living"], row["orphaned"])
+        async def look(transactions: Transactions) -> Standing:
+            await opening.require_durable(transactions)
+            (server,), living, reserved = await transactions.read(
+                (_SERVER, ()), (lookups.LIVING, ()), lookups.orphaned(transactions.own)
+            )
+            orphaned = sum(not row["owned"] for row in reserved)
+            return Standing(server["version"], server["now"], len(living), orphaned)
 
         return self._use(look)
 
@@ -121,47 +109,43 @@ class PostgresDesk:
         if not self.exists():
             self.migrate()
         return self._use(
-            lambda books: books.transactions.do(
-                lambda tx: switches.freeze(tx, books.transactions, at)
-            )
+            lambda transactions: transactions.do(lambda tx: switches.freeze(tx, transactions, at))
         )
 
     def unfreeze(self) -> datetime | None:
-        return self._change(switches.unfreeze)
+        return self._change(switches.unfreeze())
 
     def frozen_since(self) -> datetime | None:
-        return rules.frozen_since(self._rows(lookups.FROZEN))
+        return self._use(questions.frozen_since)
 
     def in_doubt(self) -> tuple[Payment, ...]:
-        return tuple(map(payment_of, self._rows(lookups.IN_DOUBT)))
+        return self._use(questions.in_doubt)
 
     def check_writable(self) -> None:
         self._change(switches.probe)
 
     def pins(self) -> tuple[PayeePin, ...]:
-        return tuple(map(pin_of, self._rows(lookups.PINS)))
+        return self._use(questions.pins)
 
     def forget_pins(self, route: str) -> tuple[PayeePin, ...]:
-        return self._change(lambda tx: switches.forget_pins(tx, route))
+        return self._change(switches.forget_pins(route))
 
     def asked(self) -> tuple[Asked, ...]:
-        rows = self._rows(lookups.ASKED)
-        return tuple(Asked(payment_of(row), moment(row["asked_until"])) for row in rows)
+        return self._use(questions.asked)
 
     def decide(self, payment_id: str, by: str, at: datetime, *, approve: bool) -> Payment | Denied:
         return self._change(lambda tx: switches.decide(tx, payment_id, by, at, approve=approve))
 
     def payments(self, since: datetime | None, limit: int) -> tuple[Payment, ...]:
-        since_ms = 0 if since is None else milliseconds(since)
-        return tuple(map(payment_of, self._rows(lookups.NEWEST, since_ms, limit)))
+        return self._use(lambda transactions: questions.newest(transactions, since, limit))
 
     def find(self, payment_id: str) -> Found | None:
-        for row in self._rows(_FOUND, payment_id):
+        for row in self._rows(*lookups.found(payment_id, _OWN)):
             return Found(payment_of(row), row["kept"])
         return None
 
     def history(self, payment_id: str) -> tuple[Step, ...]:
-        rows = self._rows(_STEPS, payment_id)
+        rows = self._rows(_STEPS, [payment_id])
         return tuple(
             Step(moment(row["at"]), row["kind"], json.loads(row["detail"])) for row in rows
         )
@@ -170,7 +154,7 @@ class PostgresDesk:
         self, payment_id: str, resolution: Resolution, proof: Proof, by: str, at: datetime
     ) -> Payment | Denied:
         async def settle(books: Books, tx: Transaction) -> Payment | Denied:
-            rows = await tx.find(_FOUND_FOR_UPDATE, payment_id)
+            (rows,) = await tx.ask(lookups.locked(lookups.found(payment_id, books.own)))
             if not rows:
                 raise LedgerError(f"there is no payment {payment_id}")
             denied = objection(payment_of(rows[0]), resolution, rows[0]["kept"], at)
@@ -189,17 +173,17 @@ class PostgresDesk:
             (row,) = await tx.find(lookups.FIND, payment_id)
             return payment_of(row)
 
-        return self._use(lambda books: books.transactions.do(lambda tx: settle(books, tx)))
+        return self._move(settle)
 
     def resolvers(self, payments: Iterable[Payment]) -> Mapping[str, str]:
-        rows = self._rows(_RESOLVERS, [payment.id for payment in payments])
+        rows = self._rows(_RESOLVERS, [[payment.id for payment in payments]])
         return {row["id"]: row["name"] for row in rows}
 
     def top_ups(self) -> tuple[Payment, ...]:
         return tuple(map(payment_of, self._rows(_TOP_UPS)))
 
     def made_by(self, instance: str) -> tuple[Payment, ...]:
-        return tuple(map(payment_of, self._rows(_MADE_BY, instance)))
+        return tuple(map(payment_of, self._rows(_MADE_BY, [instance])))
 
     def refusal(self, intent: Intent, at: datetime) -> Denied | None:
         async def ask(books: Books, tx: Transaction) -> Denied:
@@ -209,67 +193,67 @@ class PostgresDesk:
 
         if not self.exists():
             return _refusal_of_nothing(intent, at)
-        denied = self._use(lambda books: books.transactions.do(lambda tx: ask(books, tx)))
+        denied = self._move(ask)
         return None if denied == _WOULD_BE_MADE else denied
 
     def budgets(self, budgets: Sequence[Budget], at: datetime) -> tuple[BudgetUse, ...]:
-        async def look(books: Books) -> tuple[BudgetUse, ...]:
-            asked = [lookups.window(budget, at) for budget in budgets]
-            found = await books.transactions.read(*asked)
-            return tuple(
-                rules.use_of(rows, budget, at) for rows, budget in zip(found, budgets, strict=True)
-            )
-
         if not self.exists():
             return tuple(rules.use_of([], budget, at) for budget in budgets)
-        return self._use(look)
+        return self._use(lambda transactions: questions.budgets(transactions, budgets, at))
 
     def newest_top_up(self, purchase: Purchase) -> Payment | None:
         if not self.exists():
             return None
-        for row in self._rows(lookups.NEWEST_TOP_UP, purchase.key):
-            return payment_of(row)
-        return None
+        return self._use(lambda transactions: questions.newest_top_up(transactions, purchase))
 
-    def _rows(self, text: str, *values: Any) -> list[Record]:
+    def _rows(self, text: str, values: Sequence[Any] = ()) -> list[Record]:
         """What this statement finds."""
 
-        async def look(books: Books) -> list[Record]:
-            (rows,) = await books.transactions.read((text, values))
+        async def look(transactions: Transactions) -> list[Record]:
+            (rows,) = await transactions.read((text, values))
             return rows
 
         return self._use(look)
 
     def _change(self, move: Callable[[Transaction], Awaitable[T]]) -> T:
-        return self._use(lambda books: books.transactions.do(move))
+        return self._use(lambda transactions: transactions.do(move))
 
-    def _use(self, ask: Callable[[Books], Awaitable[T]]) -> T:
-        """The same, of a ledger that has the tables that are known here."""
+    def _move(self, move: Callable[[Books, Transaction], Awaitable[T]]) -> T:
+        """A move of the books."""
 
-        async def look(books: Books) -> T:
-            await opening.require_version(books.transactions)
-            return await ask(books)
+        async def make(transactions: Transactions) -> T:
+            books = Books(transactions)
+            return await transactions.do(lambda tx: move(books, tx))
+
+        return self._use(make)
+
+    def _use(self, ask: Callable[[Transactions], Awaitable[T]]) -> T:
+        """What a ledger answers that has the tables that are known here."""
+
+        async def look(transactions: Transactions) -> T:
+            await opening.require_version(transactions)
+            return await ask(transactions)
 
         return self._talk(look)
 
-    def _talk(self, ask: Callable[[Books], Awaitable[T]]) -> T:
+    def _talk(self, ask: Callable[[Transactions], Awaitable[T]]) -> T:
         # In a thread of its own: a command may ask from within its own event loop.
         with ThreadPoolExecutor(1, "ledger-desk") as beside:
             return beside.submit(asyncio.run, self._come(ask)).result()
 
-    async def _come(self, ask: Callable[[Books], Awaitable[T]]) -> T:
+    async def _come(self, ask: Callable[[Transactions], Awaitable[T]]) -> T:
         connections = Connections(self._url, 1, WAIT_S)
         transactions = Transactions(
-            self.place, self._schema, "desk", connections, lambda sentence: None, WAIT_S
+            self.place, self._schema, _OWN, connections, lambda sentence: None, WAIT_S
         )
         try:
-            return await ask(Books(transactions))
+            return await ask(transactions)
         finally:
             await transactions.close(WAIT_S)
 
 
-async def _is_made(books: Books) -> bool:
-    ((row,),) = await books.transactions.read((_MADE, ()))
+async def _is_made(transactions: Transactions) -> bool:
+    ((row,),) = await transactions.read((_MADE, ()))
     return bool(row["made"])
 
 

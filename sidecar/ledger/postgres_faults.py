@@ -11,7 +11,10 @@ from sidecar.errors import LedgerError
 # What the driver raises, and a text that has no bytes (half of a surrogate pair).
 FAULTS = (psycopg.Error, OSError, UnicodeError)
 
+_DAMAGED = "it is damaged ({message}); restore it from a backup"
 _MEANINGS = {
+    # How a statement ends that needs a window and finds none.
+    "22012": _DAMAGED.format(message="a budget's window is missing"),
     "25006": "the server takes no writes: it is a standby; name the primary, or all servers with "
     "target_session_attrs=read-write",
     "28000": "the server does not let this user in; see its pg_hba.conf",
@@ -25,7 +28,7 @@ _MEANINGS = {
 # The kind of a code (its first two letters) where no code itself is known.
 _KINDS = {
     "23": "a rule of the ledger forbids it ({message})",
-    "XX": "it is damaged ({message}); restore it from a backup",
+    "XX": _DAMAGED,
 }
 # A server that stops, starts or hands over; a conflict of two that has to be tried again.
 _PASSING = frozenset(

@@ -26,7 +26,6 @@ WHERE id = %s
 _LEAVE = "UPDATE instances SET expires_at = clock_timestamp() WHERE id = %s"
 # What may still be asked for has been taken over by then.
 _FORGET = "DELETE FROM instances WHERE expires_at < clock_timestamp() - interval '30 days'"
-# Reservations whose maker was told that they failed; their end had stayed unknown.
 _BEATS_PER_LEASE = 3
 
 

@@ -5,7 +5,7 @@ A row comes with ``owned`` and ``kept``: whether its owner, and its holder, stil
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sidecar.ledger.model import Budget, Intent, Purchase
@@ -14,20 +14,23 @@ from sidecar.ledger.rows import milliseconds
 
 _DAY_MS = 86_400_000
 
-# Its own lease never ends for an instance: it is there to ask. A process that died has hung up, so
-# whoever lost its session is taken for dead before its lease has run out.
+# A process that died has hung up, so whoever lost its session is taken for dead before its lease
+# has run out.
 _LIVES = """
-({name} = {own} OR EXISTS (
-  SELECT 1 FROM instances
-  WHERE instances.id = payments.{name} AND instances.expires_at > clock_timestamp()
+    instances.expires_at > clock_timestamp()
     AND (session IS NULL OR EXISTS (SELECT 1 FROM pg_stat_get_activity(session)))
+"""
+# Its own lease never ends for an instance: it is there to ask.
+_NAMES_THE_LIVING = f"""
+({{name}} = %s OR EXISTS (
+  SELECT 1 FROM instances WHERE instances.id = payments.{{name}} AND {_LIVES}
 ))
 """
 _OPEN = "state <> 'voided' AND delivered_at IS NULL AND closed_at IS NULL"
 
 
 def _with_lives(where: str) -> str:
-    owned, kept = (_LIVES.format(name=name, own="%s") for name in ("owner", "holder"))
+    owned, kept = (_NAMES_THE_LIVING.format(name=name) for name in ("owner", "holder"))
     return (
         f"SELECT payments.*, {owned} AS owned, (holder IS NOT NULL AND {kept}) AS kept "
         f"FROM payments WHERE {where} ORDER BY seq"
@@ -49,15 +52,27 @@ _RIVALS_EXPLICIT = _with_lives(
 )
 _ORPHANED = _with_lives("state = 'reserved'")
 _UNDELIVERED = _with_lives(f"{_OPEN} AND state = 'posted' AND settled_at < %s")
+_FOUND = _with_lives("id = %s")
 
+_PAST_RESERVED = "SELECT id FROM payments WHERE id = ANY(%s) AND state <> 'reserved'"
 FIND = "SELECT * FROM payments WHERE id = %s"
 FIND_FOR_UPDATE = f"{FIND} FOR UPDATE"
 IN_DOUBT = "SELECT * FROM payments WHERE state = 'authorized' ORDER BY seq"
+_TO_PROVE = f"""
+SELECT * FROM payments
+WHERE state = 'authorized' AND NOT (
+  holder <> %s AND auth_expires_at > %s AND EXISTS (
+    SELECT 1 FROM instances WHERE instances.id = payments.holder AND {_LIVES}
+  )
+)
+ORDER BY seq
+"""
 UNCONFIRMED = "SELECT * FROM payments WHERE NOT confirmed AND state = 'posted' ORDER BY seq"
-NEWEST = "SELECT * FROM payments WHERE reserved_at >= %s ORDER BY seq DESC LIMIT %s"
+_NEWEST = "SELECT * FROM payments WHERE reserved_at >= %s ORDER BY seq DESC LIMIT %s"
 NEWEST_TOP_UP = """
 SELECT * FROM payments WHERE purchase_key = %s AND purpose = 'top_up' ORDER BY seq DESC LIMIT 1
 """
+LIVING = f"SELECT id FROM instances WHERE {_LIVES}"
 FROZEN = "SELECT since FROM frozen"
 PINS = """
 SELECT * FROM pins
@@ -68,6 +83,11 @@ STEPS_ASKED = """
 SELECT kind FROM events
 WHERE payment = (SELECT seq FROM payments WHERE id = %s)
   AND kind IN ('asked', 'approved', 'refused') AND kind <> 'claimed'
+"""
+SAID = """
+SELECT 1 FROM events
+WHERE payment = (SELECT seq FROM payments WHERE id = %s)
+  AND kind = %s AND kind <> 'claimed' AND at = %s AND detail = %s
 """
 LAST_SETTLING = """
 SELECT kind, at FROM events
@@ -153,8 +173,26 @@ def authorizations(purchase: Purchase, since: datetime) -> Statement:
     return text, (purchase.key, milliseconds(since))
 
 
+def found(payment_id: str, own: str) -> Statement:
+    """The payment with this id."""
+    return _FOUND, (own, own, payment_id)
+
+
+def newest(since: datetime | None, limit: int) -> Statement:
+    return _NEWEST, (0 if since is None else milliseconds(since), limit)
+
+
 def orphaned(own: str) -> Statement:
     return _ORPHANED, (own, own)
+
+
+def to_prove(own: str, at: datetime) -> Statement:
+    return _TO_PROVE, (own, milliseconds(at))
+
+
+def past_reserved(payment_ids: Iterable[str]) -> Statement:
+    """Those of these payments that nobody can sign for any more, or somebody has."""
+    return _PAST_RESERVED, (list(payment_ids),)
 
 
 def undelivered(own: str, posted_before: datetime) -> Statement:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sidecar.errors import LedgerError
 from sidecar.ledger import postgres_audit
+from sidecar.ledger import postgres_lookups as lookups
+from sidecar.ledger.discrepancies import require_none
 from sidecar.ledger.postgres_schema import MIGRATIONS, VERSION
 from sidecar.ledger.postgres_transactions import Record, Transaction, Transactions
 
@@ -27,7 +29,6 @@ CREATE TABLE migrations (
 _VERSION = "SELECT coalesce(max(version), 0) AS version FROM migrations"
 _APPLIED = "INSERT INTO migrations (version) VALUES (%s)"
 _LOCK = "SELECT pg_advisory_xact_lock(%s)"
-_OTHERS = "SELECT 1 FROM instances WHERE expires_at > clock_timestamp() LIMIT 1"
 
 
 async def require_durable(transactions: Transactions) -> None:
@@ -109,12 +110,7 @@ async def audit(transactions: Transactions) -> None:
     """The first to come looks whether the books and their events agree; LedgerError."""
 
     async def look(tx: Transaction) -> list[str]:
-        others = await tx.find(_OTHERS)
+        others = await tx.find(lookups.LIVING)
         return [] if others else await postgres_audit.differences(tx)
 
-    found = await transactions.do(look)
-    if found:
-        raise LedgerError(
-            f"ledger {transactions.place}: the books do not agree with their events, so nothing "
-            f"is paid from them: {'; '.join(found)}. Restore it from a backup"
-        )
+    require_none(transactions.place, await transactions.do(look))

@@ -35,6 +35,7 @@ T = TypeVar("T")
 Statement: TypeAlias = tuple[str, Sequence[Any]]
 # One row of a table, by the names of its columns.
 Record: TypeAlias = dict[str, Any]
+WAIT_S = 5.0  # for the server, and for others, where nobody says otherwise
 _PAUSE_S = 0.05
 _READ, _WRITE = "READ ONLY", "READ WRITE"
 _WRITE_SOMETHING = "UPDATE instances SET beats = beats + 1 WHERE id = %s"

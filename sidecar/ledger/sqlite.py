@@ -149,6 +149,12 @@ class SqliteLedger:
             lambda books: sqlite_lists.in_doubt(books.connection), writes=False
         )
 
+    async def to_prove(self, at: datetime) -> tuple[Payment, ...]:
+        return await self._writer.do(
+            lambda books: sqlite_lists.to_prove(books.connection, books.instances, at),
+            writes=False,
+        )
+
     async def unconfirmed(self) -> tuple[Payment, ...]:
         return await self._writer.do(
             lambda books: sqlite_lists.unconfirmed(books.connection), writes=False

@@ -14,16 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
-from sidecar.errors import LedgerError
-from sidecar.ledger.rows import moment
+from sidecar.ledger.discrepancies import NAMED_MAX, miscounted, misled, require_none, untold
 from sidecar.ledger.sqlite_file import check_pages, reader
 
-_NAMED_MAX = 3
-_LIMIT = {"named_max": _NAMED_MAX}
+_LIMIT = {"named_max": NAMED_MAX}
 
-# Nothing but claiming happens to a payment twice (events_once), so one decimal digit for each kind
-# of event, added up, names the way that a payment went. What it was reserved for is compared word
-# for word.
+# What a payment was reserved for is compared word for word.
 _PAYMENTS = """
 SELECT told.payment, payments.id, payments.state, told.way
 FROM (
@@ -50,7 +46,6 @@ WHERE told.way IS NOT 1 + (authorized_at IS NOT NULL) * 10
 ORDER BY told.payment
 LIMIT :named_max
 """
-_STATES = {1: "reserved", 11: "authorized", 111: "posted", 1001: "voided", 1011: "voided"}
 
 _UNTOLD = """
 SELECT id FROM payments
@@ -100,39 +95,19 @@ def audit(path: Path) -> None:
         with closing(reader(path)) as connection:
             # What it raises leaves first: in damaged pages the books say anything.
             check_pages(connection, path)
-            miscounted = [*map(_miscounted, connection.execute(_WINDOWS, _LIMIT))]
-    differences = told.result() + miscounted
-    if differences:
-        raise LedgerError(
-            f"ledger {path}: the books do not agree with their events, so nothing is paid from "
-            f"them: {'; '.join(differences[:_NAMED_MAX])}. Restore it from a backup"
-        )
+            windows = [*map(miscounted, connection.execute(_WINDOWS, _LIMIT))]
+    require_none(str(path), told.result() + windows)
 
 
 def _untrue_payments(path: Path) -> list[str]:
     with closing(reader(path)) as connection:
         return [
-            *map(_misled, connection.execute(_PAYMENTS, _LIMIT)),
-            *map(_untold, connection.execute(_UNTOLD, _LIMIT)),
+            *map(_told, connection.execute(_PAYMENTS, _LIMIT)),
+            *map(untold, connection.execute(_UNTOLD, _LIMIT)),
         ]
 
 
-def _misled(row: sqlite3.Row) -> str:
+def _told(row: sqlite3.Row) -> str:
     if row["id"] is None:
         return f"payment number {row['payment']} has events, and no row"
-    told = _STATES.get(row["way"] % 10_000, "nothing possible")
-    if row["state"] != told:
-        return f"payment {row['id']} is {row['state']}, and its events say {told}"
-    return f"payment {row['id']} is {told}, but its row and its events differ in detail"
-
-
-def _untold(row: sqlite3.Row) -> str:
-    return f"payment {row['id']} has no event that reserved it"
-
-
-def _miscounted(row: sqlite3.Row) -> str:
-    return (
-        f'budget "{row["budget"]}" from {moment(row["starts_at"]):%Y-%m-%d %H:%M} UTC has '
-        f"{row['reserved']} reserved and {row['spent']} spent, and its payments make "
-        f"{row['told_reserved']} and {row['told_spent']}"
-    )
+    return misled(row)

@@ -34,7 +34,6 @@ SELECT * FROM payments
 WHERE purchase_key = ? AND explicit = 1 AND state <> 'voided' AND closed_at IS NULL
 ORDER BY seq
 """
-_CLOSED_SINCE = "SELECT count(*) FROM payments WHERE route = ? AND closed_at >= ?"
 _TOPPED_UP_SINCE = """
 SELECT 1 FROM payments WHERE purchase_key = ? AND purpose = 'top_up' AND delivered_at >= ?
 """
@@ -103,6 +102,19 @@ def in_doubt(connection: sqlite3.Connection) -> tuple[Payment, ...]:
     return tuple(map(payment_of, connection.execute(_IN_DOUBT)))
 
 
+def to_prove(
+    connection: sqlite3.Connection, instances: Instances, at: datetime
+) -> tuple[Payment, ...]:
+    at_ms = milliseconds(at)
+    return tuple(
+        payment_of(row)
+        for row in connection.execute(_IN_DOUBT)
+        if row["holder"] == instances.own
+        or row["auth_expires_at"] <= at_ms
+        or not instances.is_held(row["holder"])
+    )
+
+
 def unconfirmed(connection: sqlite3.Connection) -> tuple[Payment, ...]:
     return tuple(map(payment_of, connection.execute(_UNCONFIRMED)))
 
@@ -163,9 +175,3 @@ def authorizations(connection: sqlite3.Connection, purchase: Purchase, since: da
     statement = _AUTHORIZATIONS_EXPLICIT if purchase.explicit else _AUTHORIZATIONS
     (made,) = connection.execute(statement, (purchase.key, milliseconds(since))).fetchone()
     return int(made)
-
-
-def closed_since(connection: sqlite3.Connection, route: str, since: datetime) -> int:
-    """How many payments of the route were given up at this moment or later."""
-    (closed,) = connection.execute(_CLOSED_SINCE, (route, milliseconds(since))).fetchone()
-    return int(closed)

@@ -44,7 +44,7 @@ class Recovery:
                 self._emit,
                 await self._ledger.void(payment.id, Proof("unsigned"), self._clock.now()),
             )
-        for payment in await self._ledger.in_doubt():
+        for payment in await self._ledger.to_prove(self._clock.now()):
             await self._prover.prove(payment)
         now = self._clock.now()
         for payment in await self._ledger.unconfirmed():

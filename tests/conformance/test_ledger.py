@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from psycopg import AsyncConnection
 
 from sidecar.errors import LedgerError
 from sidecar.ledger import Ledger
@@ -29,8 +28,6 @@ from sidecar.ledger.model import (
     TopUpRule,
     Window,
 )
-from sidecar.ledger.postgres import PostgresLedger
-from sidecar.ledger.sqlite import SqliteLedger
 from sidecar.money import ZERO, Usdc
 from sidecar.refusal import BudgetUse, Denied
 from tests.world.fakes import NOON
@@ -50,6 +47,7 @@ from tests.world.intents import (
     row_of,
 )
 from tests.world.leased_store import InSqlite, LeasedStore
+from tests.world.stores import Opened, PostgresStore, SqliteStore
 
 HASHED = Purchase("one call", explicit=False)
 EXPLICIT = Purchase("one call", explicit=True)
@@ -70,65 +68,16 @@ class Store(Protocol):
     async def close(self) -> None: ...
 
 
-class SqliteStore:
-    """One file; each instance opens it for itself."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "ledger.db"
-        self._opened: list[SqliteLedger] = []
-
-    async def open(self, instance: str) -> Ledger:
-        ledger = await SqliteLedger.open(self._path, instance)
-        self._opened.append(ledger)
-        return ledger
-
-    async def kill(self, ledger: Ledger) -> None:
-        assert isinstance(ledger, SqliteLedger)
-        await ledger.abandon()
-
-    async def close(self) -> None:
-        for ledger in self._opened:
-            await ledger.close()
-
-
-class PostgresStore:
-    """One database; each instance connects for itself."""
-
-    def __init__(self, url: str, wait_s: float = 30.0) -> None:
-        self._url = url
-        self._wait_s = wait_s
-        self._opened: dict[PostgresLedger, str] = {}
-
-    async def open(self, instance: str) -> Ledger:
-        ledger = await PostgresLedger.open(self._url, instance, wait_s=self._wait_s)
-        self._opened[ledger] = instance
-        return ledger
-
-    async def kill(self, ledger: Ledger) -> None:
-        assert isinstance(ledger, PostgresLedger)
-        await ledger.abandon()
-        async with await AsyncConnection.connect(self._url, autocommit=True) as connection:
-            # What the time would do.
-            await connection.execute(
-                "UPDATE sidecar.instances SET expires_at = clock_timestamp() WHERE id = %s",
-                (self._opened[ledger],),
-            )
-
-    async def close(self) -> None:
-        for ledger in self._opened:
-            await ledger.close()
-
-
 @pytest.fixture(params=["sqlite", "postgres", "leased"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     """The shared books of one test."""
     made: Store
     if request.param == "sqlite":
-        made = SqliteStore(tmp_path)
+        made = Opened(SqliteStore(tmp_path / "ledger.db"))
     elif request.param == "leased":
         made = LeasedStore(tmp_path, InSqlite(tmp_path))
     else:
-        made = PostgresStore(request.getfixturevalue("database"))
+        made = Opened(PostgresStore(request.getfixturevalue("database"), wait_s=30.0))
     yield made
     await made.close()
 
@@ -995,6 +944,55 @@ async def test_in_doubt(ledger: Ledger) -> None:
     assert ["p2", "p1"] == [row.id for row in await ledger.in_doubt()]
 
 
+async def test_to_prove(store: Store) -> None:
+    """What a process serves it asks the chain for by itself, and for what nobody serves."""
+    one, two = await store.open("one"), await store.open("two")
+    for payment_id in ("free", "held"):
+        await authorized(one, payment_id)
+    await one.release("free")
+    await authorized(two, "other")
+    await reserved(one, "unsigned")
+    await posted(one, "over")
+
+    assert ["free", "held"] == [row.id for row in await one.to_prove(NOON)]
+    assert ["free", "other"] == [row.id for row in await two.to_prove(NOON)]
+
+
+async def test_to_prove_let_go_of(store: Store) -> None:
+    """What another process let go of is everybody's to ask for, at once, until one claims it."""
+    one, two = await store.open("one"), await store.open("two")
+    payment = await authorized(one, "p1")
+    before = await two.to_prove(NOON)
+    await one.release("p1")
+    after = [[row.id for row in await ledger.to_prove(NOON)] for ledger in (one, two)]
+    await two.claim(payment.purchase, NOON, SINCE)
+
+    assert ((), [["p1"], ["p1"]]) == (before, after)
+    assert () == await one.to_prove(NOON)
+    assert ["p1"] == [row.id for row in await two.to_prove(NOON)]
+
+
+async def test_to_prove_of_the_dead(store: Store) -> None:
+    """What a process served that died is everybody's to ask for, at once."""
+    one, two = await store.open("one"), await store.open("two")
+    await authorized(one, "p1")
+    before = await two.to_prove(NOON)
+    await store.kill(one)
+
+    assert () == before
+    assert ["p1"] == [row.id for row in await two.to_prove(NOON)]
+
+
+async def test_to_prove_expired(store: Store) -> None:
+    """Once an authorization has expired all ask for it, whoever serves it, or says so."""
+    one, two = await store.open("one"), await store.open("two")
+    await authorized(one, "p1")
+    expires_at = authorization("p1").expires_at
+
+    assert () == await two.to_prove(expires_at - SECOND)
+    assert ["p1"] == [row.id for row in await two.to_prove(expires_at)]
+
+
 async def test_unconfirmed(ledger: Ledger) -> None:
     """Every POSTED payment that nobody has vouched for yet, oldest first."""
     await posted(ledger, "p2", SERVED)
@@ -1005,6 +1003,16 @@ async def test_unconfirmed(ledger: Ledger) -> None:
     await authorized(ledger, "p5")
 
     assert ["p2", "p1"] == [row.id for row in await ledger.unconfirmed()]
+
+
+async def test_refused_proof_orphans_nothing(store: Store) -> None:
+    """What another process tried to void on a proof that is none stays its owner's."""
+    one, two = await store.open("one"), await store.open("two")
+    await reserved(one, "p1")
+    with pytest.raises(LedgerError, match="'receipt' does not prove"):
+        await two.void("p1", RECEIPT, NOON)
+
+    assert () == await two.orphaned()
 
 
 async def test_undelivered(ledger: Ledger) -> None:

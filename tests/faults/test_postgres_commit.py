@@ -13,11 +13,12 @@ import pytest
 
 from sidecar.errors import LedgerError
 from sidecar.ledger.model import Budget, Payment, PaymentState, Window
-from sidecar.ledger.postgres import PostgresLedger
+from sidecar.ledger.postgres import SCHEMA, PostgresLedger
+from sidecar.ledger.postgres_desk import PostgresDesk
 from sidecar.money import Usdc
 from sidecar.refusal import Denied
 from tests.faults.postgres_moves import AMOUNT, Books, is_commit, wanted
-from tests.world.cable import Cable, Message
+from tests.world.cable import Cable, Message, Side
 from tests.world.fakes import NOON
 from tests.world.intents import HOUR, UNSIGNED, authorized, intent, reserved, row_of
 from tests.world.postgres import PostgresServer
@@ -44,6 +45,11 @@ def and_then(do: Callable[[], object]) -> Callable[[Message], bool]:
         return True
 
     return when
+
+
+def is_end(message: Message) -> bool:
+    """The COMMIT of any move."""
+    return message.side is Side.CLIENT and message.body.endswith(b"COMMIT\0")
 
 
 @pytest.fixture
@@ -148,6 +154,64 @@ async def test_let_go_of_once(cable: Cable, database: str) -> None:
         assert 1 == sum(RELEASE in message.body for message in cable.messages)
         assert await ledger.claim(payment.purchase, NOON, SINCE) is None
     await ledger.close()
+
+
+@pytest.mark.parametrize("passed", [True, False], ids=["done", "lost"])
+async def test_unfreezes(cable: Cable, ledger: PostgresLedger, books: Books, passed: bool) -> None:
+    """Who ended a freeze is told since when it was, though its end had no answer."""
+    await ledger.freeze(NOON)
+    cable.cut_where(is_end, passed=passed)
+    since = await ledger.unfreeze()
+
+    assert (NOON, 1) == (since, cable.cuts)
+    assert await ledger.frozen_since() is None
+    assert await ledger.unfreeze() is None
+
+
+@pytest.mark.parametrize("passed", [True, False], ids=["done", "lost"])
+async def test_forgets_pins(cable: Cable, ledger: PostgresLedger, passed: bool) -> None:
+    """Who forgot the pins of a route is told which there were, each once, in their order."""
+    for place in ("b", "a"):
+        await reserved(ledger, f"to {place}", pin_place=place)
+    cable.cut_where(is_end, passed=passed)
+    forgotten = await ledger.forget_pins("venice")
+
+    assert (["a", "b"], 1) == ([pin.place for pin in forgotten], cable.cuts)
+    assert () == await ledger.pins()
+    assert () == await ledger.forget_pins("venice")
+
+
+@pytest.mark.parametrize("passed", [True, False], ids=["done", "lost"])
+async def test_word(cable: Cable, ledger: PostgresLedger, books: Books, passed: bool) -> None:
+    """A person's word that was written down counts as said, and not as one that came too late."""
+    await reserved(ledger, "p1", ask_until=NOON + HOUR)
+    cable.cut_where(is_commit, passed=passed)
+    decided = await ledger.decide("p1", "Ada", NOON, approve=True)
+    other = await ledger.decide("p1", "Ada", NOON, approve=False)
+
+    assert isinstance(decided, Payment)
+    assert isinstance(other, Denied)
+    assert ("p1", "not_waiting", 1) == (decided.id, other.rule, cable.cuts)
+    assert await ledger.approved("p1")
+    assert ("reserved", "asked", "approved") == books.events("p1")
+
+
+async def test_word_after_another(cable: Cable, ledger: PostgresLedger, books: Books) -> None:
+    """Where another's word came in between, nobody is told that the lost one counted."""
+    await reserved(ledger, "p1", ask_until=NOON + HOUR)
+    cable.cut_where(is_commit, lasts=True)
+    deciding = asyncio.create_task(ledger.decide("p1", "Ada", NOON, approve=True))
+    while not cable.cuts:
+        assert not deciding.done(), "it was not cut"
+        await asyncio.sleep(0.02)
+    desk = PostgresDesk(books.url, SCHEMA)
+    await asyncio.to_thread(desk.decide, "p1", "Bob", NOON, approve=False)
+    cable.heal()
+    decided = await deciding
+
+    assert isinstance(decided, Denied)
+    assert "not_waiting" == decided.rule
+    assert not await ledger.approved("p1")
 
 
 async def test_standby_that_has_not_got_it(own_postgres: PostgresServer) -> None:

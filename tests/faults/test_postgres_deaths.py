@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import pytest
+
+from sidecar.errors import LedgerError
 from sidecar.ledger.model import Payment, Purchase
-from sidecar.ledger.postgres import PostgresLedger
+from sidecar.ledger.postgres import SCHEMA, PostgresLedger
+from sidecar.ledger.postgres_desk import PostgresDesk
 from tests.world.fakes import NOON
-from tests.world.intents import HOUR, authorized, intent, reserved
+from tests.world.intents import HOUR, authorized, intent, posted, reserved
 from tests.world.pgbouncer import PgBouncer
 from tests.world.postgres import PostgresServer
 
@@ -51,18 +55,60 @@ async def test_killed(postgres: PostgresServer, database: str) -> None:
     await reserved(one, "p1")
     await authorized(one, "p2")
     await until(shows(postgres, database))
-    before = ([row.id for row in await two.orphaned()], await claimed(two, "p2"))
+    before = (await two.orphaned(), await two.to_prove(NOON), await claimed(two, "p2"))
     await one.abandon()
 
     async def is_orphaned() -> bool:
         return [row.id for row in await two.orphaned()] == ["p1"]
 
     await until(is_orphaned)
+    asked = [row.id for row in await two.to_prove(NOON)]
     after = await claimed(two, "p2")
     await two.close()
 
-    assert ([], "") == before
-    assert "p2" == after
+    assert ((), (), "") == before
+    assert (["p2"], "p2") == (asked, after)
+
+
+async def test_dead_to_a_person(postgres: PostgresServer, database: str) -> None:
+    """A person sees a killed process go when it hangs up, as the other processes do."""
+    one = await PostgresLedger.open(database, "one", lease_s=LONG_S)
+    await reserved(one, "p1")
+    await authorized(one, "p2")
+    await until(shows(postgres, database))
+    desk = PostgresDesk(database, SCHEMA)
+    seen = []
+
+    async def is_gone() -> bool:
+        standing, found = desk.standing(), desk.find("p2")
+        assert found is not None
+        seen.append((standing.living, standing.orphaned, found.held))
+        return not standing.living
+
+    await is_gone()
+    await one.abandon()
+    await until(is_gone)
+
+    assert (1, 0, True) == seen[0]
+    assert (0, 1, False) == seen[-1]
+
+
+async def test_first_after_a_death(postgres: PostgresServer, database: str) -> None:
+    """Who comes after the last one was killed audits the books, and waits for no lease to end."""
+    one = await PostgresLedger.open(database, "one", lease_s=LONG_S)
+    await posted(one, "p1")
+    shown = shows(postgres, database)
+    await until(shown)
+    await one.abandon()
+
+    async def is_gone() -> bool:
+        return not await shown()
+
+    await until(is_gone)
+    postgres.execute("UPDATE sidecar.windows SET spent = spent + 1", url=database)
+
+    with pytest.raises(LedgerError, match="the books do not agree with their events"):
+        await PostgresLedger.open(database, "two")
 
 
 async def test_living(database: str) -> None:

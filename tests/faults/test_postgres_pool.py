@@ -11,7 +11,6 @@ import psycopg
 import pytest
 
 from tests.conformance.test_ledger import (  # noqa: F401  # pytest finds them here
-    PostgresStore,
     Store,
     ledger,
     test_answered_by_a_top_up,
@@ -46,6 +45,7 @@ from tests.faults.postgres_moves import Books, wanted
 from tests.world.fakes import NOON
 from tests.world.pgbouncer import PgBouncer
 from tests.world.postgres import PostgresServer
+from tests.world.stores import Opened, PostgresStore
 
 CONNECTIONS = 3
 
@@ -60,7 +60,7 @@ def pool(postgres: PostgresServer) -> Iterator[PgBouncer]:
 @pytest.fixture
 async def store(pool: PgBouncer, database: str) -> AsyncIterator[Store]:
     """The shared books of one test, behind the pool."""
-    made = PostgresStore(pool.url(database), wait_s=60.0)
+    made = Opened(PostgresStore(pool.url(database), wait_s=60.0))
     yield made
     await made.close()
 

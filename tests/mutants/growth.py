@@ -58,8 +58,8 @@ GROWTH = (
     Mutant(
         "does not wait for the other half of the audit",
         "sidecar/ledger/sqlite_audit.py",
-        "told.result() + miscounted",
-        "miscounted",
+        "told.result() + windows",
+        "windows",
         (f"{AUDIT}::test_difference",),
     ),
 )

@@ -440,6 +440,12 @@ class LedgerMachine(RuleBasedStateMachine):
         assert [row.id for row in rows if row.state is AUTHORIZED] == [
             row.id for row in self.run(ledger.in_doubt())
         ]
+        expired = self.now >= authorization("").expires_at
+        assert [
+            row.id
+            for row in rows
+            if row.state is AUTHORIZED and (expired or row.holder != self.names[0])
+        ] == [row.id for row in self.run(ledger.to_prove(self.now))]
         assert [row.id for row in rows if row.state is POSTED and not row.confirmed] == [
             row.id for row in self.run(ledger.unconfirmed())
         ]

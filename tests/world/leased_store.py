@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from psycopg import AsyncConnection
-
 from sidecar.ledger import Ledger
 from sidecar.ledger.leased import LeasedLedger
 from sidecar.ledger.postgres import PostgresLedger
@@ -14,9 +12,9 @@ from sidecar.ledger.slices import LeaseTerms, Slices
 from sidecar.money import Usdc
 from tests.world.fakes import FakeClock
 from tests.world.sqlite_centre import SqliteCentre
+from tests.world.stores import end_lease
 
 TERMS = LeaseTerms(Usdc(10), 60.0)
-_GONE = "UPDATE sidecar.instances SET expires_at = clock_timestamp() WHERE id = %s"
 
 
 class Centre(Protocol):
@@ -41,9 +39,7 @@ class InPostgres:
     async def kill(self, instance: str, ledger: Ledger) -> None:
         assert isinstance(ledger, PostgresLedger)
         await ledger.abandon()
-        async with await AsyncConnection.connect(self._url, autocommit=True) as connection:
-            # What the time would do.
-            await connection.execute(_GONE, (instance,))
+        await end_lease(self._url, instance)
 
 
 class InSqlite:

@@ -15,6 +15,7 @@ from sidecar.ledger import Ledger
 from sidecar.ledger.desk import Desk, SqliteDesk
 from sidecar.ledger.postgres import LEASE_S, SCHEMA, PostgresLedger
 from sidecar.ledger.postgres_desk import PostgresDesk
+from sidecar.ledger.postgres_transactions import WAIT_S
 from sidecar.ledger.sqlite import SqliteLedger
 
 URL = "SIDECAR_LEDGER_URL"
@@ -83,6 +84,7 @@ class PostgresStore:
     url: str
     schema: str = SCHEMA
     lease_s: float = LEASE_S  # of those processes
+    wait_s: float = WAIT_S
 
     @property
     def section(self) -> str:
@@ -93,21 +95,48 @@ class PostgresStore:
         return {URL: self.url}
 
     async def open(self, instance: str) -> Ledger:
-        return await PostgresLedger.open(self.url, instance, schema=self.schema)
+        return await PostgresLedger.open(self.url, instance, schema=self.schema, wait_s=self.wait_s)
 
     async def kill(self, ledger: Ledger, instance: str) -> None:
         assert isinstance(ledger, PostgresLedger)
         await ledger.abandon()
-        # What the time would do.
-        ended = f"UPDATE {self.schema}.instances SET expires_at = clock_timestamp() WHERE id = %s"
-        async with await psycopg.AsyncConnection.connect(self.url, autocommit=True) as connection:
-            await connection.execute(ended.encode(), (instance,))
+        await end_lease(self.url, instance, self.schema)
 
     def desk(self) -> Desk:
         return PostgresDesk(self.url, self.schema)
 
     def another(self, name: str) -> Store:
         return replace(self, schema=f"{self.schema}_{name}")
+
+
+class Opened:
+    """A store as its instances come to it in one test, and the end of them all."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._opened: dict[Ledger, str] = {}
+
+    async def open(self, instance: str) -> Ledger:
+        """Come to it as this instance."""
+        ledger = await self._store.open(instance)
+        self._opened[ledger] = instance
+        return ledger
+
+    async def kill(self, ledger: Ledger) -> None:
+        """Who opened it dies, and everybody knows."""
+        await self._store.kill(ledger, self._opened[ledger])
+
+    async def close(self) -> None:
+        """All go in peace, the dead too."""
+        for ledger in self._opened:
+            await ledger.close()
+
+
+async def end_lease(url: str, instance: str, schema: str = SCHEMA) -> None:
+    """What the time would do to one who fell silent."""
+    ended = f"UPDATE {schema}.instances SET expires_at = clock_timestamp() WHERE id = %s"
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        await connection.execute(ended.encode(), (instance,))
 
 
 @asynccontextmanager

@@ -13,14 +13,16 @@ import pytest
 from sidecar.errors import LedgerError
 from sidecar.ledger.leased import LeasedLedger
 from sidecar.ledger.model import Budget, Payment, Purchase, Window
-from sidecar.ledger.postgres import PostgresLedger
+from sidecar.ledger.postgres import SCHEMA, PostgresLedger
+from sidecar.ledger.postgres_bell import Bell
 from sidecar.ledger.postgres_connections import Connections
 from sidecar.ledger.postgres_faults import explain
-from sidecar.ledger.postgres_opening import require_durable
+from sidecar.ledger.postgres_instances import Lease
+from sidecar.ledger.postgres_opening import migrate, require_durable
 from sidecar.ledger.postgres_transactions import Record, Statement, Transactions
 from sidecar.money import Usdc
 from tests.world.fakes import NOON
-from tests.world.intents import DAY, HOUR, RECEIPT, authorized, intent, posted, reserved
+from tests.world.intents import DAY, HOUR, RECEIPT, UNSIGNED, authorized, intent, posted, reserved
 from tests.world.leased_store import InPostgres, LeasedStore
 
 PURCHASE = Purchase("account", explicit=False)
@@ -52,6 +54,23 @@ async def test_damaged_books(database: str, damage: str, said: str) -> None:
 
     with pytest.raises(LedgerError, match=said):
         await PostgresLedger.open(database, "second")
+
+
+async def test_missing_window(database: str) -> None:
+    """A payment whose window is gone does not move, and the books are said to be damaged."""
+    ledger = await PostgresLedger.open(database, "one")
+    await authorized(ledger, "p1")
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("DELETE FROM sidecar.windows")
+    (refused,) = await asyncio.gather(ledger.post("p1", RECEIPT, NOON), return_exceptions=True)
+    left = await ledger.in_doubt()
+    await ledger.close()
+
+    assert isinstance(refused, LedgerError)
+    assert str(refused).endswith(
+        ": it is damaged (a budget's window is missing); restore it from a backup"
+    )
+    assert ["p1"] == [row.id for row in left]
 
 
 async def test_used_instance(database: str) -> None:
@@ -99,6 +118,26 @@ FAULTS: Sequence[tuple[Exception, str]] = (
 def test_explain(fault: Exception, said: str) -> None:
     """A fault of the store's is told in words; a bug stays what it is."""
     assert said in str(explain("place", fault))
+
+
+async def test_given_up(database: str) -> None:
+    """A reservation that its maker gave up is remembered until it is over, or if it may come."""
+    connections = Connections(database, 2, 5.0)
+    transactions = Transactions("here", SCHEMA, "one", connections, print, 5.0)
+    await migrate(transactions)
+    lease = Lease(transactions, 60.0)
+    await lease.join()
+    ledger = PostgresLedger(transactions, lease, Bell(connections, transactions))
+    await reserved(ledger, "p1")
+    transactions.dropped |= {"p1", "on its way"}
+    orphaned = [row.id for row in await ledger.orphaned()]
+    before = set(transactions.dropped)
+    await ledger.void("p1", UNSIGNED, NOON)
+    await ledger.orphaned()
+    await ledger.close()
+
+    assert (["p1"], {"p1", "on its way"}) == (orphaned, before)
+    assert {"on its way"} == transactions.dropped
 
 
 async def test_two_wait(database: str) -> None:

@@ -14,6 +14,7 @@ from sidecar.money import Usdc
 from sidecar.refusal import Denied
 from tests.world.fakes import NOON
 from tests.world.intents import HOUR, authorization, authorized, intent, posted, reserved
+from tests.world.stores import end_lease
 
 REPLICAS = 4
 WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
@@ -135,9 +136,6 @@ async def test_the_living_are_left_alone(replicas: list[PostgresLedger], databas
     await reserved(replicas[0], "p1")
     before = await replicas[1].orphaned()
     await replicas[0].abandon()
-    async with await AsyncConnection.connect(database, autocommit=True) as connection:
-        await connection.execute(
-            "UPDATE sidecar.instances SET expires_at = clock_timestamp() WHERE id = 'replica-0'"
-        )
+    await end_lease(database, "replica-0")
 
     assert ([], ["p1"]) == ([*before], [each.id for each in await replicas[1].orphaned()])

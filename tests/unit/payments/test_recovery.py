@@ -28,7 +28,7 @@ def world(tmp_path: Path) -> World:
 
 async def test_orphans_are_dropped(world: World) -> None:
     """What a dead process had reserved and not signed is free again."""
-    plan = CrashPlan(6)  # after the reservation, before the authorization
+    plan = CrashPlan(4)  # after the reservation, before the authorization
     async with world.process(plan) as process:
         with pytest.raises(Killed):
             await process.call(BODY)
