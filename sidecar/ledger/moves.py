@@ -60,7 +60,7 @@ def is_wanted(row: Row, intent: Intent) -> bool:
     """Whether its purchase still hopes for this posted payment, or may have it once more."""
     if row["delivered_at"] is None:
         return True
-    # Delivered after ``claim`` had looked; one that it saw, and found too old, is another matter.
+    # The app's own key says that it is this purchase, for as long as an answer can be had again.
     since = intent.undelivered_since
     return since is not None and bool(row["settled_at"] >= milliseconds(since))
 

@@ -41,6 +41,7 @@ from sidecar.ledger.rows import (
 )
 from sidecar.ledger.sqlite_claims import Claims
 from sidecar.ledger.sqlite_instances import Instances
+from sidecar.ledger.windows import as_text
 from sidecar.refusal import Denied
 from sidecar.x402.types import Authorization
 
@@ -97,23 +98,26 @@ class Books:
         self._identity = _identity(path)
 
     def reserve(self, intent: Intent, at: datetime) -> Payment | Denied:
+        seen = sqlite_rules.look(self.connection, intent, at)
         # Before anything is bound: what was signed is not presented again either.
-        frozen = sqlite_freeze.refusal(self.connection)
+        frozen = sqlite_freeze.refusal_since(seen["frozen_since"])
         if frozen is not None:
             return frozen
-        at_ms = milliseconds(at)
-        bound = self._bind(intent, at_ms)
-        if not isinstance(bound, int):
-            return bound
-        denied = sqlite_rules.refusal(self.connection, intent, at)
+        at_ms, slot = milliseconds(at), 0
+        if seen["rivalled"] or intent.purchase.explicit:
+            bound = self._bind(intent, at_ms)
+            if not isinstance(bound, int):
+                return bound
+            slot = bound
+        denied = sqlite_rules.refusal(self.connection, intent, at, seen)
         if denied is not None:
             return denied
         windows = sqlite_budgets.set_aside(self.connection, intent.budgets, intent.amount, at)
         if isinstance(windows, Denied):
             return windows
-        windows_json = to_json(windows)
+        windows_json = as_text(windows)
         made = self.connection.execute(
-            _INSERT, reserved_columns(intent, bound, self.instances.own, at_ms, windows_json)
+            _INSERT, reserved_columns(intent, slot, self.instances.own, at_ms, windows_json)
         )
         # Word for word what the audit puts together from the row.
         detail = f'{{"amount":{intent.amount.atomic},"windows":{windows_json}}}'

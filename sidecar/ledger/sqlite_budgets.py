@@ -36,7 +36,7 @@ _USE = "SELECT reserved, spent FROM windows WHERE budget = ? AND starts_at = ?"
 
 def set_aside(
     connection: sqlite3.Connection, budgets: Sequence[Budget], amount: Usdc, at: datetime
-) -> list[WindowKey] | Denied:
+) -> tuple[WindowKey, ...] | Denied:
     """Raise what is reserved in the window of every budget; the windows, or who refused.
 
     After a refusal the caller undoes what was raised before it.
@@ -47,7 +47,7 @@ def set_aside(
     for key, budget in asked.items():
         if connection.execute(_RAISE, (*key, amount.atomic, windows.cap(budget))).rowcount != 1:
             return denials.no_room(use(connection, budget, at), amount)
-    return list(asked)
+    return tuple(asked)
 
 
 def spend(connection: sqlite3.Connection, keys: Sequence[WindowKey], amount: int) -> None:

@@ -38,3 +38,8 @@ def frozen_since(connection: sqlite3.Connection) -> datetime | None:
 def refusal(connection: sqlite3.Connection) -> Denied | None:
     """Why nothing may be signed now; None where it may."""
     return denials.frozen(frozen_since(connection))
+
+
+def refusal_since(since_ms: int | None) -> Denied | None:
+    """The same, for who has looked already: since when, in milliseconds; None: it is not."""
+    return None if since_ms is None else denials.frozen(moment(since_ms))

@@ -7,32 +7,32 @@ one moment, one pins and the other is refused; and a reservation that is refused
 from __future__ import annotations
 
 import sqlite3
+from datetime import datetime
 
 from sidecar.ledger import denials
 from sidecar.ledger.model import Intent, PayeePin
-from sidecar.ledger.rows import pin_of
+from sidecar.ledger.rows import milliseconds, pin_of
 from sidecar.refusal import Denied
 
 _PIN = """
 INSERT INTO pins (route, purpose, network, place, pay_to, pinned_at) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (route, purpose, network, place) DO NOTHING
-"""
-_PINNED = """
-SELECT pay_to FROM pins WHERE route = ? AND purpose = ? AND network = ? AND place = ?
 """
 _ALL = "SELECT * FROM pins ORDER BY route, purpose, network, place"
 _OF_ROUTE = "SELECT * FROM pins WHERE route = ? ORDER BY purpose, network, place"
 _FORGET = "DELETE FROM pins WHERE route = ?"
 
 
-def refusal(connection: sqlite3.Connection, intent: Intent, at_ms: int) -> Denied | None:
+def refusal(
+    connection: sqlite3.Connection, intent: Intent, pinned: str | None, at: datetime
+) -> Denied | None:
     """Pins the payee where none is; a refusal where another one is."""
     # The config names the payees, and that outranks whoever came first.
     if intent.pin_place is None:
         return None
-    key = (intent.route, intent.purpose, intent.network, intent.pin_place)
-    connection.execute(_PIN, (*key, intent.payee, at_ms))
-    (pinned,) = connection.execute(_PINNED, key).fetchone()
+    if pinned is None:
+        key = (intent.route, intent.purpose, intent.network, intent.pin_place)
+        connection.execute(_PIN, (*key, intent.payee, milliseconds(at)))
+        return None
     return denials.payee_changed(intent, pinned)
 
 

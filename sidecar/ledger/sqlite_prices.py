@@ -9,9 +9,11 @@ the route's max_payment is what protects. Days are UTC's, and voided payments do
 from __future__ import annotations
 
 import sqlite3
+from datetime import datetime
 
 from sidecar.ledger import denials
 from sidecar.ledger.model import Intent
+from sidecar.ledger.rows import milliseconds
 from sidecar.refusal import Denied
 
 _DAY_MS = 86_400_000
@@ -23,12 +25,12 @@ WHERE route = ? AND purpose = ? AND price_place = ? AND reserved_at / 86400000 =
 """
 
 
-def refusal(connection: sqlite3.Connection, intent: Intent, at_ms: int) -> Denied | None:
+def refusal(connection: sqlite3.Connection, intent: Intent, at: datetime) -> Denied | None:
     """Why this price is too far from the usual; None where it is not, or nothing is known."""
     rule = intent.price
     if rule is None:
         return None
-    today = at_ms // _DAY_MS
+    today = milliseconds(at) // _DAY_MS
 
     def highest(day: int) -> int | None:
         found = connection.execute(_HIGHEST, (intent.route, intent.purpose, rule.place, day))

@@ -37,7 +37,9 @@ def refusal(path: Path, intent: Intent, at: datetime) -> Denied | None:
     with _reading(path) as connection:
         for statement in _COPY:
             connection.execute(statement)
-        denied = sqlite_freeze.refusal(connection) or sqlite_rules.refusal(connection, intent, at)
+        seen = sqlite_rules.look(connection, intent, at)
+        frozen = sqlite_freeze.refusal_since(seen["frozen_since"])
+        denied = frozen or sqlite_rules.refusal(connection, intent, at, seen)
         if denied is not None:
             return denied
         windows = sqlite_budgets.set_aside(connection, intent.budgets, intent.amount, at)

@@ -2,7 +2,9 @@
 
 A route's breaker, the payee it is used to and what it is used to pay, and for a top-up what its
 account has had already. Looked up in the transaction that reserves, so that two processes cannot
-both find room for the last one.
+both find room for the last one. What every payment asks for is one question: most of what a
+statement costs is that it is one. To remember the answer would cost as much, for then the file
+would have to be asked whether another process has changed it.
 """
 
 from __future__ import annotations
@@ -15,24 +17,43 @@ from sidecar.ledger.model import Breaker, Intent
 from sidecar.ledger.rows import milliseconds
 from sidecar.refusal import Denied
 
+_LOOK = """
+SELECT (SELECT since FROM freeze) AS frozen_since,
+  (SELECT pay_to FROM pins
+    WHERE route = ?1 AND purpose = ?2 AND network = ?3 AND place = ?4) AS pinned,
+  (SELECT count(*) FROM payments WHERE route = ?1 AND closed_at >= ?5) AS closed,
+  EXISTS (SELECT 1 FROM open_payments WHERE purchase_key = ?6 AND explicit = 0) AS rivalled
+"""
 
-def refusal(connection: sqlite3.Connection, intent: Intent, at: datetime) -> Denied | None:
-    """Why this payment is not to be made now; None where nothing speaks against it."""
+
+def look(connection: sqlite3.Connection, intent: Intent, at: datetime) -> sqlite3.Row:
+    """The freeze, the payee's pin, the breaker's count, and whether a hashed purchase is open."""
+    since = milliseconds(at - intent.breaker.window)
+    place = (intent.route, intent.purpose, intent.network, intent.pin_place)
+    found = connection.execute(_LOOK, (*place, since, intent.purchase.key))
+    row: sqlite3.Row = found.fetchone()
+    return row
+
+
+def refusal(
+    connection: sqlite3.Connection, intent: Intent, at: datetime, seen: sqlite3.Row
+) -> Denied | None:
+    """Why this payment is not to be made now; None where nothing speaks against it.
+
+    ``seen``: by ``look``, in this transaction. The freeze is its caller's to tell.
+    """
     return (
-        sqlite_pins.refusal(connection, intent, milliseconds(at))
-        or sqlite_prices.refusal(connection, intent, milliseconds(at))
-        or _broken(connection, intent.route, intent.breaker, at)
+        sqlite_pins.refusal(connection, intent, seen["pinned"], at)
+        or sqlite_prices.refusal(connection, intent, at)
+        or _broken(intent.route, intent.breaker, seen["closed"])
         or _topped_up(connection, intent, at)
     )
 
 
-def _broken(
-    connection: sqlite3.Connection, route: str, breaker: Breaker, at: datetime
-) -> Denied | None:
+def _broken(route: str, breaker: Breaker, closed: int) -> Denied | None:
     # Zero is the way to say that a route has no breaker.
     if breaker.undelivered_max <= 0:
         return None
-    closed = sqlite_lists.closed_since(connection, route, at - breaker.window)
     return denials.breaker(route, breaker, closed)
 
 

@@ -160,7 +160,9 @@ def bind(books: Books, intent: Intent, at: datetime) -> Payment | Denied | Absen
     if bound is not None:
         return bound
     # Refused for whatever reason, it must not pin a payee.
-    refused = sqlite_rules.refusal(books.connection, replace(intent, pin_place=None), at)
+    unpinned = replace(intent, pin_place=None)
+    seen = sqlite_rules.look(books.connection, unpinned, at)
+    refused = sqlite_rules.refusal(books.connection, unpinned, at, seen)
     asked = windows.wanted(intent.budgets, intent.amount, at)
     return refused or (asked if isinstance(asked, Denied) else None)
 

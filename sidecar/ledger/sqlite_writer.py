@@ -2,7 +2,8 @@
 
 It takes all the work that is queued, does each piece in a savepoint of one transaction, commits
 once, and only then answers. So a commit, which waits for the disk, is shared by everybody who
-came while the last one was under way; and an answer always means that it is on the disk.
+came while the last one was under way; and an answer always means that it is on the disk. A piece
+that came alone has the transaction for itself, and no savepoint.
 A question that may take long is asked beside it, on a connection that cannot write.
 """
 
@@ -47,6 +48,11 @@ class _Answer:
     future: asyncio.Future[Any]
     result: Any = None
     fault: Exception | None = None
+
+    @property
+    def is_undone(self) -> bool:
+        """Whether what the work has changed is taken back: it failed, or refused."""
+        return self.fault is not None or isinstance(self.result, Denied)
 
 
 class Writer:
@@ -168,7 +174,9 @@ class Writer:
             connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
             for payment_id in books.claims.unsure if writes else ():
                 books.release(payment_id)
-            answers = [self._step(books, job) for job in jobs]
+            # What was released just now must not be undone with the piece.
+            step = self._step if len(jobs) > 1 or books.claims.unsure else self._alone
+            answers = [step(books, job) for job in jobs]
             last_event = sqlite_marks.last_event(connection) if writes else None
             connection.execute("COMMIT")
             if last_event is not None:
@@ -187,22 +195,33 @@ class Writer:
 
     def _step(self, books: Books, job: _Job) -> _Answer:
         """One piece of work: whole, or undone without a trace on the others."""
+        books.connection.execute("SAVEPOINT step")
+        answer = self._work(books, job)
+        if answer.is_undone:
+            books.connection.execute("ROLLBACK TO step")
+        books.connection.execute("RELEASE step")
+        return answer
+
+    def _alone(self, books: Books, job: _Job) -> _Answer:
+        """The only piece: whole, or the transaction is begun anew, with nothing in it.
+
+        A savepoint would have SQLite keep a copy of every page that is changed.
+        """
+        answer = self._work(books, job)
+        if answer.is_undone:
+            books.connection.execute("ROLLBACK")
+            books.connection.execute("BEGIN")
+        return answer
+
+    def _work(self, books: Books, job: _Job) -> _Answer:
         assert job.work is not None
-        connection = books.connection
-        connection.execute("SAVEPOINT step")
         try:
-            result = job.work(books)
+            return _Answer(job.future, job.work(books))
         except Exception as fault:  # a thread has nobody above it: the caller hears of it
-            if not connection.in_transaction:
+            if not books.connection.in_transaction:
                 # SQLite gave up the whole transaction, as it does when the disk is full.
                 raise
-            connection.execute("ROLLBACK TO step")
-            connection.execute("RELEASE step")
             return _Answer(job.future, fault=explain(self._path, fault))
-        if isinstance(result, Denied):
-            connection.execute("ROLLBACK TO step")
-        connection.execute("RELEASE step")
-        return _Answer(job.future, result)
 
 
 def _answer(answers: Iterable[_Answer]) -> None:

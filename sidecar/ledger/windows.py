@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import TypeAlias
 
 from sidecar.ledger.model import Budget
+from sidecar.ledger.rows import to_json
 from sidecar.money import Usdc
 from sidecar.refusal import Denied
 
@@ -37,6 +39,12 @@ def wanted(
         if budget.limit < rival.limit:
             found[key] = budget
     return {key: found[key] for key in sorted(found)}
+
+
+@lru_cache(maxsize=256)
+def as_text(keys: tuple[WindowKey, ...]) -> str:
+    """How a payment's row has them: the same for most payments of an hour."""
+    return to_json(keys)
 
 
 def cap(budget: Budget) -> int:

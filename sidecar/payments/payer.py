@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sidecar.clock import Entropy, WatchedClock
 from sidecar.errors import (
@@ -81,33 +81,39 @@ class Payer:
         """
         await self._release_leftovers()
         now, since = self._clock.now(), self._clock.since(self._undelivered_ttl)
-        # What a rehearsal has written is no payment that could be presented.
-        shadow = order.route.shadow
-        payment = None if shadow else await self._ledger.claim(order.purchase, now, since)
+        allowed = choose(candidates(required), order.route.policy)
+        if isinstance(allowed, Denied):
+            return await self._bound(order, allowed, now, since)
+        objection = self._objection(allowed.candidate.asset.network)
+        if objection is not None:
+            return await self._bound(order, objection, now, since)
+        payment_id = f"pay_{self._entropy.token(16).hex()}"
+        intent = intent_for(order, required, allowed, payment_id, now, since)
+        # Returns what was signed for this purchase before, where there is such a payment.
+        payment = await self._ledger.reserve(intent, now)
         if isinstance(payment, Denied):
             return payment
-        if payment is None:
-            allowed = choose(candidates(required), order.route.policy)
-            if isinstance(allowed, Denied):
-                return allowed
-            objection = self._objection(allowed.candidate.asset.network)
-            if objection is not None:
-                return objection
-            payment_id = f"pay_{self._entropy.token(16).hex()}"
-            intent = intent_for(order, required, allowed, payment_id, now, since)
-            reserved = await self._ledger.reserve(intent, now)
-            if isinstance(reserved, Denied):
-                return reserved
-            payment = reserved
-            if shadow:
-                return await rehearse(self._ledger, self._clock, self._emit, payment)
-            if payment.state is PaymentState.RESERVED:
-                self._emit(PaymentReserved(payment))
-                authorized = await self._write_down(order, payment, allowed)
-                if isinstance(authorized, Denied):
-                    return authorized
-                payment = authorized
+        if order.route.shadow:
+            return await rehearse(self._ledger, self._clock, self._emit, payment)
+        if payment.state is PaymentState.RESERVED:
+            self._emit(PaymentReserved(payment))
+            authorized = await self._write_down(order, payment, allowed)
+            if isinstance(authorized, Denied):
+                return authorized
+            payment = authorized
         return await self._present(order, payment)
+
+    async def _bound(
+        self, order: Order, refused: Denied, now: datetime, since: datetime
+    ) -> Outcome:
+        """Nothing new may be signed; what was signed for this purchase is presented again."""
+        # What a rehearsal has written is no payment that could be presented.
+        if order.route.shadow:
+            return refused
+        payment = await self._ledger.claim(order.purchase, now, since)
+        if isinstance(payment, Payment):
+            return await self._present(order, payment)
+        return payment or refused
 
     async def _write_down(
         self, order: Order, payment: Payment, allowed: Allowed

@@ -1,6 +1,7 @@
 """The real process, killed with SIGKILL at every named moment, and started again.
 
-The app is the stock OpenAI client with its retries; it knows of nothing. On Postgres once at each
+The app is the stock OpenAI client with its retries; it knows of nothing. SIDECAR_KILL_TIMES is how
+often at each moment, 3 unless it says otherwise, all at one seller. On Postgres once at each
 moment: the successor is another instance, and must not wait for the end of a lease.
 """
 
@@ -22,7 +23,7 @@ from tests.world.processes import free_port
 from tests.world.running import START_WAIT_S, TOKEN, config_text, listening
 from tests.world.stores import PostgresStore, SqliteStore, Store
 
-TIMES = int(os.environ.get("SIDECAR_KILL_TIMES", "10"))
+TIMES = int(os.environ.get("SIDECAR_KILL_TIMES", "3"))
 ROOT = Path(__file__).resolve().parents[2]
 SIDE_BY_SIDE = 3
 

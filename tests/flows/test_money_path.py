@@ -39,7 +39,6 @@ async def test_transcript(world: World) -> None:
 
     assert [
         "upstream.send",  # bare: the seller asks for payment
-        "ledger.claim",
         "ledger.reserve",
         "ledger.authorize",
         "upstream.send",  # with the payment

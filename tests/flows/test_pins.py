@@ -256,19 +256,18 @@ async def test_price_walk(world: World) -> None:
     assert ["paid", "paid", "paid", "price_jump", "paid"] == answers
 
 
-async def test_delivered_between_claim_and_reserve(world: World) -> None:
-    """A keyed call that finds its twin's payment delivered after it had looked buys nothing."""
+async def test_delivered_before_it_reserves(world: World) -> None:
+    """A keyed call whose twin is paid and delivered while it is about to pay buys nothing."""
     started, looked = asyncio.Event(), asyncio.Event()
 
     def slowly(plan: CrashPlan) -> Callable[..., object]:
         call = plan.call
 
         async def wait(name: str, method: object, *args: object, **kw: object) -> object:
-            result = await call(name, method, *args, **kw)  # type: ignore[arg-type]
-            if name == "ledger.claim":
+            if name == "ledger.reserve":
                 started.set()
                 await looked.wait()
-            return result
+            return await call(name, method, *args, **kw)  # type: ignore[arg-type]
 
         return wait
 

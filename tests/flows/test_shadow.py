@@ -77,6 +77,17 @@ async def test_repeated_key(world: World) -> None:
     assert [] == world.seller.presented()
 
 
+async def test_refused_since(world: World) -> None:
+    """A rehearsed call that a rule refuses by now is refused, and nothing is presented."""
+    async with world.process(shadow=True) as process:
+        await process.call(BODY, idempotency_key="one")
+    async with world.process(shadow=True, max_payment=Usdc(PRICE.atomic - 1)) as process:
+        served = await process.call(BODY, idempotency_key="one")
+
+    assert "max_payment" == rule_of(served)
+    assert [] == world.seller.presented()
+
+
 async def test_budgets_fill(world: World) -> None:
     """What was rehearsed counts, so the budget refuses what it would refuse, across restarts."""
     twice = (Budget("day", Usdc(2 * PRICE.atomic), Window.DAY),)

@@ -94,16 +94,16 @@ APPROVALS_AND_SHADOW = (
     Mutant(
         "signs in shadow mode",
         "sidecar/payments/payer.py",
-        "            if shadow:\n",
-        "            if False:\n",
+        "        if order.route.shadow:\n            return await",
+        "        if False:\n            return await",
         (f"{SHADOW}::test_nothing_leaves",),
     ),
     Mutant(
         "presents what was rehearsed",
         "sidecar/payments/payer.py",
-        "payment = None if shadow else await",
-        "payment = await",
-        (f"{SHADOW}::test_repeated_key",),
+        "        if order.route.shadow:\n            return refused\n",
+        "",
+        (f"{SHADOW}::test_refused_since",),
     ),
     Mutant(
         "keeps one ledger for both modes",

@@ -35,15 +35,15 @@ COMMANDS = (
     Mutant(
         "quotes without the ledger's rules",
         "sidecar/ledger/sqlite_quote.py",
-        "sqlite_freeze.refusal(connection) or sqlite_rules.refusal(connection, intent, at)",
-        "sqlite_freeze.refusal(connection)",
+        "frozen or sqlite_rules.refusal(connection, intent, at, seen)",
+        "frozen",
         (f"{QUOTE}::test_rules",),
     ),
     Mutant(
         "quotes while frozen",
         "sidecar/ledger/sqlite_quote.py",
-        "sqlite_freeze.refusal(connection) or sqlite_rules.refusal(connection, intent, at)",
-        "sqlite_rules.refusal(connection, intent, at)",
+        "frozen or sqlite_rules.refusal(connection, intent, at, seen)",
+        "sqlite_rules.refusal(connection, intent, at, seen)",
         (f"{QUOTE}::test_rules",),
     ),
     Mutant(

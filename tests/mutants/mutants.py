@@ -6,6 +6,7 @@ from tests.mutants.alert_rules import FIRST_RISES
 from tests.mutants.approvals_and_shadow import APPROVALS_AND_SHADOW
 from tests.mutants.budget_leases import BUDGET_LEASES
 from tests.mutants.canary import CANARY
+from tests.mutants.certificates import CERTIFICATES
 from tests.mutants.commands import COMMANDS
 from tests.mutants.complaints import COMPLAINTS
 from tests.mutants.config_and_lifecycle import CONFIG_AND_LIFECYCLE
@@ -14,7 +15,11 @@ from tests.mutants.durability import DURABILITY
 from tests.mutants.fast_lane import FAST_LANE
 from tests.mutants.growth import GROWTH
 from tests.mutants.hostile import HOSTILE
+from tests.mutants.lane_cost import LANE_COST
+from tests.mutants.large_uploads import LARGE_UPLOADS
+from tests.mutants.ledger_answers import LEDGER_ANSWERS
 from tests.mutants.ledger_faults import LEDGER_FAULTS
+from tests.mutants.ledger_turns import LEDGER_TURNS
 from tests.mutants.mutant import Mutant
 from tests.mutants.nonces import NONCES
 from tests.mutants.pins_and_freeze import PINS_AND_FREEZE
@@ -44,9 +49,9 @@ MUTANTS = (
     Mutant(
         "signs again while a payment is in doubt",
         "sidecar/payments/payer.py",
-        "payment = None if shadow else await self._ledger.claim(order.purchase, now, since)",
-        "payment = None\n"
-        "        order.purchase = replace(order.purchase, key=self._entropy.token(8).hex())",
+        '        payment_id = f"pay_{self._entropy.token(16).hex()}"\n',
+        '        payment_id = f"pay_{self._entropy.token(16).hex()}"\n'
+        "        order.purchase = replace(order.purchase, key=payment_id)\n",
         (f"{MONEY_PATH}::test_in_doubt_binds",),
     ),
     Mutant(
@@ -196,10 +201,15 @@ MUTANTS = (
     *APPROVALS_AND_SHADOW,
     *HOSTILE,
     *LEDGER_FAULTS,
+    *LEDGER_ANSWERS,
+    *LEDGER_TURNS,
     *DURABILITY,
     *SIGNER,
     *RESOLVE,
     *FAST_LANE,
+    *LANE_COST,
+    *LARGE_UPLOADS,
+    *CERTIFICATES,
     *GROWTH,
     *STORES_AND_COPY,
     *STREAMS,

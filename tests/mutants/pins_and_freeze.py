@@ -19,8 +19,8 @@ PINS_AND_FREEZE = (
     Mutant(
         "pins whoever came last",
         "sidecar/ledger/sqlite_pins.py",
-        "ON CONFLICT (route, purpose, network, place) DO NOTHING",
-        "ON CONFLICT (route, purpose, network, place) DO UPDATE SET pay_to = excluded.pay_to",
+        "    if pinned is None:\n",
+        "    if pinned != intent.payee:\n        connection.execute(_FORGET, (intent.route,))\n",
         (f"{PINS}::test_payee_swapped",),
     ),
     Mutant(
@@ -68,7 +68,7 @@ PINS_AND_FREEZE = (
     Mutant(
         "reserves while frozen",
         "sidecar/ledger/sqlite_books.py",
-        "not presented again either.\n        frozen = sqlite_freeze.refusal(self.connection)\n",
+        'not presented again either.\n        frozen = sqlite_freeze.refusal_since(seen["frozen_since"])\n',
         "not presented again either.\n        frozen = None\n",
         (f"{LEDGER}::test_freeze",),
     ),
@@ -105,7 +105,7 @@ PINS_AND_FREEZE = (
         "sidecar/ledger/moves.py",
         'return since is not None and bool(row["settled_at"] >= milliseconds(since))',
         "return False",
-        (f"{PINS}::test_delivered_between_claim_and_reserve",),
+        (f"{PINS}::test_delivered_before_it_reserves",),
     ),
     Mutant(
         "freezes for whoever asks",

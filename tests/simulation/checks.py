@@ -58,6 +58,7 @@ class Auditor:
         self.calls: Counter[str] = Counter()  # how many purchases the apps believe in, by group
         self.excused: Counter[str] = Counter()
         self._presenting: dict[str, str] = {}  # who presents which authorization now
+        self._frozen_since: int | None = None
         self._frozen_at_s: float | None = None
         self._written: set[str] = set()
 
@@ -115,15 +116,16 @@ class Auditor:
     def _check_freeze(self, rows: list[sqlite3.Row]) -> None:
         """What was set aside or written down since the last look was so before the freeze."""
         written = {row["id"] for row in rows} | {row["auth_identity"] for row in rows} - {None}
-        is_frozen = self._connection.execute(_FROZEN).fetchone() is not None
-        if is_frozen and self._frozen_at_s is not None:
+        found = self._connection.execute(_FROZEN).fetchone()
+        since = None if found is None else int(found["since"])
+        # One that was lifted and set anew in one commit let pass what came in between.
+        if since is not None and since == self._frozen_since:
             for what in sorted(written - self._written):
                 self._tell(f"freeze: {what} is written down while frozen")
         self._written = written
-        if not is_frozen:
-            self._frozen_at_s = None
-        elif self._frozen_at_s is None:
-            self._frozen_at_s = self._now_s()
+        if since != self._frozen_since:
+            self._frozen_since = since
+            self._frozen_at_s = None if since is None else self._now_s()
 
     def _check_voids(self, rows: list[sqlite3.Row]) -> None:
         for row in rows:

@@ -25,7 +25,6 @@ def _both_sides(*calls: str) -> tuple[str, ...]:
 
 
 MOMENTS = _both_sides(
-    "ledger.claim",
     "ledger.reserve",
     "ledger.authorize",
     "upstream.send",
@@ -35,7 +34,6 @@ MOMENTS = _both_sides(
 # The same of a request on a prepaid route whose account is empty.
 TOP_UP_MOMENTS = _both_sides(
     "ledger.newest_top_up",
-    "ledger.claim",
     "ledger.reserve",
     "ledger.authorize",
     "upstream.send",

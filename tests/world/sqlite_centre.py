@@ -15,10 +15,10 @@ from sidecar.ledger import (
     sqlite_freeze,
     sqlite_marks,
     sqlite_pins,
+    sqlite_rules,
     windows,
 )
 from sidecar.ledger.model import Budget, Intent
-from sidecar.ledger.rows import milliseconds
 from sidecar.ledger.slices import Grant, LeaseTerms, Report, Slice, Want, enlarged, heard
 from sidecar.ledger.sqlite import LOCK_WAIT_S, SqliteLedger
 from sidecar.ledger.sqlite_books import Books
@@ -130,7 +130,8 @@ def _exchange(
     connection.execute("SAVEPOINT wanted")
     refusal = None
     if pin is not None:
-        refusal = sqlite_pins.refusal(connection, pin[0], milliseconds(pin[1]))
+        pinned = sqlite_rules.look(connection, *pin)["pinned"]
+        refusal = sqlite_pins.refusal(connection, pin[0], pinned, pin[1])
     lacking = None if refusal else _enlarge(connection, holder, wants, terms)
     if refusal or lacking:
         connection.execute("ROLLBACK TO wanted")

@@ -15,11 +15,14 @@ from typing import Any
 import pytest
 
 from sidecar.errors import LedgerError
+from sidecar.ledger.model import Purchase
 from sidecar.ledger.sqlite import open_books
 from sidecar.ledger.sqlite_books import Books
 from sidecar.ledger.sqlite_instances import Instances
 from sidecar.ledger.sqlite_writer import BATCH_MAX, QUEUED_MAX, Writer
 from sidecar.refusal import Denied
+from tests.world.fakes import NOON
+from tests.world.intents import authorization, intent
 
 WAIT_S = 0.05
 
@@ -114,6 +117,27 @@ def write_much(books: Books) -> None:
     books.connection.execute("INSERT INTO much VALUES (zeroblob(1000000))")
 
 
+KEY = Purchase("key", explicit=False)
+
+
+def in_doubt(books: Books) -> None:
+    """A payment that was signed for."""
+    books.reserve(intent("p", key="key"), NOON)
+    books.authorize("p", authorization("p"), NOON)
+
+
+def claim_and_fail_to_commit(books: Books) -> None:
+    """A claim whose commit fails."""
+    books.claim(KEY, NOON, NOON)
+    owe(books)
+
+
+def holder(books: Books) -> str | None:
+    """Who holds the payment."""
+    found: str | None = books.connection.execute("SELECT holder FROM payments").fetchone()[0]
+    return found
+
+
 @contextmanager
 def failing_disk(path: Path) -> Iterator[None]:
     """No file of this process may grow past the size that the write-ahead log has now."""
@@ -175,6 +199,43 @@ async def test_each_for_itself(writer: Writer, failures: list[str]) -> None:
     assert isinstance(wrong, AssertionError)
     assert 2 == await writer.do(total)
     assert [] == failures
+
+
+async def test_alone(writer: Writer, failures: list[str]) -> None:
+    """Work that came alone, and fails or refuses, leaves nothing behind; the next one works."""
+    outcomes = [
+        (await asyncio.gather(writer.do(work), return_exceptions=True))[0]
+        for work in (break_a_rule, refuse, bug)
+    ]
+
+    assert [LedgerError, Denied, AssertionError] == [type(each) for each in outcomes]
+    assert [] == failures
+    assert 1 == await writer.do(add)
+
+
+async def test_alone_takes_no_savepoint(writer: Writer) -> None:
+    """Work that came alone has the transaction for itself."""
+    statements: list[str] = []
+    await writer.do(lambda books: books.connection.set_trace_callback(statements.append))
+    await writer.do(add)
+
+    assert "COMMIT" == statements[-1]
+    assert [] == [each for each in statements if "SAVEPOINT" in each]
+
+
+async def test_refused_beside_a_release(writer: Writer, path: Path) -> None:
+    """Whoever is refused does not undo the release of what a failed commit may have claimed."""
+    await writer.do(in_doubt)
+    await writer.do(lambda books: books.release("p"))
+    with pytest.raises(LedgerError):
+        await writer.do(claim_and_fail_to_commit)
+    # It failed, and was written all the same.
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("UPDATE payments SET holder = 'one'")
+
+    await writer.do(refuse)
+
+    assert await writer.do(holder, writes=False) is None
 
 
 async def test_commit_fails(writer: Writer, path: Path, failures: list[str]) -> None:

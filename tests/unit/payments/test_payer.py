@@ -12,6 +12,7 @@ from sidecar.clock import WatchedClock
 from sidecar.errors import LedgerError, UpstreamError, WalletBusyError, WalletError
 from sidecar.http import HttpRequest, read_whole
 from sidecar.ledger.model import PaymentState
+from sidecar.money import Usdc
 from sidecar.payments.order import InDoubt, Order, Paid, Undelivered
 from sidecar.payments.payer import PRESENTATION_DELAYS_S, Payer
 from sidecar.refusal import ABANDONED, Denied
@@ -134,26 +135,29 @@ async def test_wallet_fails_at_the_retry(world: World) -> None:
     assert 1 == len(set(world.seller.presented()))
 
 
-class LyingLedger:
-    """The ledger, but for a claim that finds nothing: what it missed is found while reserving."""
+class Wrapped:
+    """The ledger, but for the moves that a test has of its own."""
 
     def __init__(self, ledger: Any) -> None:
         self._ledger = ledger
-
-    async def claim(self, *terms: Any) -> None:
-        return None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ledger, name)
 
 
-async def test_bound_while_reserving(world: World) -> None:
-    """A payment that became free between the claim and the reservation is bound to all the same."""
+@pytest.mark.parametrize("refused", ["policy", "clock"])
+async def test_bound_though_refused(world: World, refused: str) -> None:
+    """What was signed is presented again where nothing new may be signed, and nothing is."""
+    no = Denied("clock_skew", "set the clock") if refused == "clock" else None
     world.seller.steps.extend([Step("reset", settles=False)] * 3)
     async with world.process() as process:
         await process.call(BODY)
-        late = payer(world, process, ledger=LyingLedger(process.ledger))
-        outcome = await late.pay(process.order(BODY), await required(world))
+        order = process.order(BODY)
+        if refused == "policy":
+            policy = replace(order.route.policy, max_payment=Usdc(1))
+            order.route = replace(order.route, policy=policy)
+        later = payer(world, process, objection=lambda network: no)
+        outcome = await later.pay(order, await required(world))
 
     assert isinstance(outcome, Paid)
     assert 1 == len(set(world.seller.presented()))
@@ -176,7 +180,7 @@ async def test_nobody_waits(world: World) -> None:
         assert [PaymentState.AUTHORIZED] == await states(process)
 
 
-class LeftMeanwhile(LyingLedger):
+class LeftMeanwhile(Wrapped):
     """The ledger of an app that hangs up while its authorization is written down."""
 
     def __init__(self, ledger: Any, order: Order) -> None:
@@ -302,7 +306,7 @@ async def test_posted_and_refused(world: World) -> None:
 async def test_ledger_fails(world: World) -> None:
     """When the books cannot be written nothing is signed."""
 
-    class Full(LyingLedger):
+    class Full(Wrapped):
         async def reserve(self, *terms: Any) -> Any:
             raise LedgerError("disk full")
 
@@ -314,16 +318,13 @@ async def test_ledger_fails(world: World) -> None:
     assert [] == world.seller.presented()
 
 
-class FailingBooks(LyingLedger):
+class FailingBooks(Wrapped):
     """The ledger, which fails at some moves while its disk is full."""
 
     def __init__(self, ledger: Any, *moves: str) -> None:
         super().__init__(ledger)
         self.full = True
         self._moves = moves
-
-    async def claim(self, *terms: Any) -> Any:
-        return await self._ledger.claim(*terms)
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._ledger, name)
