@@ -62,20 +62,35 @@ class Origin:
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
+class Stored(Protocol):
+    """A body that is kept elsewhere, for memory is too dear; it is sent as often as wanted."""
+
+    @property
+    def size(self) -> int: ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """All of it. OSError when it cannot be had any more."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A request that fits in memory; the port adds Host and the framing to its headers."""
+    """A request; the port adds Host and the framing to its headers.
+
+    ``stored`` is its body in place of ``body``, where that is a large one.
+    """
 
     method: str
     url: str
     headers: Headers = ()
     body: bytes = b""
+    stored: Stored | None = None
 
     def with_headers(self, *added: Header) -> HttpRequest:
         """The same request, with these headers in place of any that have their names."""
         names = {name.lower() for name, _ in added}
         kept = tuple(header for header in self.headers if header[0].lower() not in names)
-        return HttpRequest(self.method, self.url, kept + added, self.body)
+        return HttpRequest(self.method, self.url, kept + added, self.body, self.stored)
 
 
 @dataclass(frozen=True, slots=True)

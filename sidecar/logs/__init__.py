@@ -35,7 +35,8 @@ WRITE_SLICES_MAX = 64
 WRITE_EVERY_S = 0.1
 FAULT_CHARS_MAX = 8_000
 _SECOND = timedelta(seconds=1)
-_MILLISECOND = timedelta(milliseconds=1)
+# To format one of them costs more than the rest of a line's time.
+_MILLISECONDS = tuple([f".{number:03d}Z" for number in range(1000)])
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
 
@@ -84,11 +85,9 @@ class LogSink:
         self._rendered: deque[str] = deque()
         self._writing = Lock()
         self._dropped = 0
-        # The second, and the millisecond, that are being written, and their texts.
+        # The second that is being written, and its text.
         self._second = self._second_ends = datetime.min.replace(tzinfo=UTC)
         self._second_text = ""
-        self._instant = self._instant_ends = self._second
-        self._instant_text = ""
         self._bridge = Bridge(self.write)
         self._bridge.install(level)
 
@@ -195,17 +194,11 @@ class LogSink:
         return Line(line.level, line.event, fields)
 
     def _timestamp(self, at: datetime) -> str:
-        # Under load many lines share a millisecond, and without it a second at least.
-        if not self._instant <= at < self._instant_ends:
-            if not self._second <= at < self._second_ends:
-                self._second = at.replace(microsecond=0)
-                self._second_ends = self._second + _SECOND
-                self._second_text = at.strftime("%Y-%m-%dT%H:%M:%S")
-            whole = at.microsecond // 1000
-            self._instant = at.replace(microsecond=whole * 1000)
-            self._instant_ends = self._instant + _MILLISECOND
-            self._instant_text = f"{self._second_text}.{whole:03d}Z"
-        return self._instant_text
+        if not self._second <= at < self._second_ends:
+            self._second = at.replace(microsecond=0)
+            self._second_ends = self._second + _SECOND
+            self._second_text = at.strftime("%Y-%m-%dT%H:%M:%S")
+        return self._second_text + _MILLISECONDS[at.microsecond // 1000]
 
 
 def _json(timestamp: str, line: Line) -> str:

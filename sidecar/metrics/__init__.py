@@ -193,7 +193,7 @@ class Metrics:
     def counted(self) -> Shown:
         """What was counted here, and needs nobody to be asked."""
         tally = self._tally
-        times = tally.times.items()
+        times = tally.settled().items()
         return {
             names.REQUESTS: [(labels, each.count) for labels, each in tally.requests.items()],
             names.REQUEST_DURATION: [((route,), each.request) for route, each in times],

@@ -7,7 +7,7 @@ routes and callers does.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -47,6 +47,8 @@ COST_USD_MAX = Decimal(1_000_000)
 # Names multiply: past so many of a kind, a counter starts when it is first used.
 ZEROS_MAX = 10_000
 FOUND_MAX = 4_096
+# So many durations of a kind are kept until they are counted together.
+NEW_MAX = 256
 _CLASS_OF_HUNDRED = {2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
 
 
@@ -58,14 +60,31 @@ def fold(name: str, known: Collection[str]) -> str:
 
 
 class Times:
-    """How long something took, how often: counts per bucket, and the sum."""
+    """How long something took, how often: counts per bucket, and the sum.
 
-    __slots__ = ("bounds", "buckets", "total_s")
+    ``new`` are those that ``settle`` has not counted yet: many at a time cost a third of what
+    they would one by one.
+    """
+
+    __slots__ = ("bounds", "buckets", "new", "total_s")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self.bounds = bounds
         self.buckets = [0] * (len(bounds) + 1)
+        self.new: list[float] = []
         self.total_s = 0.0
+
+    def settle(self) -> None:
+        """Count the new ones. A bound belongs to the bucket below it, as ``le`` says."""
+        new, self.new = self.new, []
+        self.total_s += sum(new)
+        new.sort()
+        begin = 0
+        for bucket, bound in enumerate(self.bounds):
+            end = bisect_right(new, bound, begin)
+            self.buckets[bucket] += end - begin
+            begin = end
+        self.buckets[-1] += len(new) - begin
 
     def cumulative(self) -> Iterable[int]:
         """How many took at most each bound; all of them last."""
@@ -88,19 +107,19 @@ class RouteTimes:
         self.upstream = Times(LONG_S)
 
     def add(self, duration_s: float, upstream_s: float) -> None:
-        """Count one of each. A bound belongs to the bucket below it, as ``le`` says."""
-        # Written out: to call the same three lines thrice costs as much as what they do.
-        times = self.request
-        times.buckets[bisect_left(LONG_S, duration_s)] += 1
-        times.total_s += duration_s
-        times = self.upstream
-        times.buckets[bisect_left(LONG_S, upstream_s)] += 1
-        times.total_s += upstream_s
+        """Take note of one of each."""
+        new = self.request.new
+        new.append(duration_s)
+        self.upstream.new.append(upstream_s)
         # Two readings of one clock may be rounded apart; less than no time makes no sense.
-        overhead_s = duration_s - upstream_s if duration_s > upstream_s else 0.0
-        times = self.overhead
-        times.buckets[bisect_left(SHORT_S, overhead_s)] += 1
-        times.total_s += overhead_s
+        self.overhead.new.append(duration_s - upstream_s if duration_s > upstream_s else 0.0)
+        if len(new) >= NEW_MAX:
+            self.settle()
+
+    def settle(self) -> None:
+        """Count what is new."""
+        for times in (self.request, self.overhead, self.upstream):
+            times.settle()
 
 
 class Requests:
@@ -214,6 +233,12 @@ class Tally:
             self._found.clear()
         self._found[route, caller, status] = requests
         return requests
+
+    def settled(self) -> Mapping[str, RouteTimes]:
+        """The durations of each route, all of them counted."""
+        for times in self.times.values():
+            times.settle()
+        return self.times
 
     def add_outcome(self, payment: Payment, outcome: str) -> None:
         """Count what became of a payment."""

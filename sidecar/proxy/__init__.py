@@ -9,3 +9,6 @@ relay       the response on its way to the app
 answers     what the sidecar itself says
 admin       the other port
 """
+
+# Before anything of aiohttp is imported.
+from sidecar.proxy import certificates as certificates

@@ -22,9 +22,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aiohttp import web
-
 from sidecar.errors import LedgerError
+from sidecar.proxy import web
 from sidecar.proxy.admin_office import (
     DECISIONS,
     PAGES,

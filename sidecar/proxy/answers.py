@@ -83,6 +83,11 @@ def no_route(prefixes: str) -> Answer:
     return Answer(404, "sidecar_route", message, retry=False, rule="route")
 
 
+def no_room() -> Answer:
+    """Its body cannot be kept."""
+    return busy("the memory for request bodies is used up")
+
+
 def busy(message: str) -> Answer:
     """A limit of ours is met; later there may be room."""
     return Answer(503, "sidecar_busy", message, retry=True, retry_after_s=1, rule="busy")

@@ -14,6 +14,7 @@ from typing import Protocol
 from sidecar.payments.events import Emit
 from sidecar.proxy import web
 from sidecar.proxy.begun import Begun
+from sidecar.proxy.calls import Asked
 from sidecar.proxy.framing import HEAD_END, bytes_of_request
 from sidecar.proxy.server import Connection, Handler, ProxyServer, ServerLimits
 
@@ -61,6 +62,7 @@ class BoardingConnection(Connection):
         "_given_bytes",
         "_passing",
         "_requests_before",
+        "last",
     )
 
     _begun: Begun | None
@@ -71,6 +73,7 @@ class BoardingConnection(Connection):
     _given_bytes: int
     _passing: Passing | None
     _requests_before: int
+    last: Asked | None  # what the lane took of it last
 
     def board(self, express: FastLane) -> None:
         """Made ready, before it is connected."""
@@ -82,6 +85,7 @@ class BoardingConnection(Connection):
         self._given_bytes = 0
         self._passing = None
         self._requests_before = 0
+        self.last = None
 
     def data_received(self, data: bytes) -> None:
         passing = self._passing

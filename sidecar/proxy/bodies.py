@@ -30,8 +30,8 @@ class Body(Protocol):
     ended: bool
     excess: bool
 
-    def pass_on(self, data: bytes, at: int = 0) -> bytes:
-        """What the app gets of these bytes from ``at`` on. Raises BadChunksError."""
+    def pass_on(self, data: bytes) -> bytes:
+        """What the app gets of these bytes. Raises BadChunksError."""
         ...
 
 
@@ -45,16 +45,15 @@ class Counted:
         self.excess = False
         self._left = length
 
-    def pass_on(self, data: bytes, at: int = 0) -> bytes:
-        piece = data[at:] if at else data
-        left = self._left = self._left - len(piece)
+    def pass_on(self, data: bytes) -> bytes:
+        left = self._left = self._left - len(data)
         if left > 0:
-            return piece
+            return data
         self.ended = True
         if left < 0:
             self.excess = True
-            return piece[:left]
-        return piece
+            return data[:left]
+        return data
 
 
 class Chunked:
@@ -68,10 +67,10 @@ class Chunked:
         self._parser: HttpResponseParser | None = None
         self._payload: StreamReader | None = None
 
-    def pass_on(self, data: bytes, at: int = 0) -> bytes:
+    def pass_on(self, data: bytes) -> bytes:
         if self._parser is not None:
             return self._parse(data)
-        begun, size = at, len(data)
+        at, size = 0, len(data)
         while at < size:
             match = _SIZE.match(data, at)
             if match is None:
@@ -84,11 +83,10 @@ class Chunked:
             if end == start:
                 self.ended = True
                 self.excess = at < size
-                return data[begun:at]
-        whole = data if at == size and begun == 0 else data[begun:at]
+                return data[:at]
         if at == size:
-            return whole
-        return whole + self._begin_parsing(data[at:])
+            return data
+        return data[:at] + self._begin_parsing(data[at:])
 
     def _begin_parsing(self, data: bytes) -> bytes:
         loop = asyncio.get_running_loop()  # noqa: TID251  # aiohttp's parser wants it

@@ -1,25 +1,31 @@
-"""The app's request body: kept whole up to a cap, so that it can be sent again with its payment.
+"""The app's request body, kept up to a cap, so that it can be sent again with its payment.
 
-A larger one streams through as it comes and is never paid for, because it could not be sent
-again. What is kept counts against one memory budget for the whole process.
+A short one is kept whole before it is sent; a longer one is sent on while it is copied
+(``copied``). Beyond the cap one streams through as it comes and is never paid for, because it
+could not be sent again. What is kept counts against one budget for the whole process, whether
+memory or a file holds it.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from aiohttp import StreamReader
 
-# What a body must bring in each time that it may be silent for: a byte now and then is no body.
-PACE_BYTES_MIN = 1_024
+from sidecar.proxy.copied import Copied
+from sidecar.proxy.paced import Paced
+from sidecar.proxy.spool import OpenFile, nameless_file
+
+# What is collected before anything is sent.
+COLLECTED_BYTES_MAX = 1024 * 1024
 
 
 class ReplayMemory:
     """How much all kept bodies together may take."""
 
-    def __init__(self, bytes_max: int) -> None:
+    def __init__(self, bytes_max: int, open_file: OpenFile = nameless_file) -> None:
+        self.open_file = open_file
         self._bytes_max = self._free = bytes_max
 
     def resize(self, bytes_max: int) -> None:
@@ -52,14 +58,18 @@ class Streamed:
     """What was read before the cap was met, and the rest as it comes."""
 
     head: bytes
-    source: StreamReader
-    idle_s: float
+    source: Paced
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the app has not sent the rest in time."""
+        return self.source.is_silent
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body from its first byte. TimeoutError when the app goes silent."""
         if self.head:
             yield self.head
-        async for chunk in _arriving(self.source, self.idle_s):
+        while chunk := await self.source.read():
             yield chunk
 
 
@@ -74,28 +84,41 @@ async def read_body(
     memory: ReplayMemory,
     replay_bytes_max: int,
     idle_s: float,
-) -> Kept | Streamed | NoRoom:
-    """Read up to the cap. ``length`` is the declared one; None for a chunked body.
+) -> Kept | Copied | Streamed | NoRoom:
+    """Read what is collected. ``length`` is the declared one; None for a chunked body.
 
     Raises TimeoutError when next to nothing arrives in ``idle_s`` seconds.
     """
     if length is not None and length > replay_bytes_max:
-        return Streamed(b"", source, idle_s)
+        return Streamed(b"", Paced(source, idle_s, in_chunks=False))
     taken = length or 0
     if not memory.take(taken):
         return NoRoom()
+    if length is not None and length > COLLECTED_BYTES_MAX:
+        return Copied(Paced(source, idle_s, in_chunks=False), (), memory, taken, replay_bytes_max)
     if length is not None and source.is_eof():
         # It is here already, as the body of most calls is: nothing to wait for.
         return Kept(source.read_nowait(), taken)
+    return await _collect(
+        Paced(source, idle_s, in_chunks=length is None), memory, taken, replay_bytes_max
+    )
+
+
+async def _collect(
+    paced: Paced, memory: ReplayMemory, taken: int, replay_bytes_max: int
+) -> Kept | Copied | Streamed | NoRoom:
     parts: list[bytes] = []
     size = 0
     done = False
     try:
-        async for chunk in _arriving(source, idle_s):
+        while chunk := await paced.read():
             parts.append(chunk)
             size += len(chunk)
             if size > replay_bytes_max:
-                return Streamed(b"".join(parts), source, idle_s)
+                return Streamed(b"".join(parts), paced)
+            if size > COLLECTED_BYTES_MAX:
+                done = True
+                return Copied(paced, tuple(parts), memory, taken, replay_bytes_max)
             if size > taken:
                 if not memory.take(size - taken):
                     return NoRoom()
@@ -105,19 +128,3 @@ async def read_body(
     finally:
         if not done:
             memory.give_back(taken)
-
-
-async def _arriving(source: StreamReader, idle_s: float) -> AsyncIterator[bytes]:
-    loop = asyncio.get_running_loop()  # noqa: TID251  # the clock that its timeouts go by
-    left_s, owed = idle_s, PACE_BYTES_MIN
-    while not source.at_eof():
-        waits_s = loop.time()
-        async with asyncio.timeout(left_s):
-            chunk = await source.readany()
-        # Only this wait counts: the time between is the upstream's, which takes what it can.
-        left_s -= loop.time() - waits_s
-        owed -= len(chunk)
-        if owed <= 0:
-            left_s, owed = idle_s, PACE_BYTES_MIN
-        if chunk:
-            yield chunk

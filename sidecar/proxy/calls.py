@@ -8,7 +8,7 @@ among all of them ask for is known or read.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sidecar.errors import LocalProtocolError
 from sidecar.http import Header, Headers
@@ -16,7 +16,7 @@ from sidecar.providers.base import Credential
 from sidecar.proxy.admission import DECIDING, Caller, Gate
 from sidecar.proxy.answers import Answer
 from sidecar.proxy.headers import credential_secrets, request_headers
-from sidecar.proxy.heads import Lines, RequestHead, read_request
+from sidecar.proxy.heads import Framed, Lines, RequestHead, read_request
 from sidecar.proxy.memo import Memo
 from sidecar.proxy.outgoing import WITH_BODY, render_fields, render_start
 from sidecar.proxy.relayed import Answers
@@ -62,14 +62,21 @@ class Asked:
     passed: bytes
     head: bytes  # but for the digits of its length, which were at ``length_at``; -1: it has none
     length_at: int
+    source: Calls  # that knew it: what the config said then
+    framed: Framed | None = None  # where it may come again as it is
+    # All but the length, and the credential that it holds.
+    _front: bytes = field(default=b"", repr=False)
+    _dress: Dress | None = None
 
     def render(self, dress: Dress, body: bytes) -> bytes:
         """The request as it goes out."""
         call = self.call
+        if self._dress is not dress:
+            self._front = b"".join((call.start, self.passed, dress.end))
+            self._dress = dress
         if body or call.has_length:
-            parts = (call.start, self.passed, dress.end, len(body), body)
-            return b"%b%b%bContent-Length: %d\r\n\r\n%b" % parts
-        return b"%b%b%b\r\n" % (call.start, self.passed, dress.end)
+            return b"%bContent-Length: %d\r\n\r\n%b" % (self._front, len(body), body)
+        return self._front + b"\r\n"
 
     def for_parser(self) -> bytes:
         """The head as the parser gets it, should the call go there: with no body."""
@@ -98,7 +105,7 @@ class Calls:
         cut = self._varying.cut(head)
         known = None if cut is None else self._rests.get(cut[0])
         if cut is not None and known is not None and known[0].user == user:
-            return Asked(known[0], known[1].filled(cut[1]), head, length_at)
+            return Asked(known[0], known[1].filled(cut[1]), head, length_at, self)
         first, *lines = head.split(b"\r\n")
         sorted_ = self._lines.sort(lines)
         if sorted_ is None:
@@ -113,8 +120,9 @@ class Calls:
                 return None
             self._calls.keep(key, call)
         self._varying.learn(lines)
-        asked = Asked(call, b"".join(crossing), head, length_at)
+        asked = Asked(call, b"".join(crossing), head, length_at, self)
         if cut is None:
+            asked.framed = Framed(head, length_at) if length_at >= 0 else None
             self._asked.keep(head, asked)
         else:
             self._rests.keep(cut[0], (call, Gaps.between(lines, crossing, cut[1])))

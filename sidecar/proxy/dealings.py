@@ -11,12 +11,9 @@ credential -> send -> not 402? relay
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-
-from aiohttp import web
 
 from sidecar.clock import WatchedClock
-from sidecar.errors import UpstreamTimeoutError
+from sidecar.errors import UpstreamError, UpstreamTimeoutError
 from sidecar.http import (
     Headers,
     HttpRequest,
@@ -31,13 +28,15 @@ from sidecar.payments.order import InDoubt, Order, Paid, Rejected, Undelivered
 from sidecar.payments.prepaid import Credited
 from sidecar.payments.purchases import Purchases
 from sidecar.payments.topups import TopUps
-from sidecar.providers.base import Credential, PassThrough, PayInline, Present, TopUp
-from sidecar.proxy.admission import Caller
-from sidecar.proxy.answers import Answer
+from sidecar.providers.base import PassThrough, PayInline, Present, TopUp
+from sidecar.proxy import web
+from sidecar.proxy.answers import Answer, no_room
 from sidecar.proxy.begun import Begun
-from sidecar.proxy.body import Kept, Streamed
+from sidecar.proxy.body import Kept
+from sidecar.proxy.copied import Copied, Lost
 from sidecar.proxy.delivery import Delivery
-from sidecar.proxy.headers import credential_secrets, request_headers, response_headers
+from sidecar.proxy.errand import Errand
+from sidecar.proxy.headers import credential_secrets, response_headers
 from sidecar.proxy.outcomes import (
     answer_denied,
     answer_in_doubt,
@@ -46,40 +45,13 @@ from sidecar.proxy.outcomes import (
     purchase_of,
     without_challenge,
 )
-from sidecar.proxy.route import Route
+from sidecar.proxy.paced import SilentAppError
 from sidecar.proxy.turn import Turn
 from sidecar.refusal import Denied
 from sidecar.x402.types import PaymentRequired
 
 REFUSAL_BYTES_MAX = 256 * 1024
 REFUSAL_WAIT_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Errand:
-    """One app request on its way: whose, where to, and with which body."""
-
-    turn: Turn
-    caller: Caller
-    route: Route
-    target: str
-    body: Kept | Streamed
-    begun: Begun | None = None  # where it was sent already
-
-    def outgoing(self, credential: Credential) -> HttpRequest:
-        """The request as the upstream shall see it."""
-        self.turn.secrets = credential_secrets(credential.headers)
-        return HttpRequest(
-            self.turn.request.method,
-            self.url,
-            request_headers(self.turn.headers, credential.headers, self.route.reads_bodies),
-            self.body.data if isinstance(self.body, Kept) else b"",
-        )
-
-    @property
-    def url(self) -> str:
-        """Where it goes."""
-        return self.route.url(self.target)
 
 
 class Dealings:
@@ -116,9 +88,9 @@ class Dealings:
             assert route.prepaid is not None
             remedy = TopUp(route.prepaid.provider.account_of(outgoing))
         if isinstance(remedy, Present):
-            if isinstance(errand.body, Kept):
+            if await errand.repeatable():
                 errand.turn.secrets = credential_secrets(remedy.credential.headers)
-                outgoing = outgoing.with_headers(*remedy.credential.headers)
+                outgoing = errand.again(outgoing).with_headers(*remedy.credential.headers)
                 reply = await self._send(errand, outgoing)
                 if reply.status != 402:
                     route.credentials.remember(outgoing.url, remedy.credential)
@@ -147,7 +119,7 @@ class Dealings:
         if reply.status != 401 or not signs_in:
             return outgoing, reply
         refusal = await _read_refusal(reply)
-        if isinstance(errand.body, Streamed) or not errand.route.provider.is_stale(refusal):
+        if not errand.route.provider.is_stale(refusal) or not await errand.repeatable():
             return outgoing, WholeReply(refusal)
         outgoing = errand.outgoing(await credentials.renew(credential, refusal))
         return outgoing, await self._send(errand, outgoing)
@@ -160,7 +132,7 @@ class Dealings:
         try:
             if begun is not None:
                 return await begun.outcome.reply(outgoing)
-            if isinstance(body, Kept):
+            if isinstance(body, Kept) or outgoing.stored is not None:
                 return await route.upstream.send(outgoing, wait_s=route.response_wait_s)
             lengths = header_values(turn.headers, "content-length")
             declared: Headers = tuple(("Content-Length", length) for length in lengths)
@@ -169,6 +141,10 @@ class Dealings:
                 wait_s=route.response_wait_s,
                 body=body.chunks(),
             )
+        except UpstreamError:
+            if not isinstance(body, Kept) and body.is_silent:
+                raise SilentAppError from None
+            raise
         finally:
             turn.upstream_s += self._clock.monotonic_s() - sent_s
 
@@ -177,6 +153,8 @@ class Dealings:
     ) -> web.StreamResponse:
         if errand.route.prepaid is not None:
             self._topups.served(errand.route.name, outgoing, sent_s)
+        if isinstance(errand.body, Copied):
+            errand.body.forget()
         errand.turn.decision = "relayed"
         return await self._delivery.unpaid(errand.turn, errand.route, reply)
 
@@ -190,11 +168,12 @@ class Dealings:
         turn, route = errand.turn, errand.route
         if route.paying is None:
             return await _refer(errand, refusal, "this route never pays")
-        if isinstance(errand.body, Streamed):
-            return await self._deny(turn, body_too_large(self._replay_bytes_max))
+        if not await errand.repeatable():
+            return await self._unrepeatable(errand)
+        outgoing = errand.again(outgoing)
         order = Order(
             outgoing,
-            purchase_of(route.name, errand.caller.name, outgoing, turn.headers),
+            await purchase_of(route.name, errand.caller.name, outgoing, turn.headers),
             route.paying,
             errand.caller.name,
             route.budgets_with(errand.caller.budgets),
@@ -224,8 +203,8 @@ class Dealings:
         turn, route = errand.turn, errand.route
         if route.prepaid is None:
             return await _refer(errand, refusal, "this route never buys credit")
-        if isinstance(errand.body, Streamed):
-            return await self._deny(turn, body_too_large(self._replay_bytes_max))
+        if not await errand.repeatable():
+            return await self._unrepeatable(errand)
         waiting_s = self._clock.monotonic_s()
         refill = await self._topups.ensure(route.name, account, errand.caller.name, sent_s)
         turn.upstream_s += self._clock.monotonic_s() - waiting_s
@@ -245,6 +224,12 @@ class Dealings:
             return await self._relay(errand, outgoing, reply, sent_s)
         reply.close()
         return await self._deny(turn, self._topups.refused_again(route.name, account))
+
+    async def _unrepeatable(self, errand: Errand) -> web.StreamResponse:
+        """Its seller wants money for what could not be sent again with it."""
+        if isinstance(errand.body, Copied) and errand.body.lost is Lost.NO_ROOM:
+            return await errand.turn.say(no_room())
+        return await self._deny(errand.turn, body_too_large(self._replay_bytes_max))
 
     async def _deny(self, turn: Turn, denied: Denied) -> web.StreamResponse:
         self._emit(PaymentDenied(turn.route, turn.caller, denied))

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 
-from aiohttp import web
-
 from sidecar.clock import Clock
 from sidecar.errors import UpstreamError
 from sidecar.http import HttpResponse, Reply
@@ -17,6 +15,7 @@ from sidecar.ledger.model import Payment
 from sidecar.payments.balances import Balances
 from sidecar.payments.events import CostObserved, Emit
 from sidecar.payments.payer import Payer
+from sidecar.proxy import web
 from sidecar.proxy.headers import response_headers
 from sidecar.proxy.relay import RelayedResponse, is_whole
 from sidecar.proxy.route import Route

@@ -27,7 +27,7 @@ over: it was sent, and ``dealings`` goes on with the answer that is here, or on 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 
 from sidecar.clock import Clock
@@ -36,6 +36,7 @@ from sidecar.proxy.admission import Gate
 from sidecar.proxy.boarding import BoardingConnection
 from sidecar.proxy.body import ReplayMemory
 from sidecar.proxy.calls import Asked, Call, Calls
+from sidecar.proxy.framing import HEAD_END
 from sidecar.proxy.heads import cut_length
 from sidecar.proxy.intake import Intake
 from sidecar.proxy.passage import Passage
@@ -57,7 +58,7 @@ class Express:
         gate: Callable[[], Gate],
         routes: RouteTable,
         limits: tuple[int, int],
-        shared: tuple[Counter[str], ReplayMemory],
+        shared: tuple[defaultdict[str, int], ReplayMemory],
         tasks: Supervisor,
         ports: tuple[Clock, RequestIds, Emit],
     ) -> None:
@@ -80,17 +81,23 @@ class Express:
 
     def take(self, connection: BoardingConnection, data: bytes) -> bool:
         """Take the request that begins these bytes; False where the parser is to have them."""
-        end = data.find(b"\r\n\r\n", 0, HEAD_BYTES_MAX)
-        cut = cut_length(data, end) if end > 0 else None
-        if cut is None:
+        head, end, body = data.partition(HEAD_END)
+        if not end or len(head) > HEAD_BYTES_MAX - len(HEAD_END):
             return False
-        head, length_at, digits = cut
-        length = int(digits) if length_at >= 0 else 0
-        here = len(data) - end - 4
-        if here > length or length > self._body_bytes_max:
-            return False
-        asked = self._calls.find(head, length_at, connection.user)
-        if asked is None or not self._is_dressed(asked.call):
+        # An app that asks again says the same on the same connection, but for its body.
+        last = connection.last
+        digits = b"" if last is None or last.framed is None else last.framed.digits(head)
+        if last is not None and digits and last.source is self._calls:
+            asked = last
+        else:
+            cut = cut_length(head)
+            found = None if cut is None else self._calls.find(cut[0], cut[1], connection.user)
+            if cut is None or found is None:
+                return False
+            connection.last, asked, digits = found, found, cut[2]
+        length = int(digits) if digits else 0
+        here = len(body)
+        if here > length or length > self._body_bytes_max or not self._is_dressed(asked.call):
             return False
         name = asked.call.caller.name
         if self._under_way[name] >= self._caller_requests_max or not self._memory.take(length):
@@ -100,7 +107,7 @@ class Express:
         if here < length:
             Intake(self, connection, asked, (length, length - here), began_s).begin(data)
         else:
-            self.send(connection, asked, data[end + 4 :], began_s)
+            self.send(connection, asked, body, began_s)
         return True
 
     def send(
@@ -131,12 +138,25 @@ class Express:
         began_s, upstream_s = times_s
         status, decision, detail = end
         took_s = self.clock.monotonic_s() - began_s
-        what = (request_id, call.route.name, call.caller.name, call.method, call.path)
         # The loop writes the answer at the end of its turn: who counts waits for the next one.
         if not self._ended:
             self._loop.call_soon(self._tell)
-        # By place: by name it takes a microsecond longer.
-        event = RequestServed(*what, status, took_s, upstream_s, decision, detail=detail)
+        # By place, each: by name, or from a tuple, it takes a microsecond longer.
+        event = RequestServed(
+            request_id,
+            call.route.name,
+            call.caller.name,
+            call.method,
+            call.path,
+            status,
+            took_s,
+            upstream_s,
+            decision,
+            "",
+            None,
+            "",
+            detail,
+        )
         self._ended.append(event)
 
     def _tell(self) -> None:

@@ -11,8 +11,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
-from aiohttp import web
-
+from sidecar.proxy import web
 from sidecar.proxy.status_page import HEADERS
 
 LISTENERS_MAX = 8

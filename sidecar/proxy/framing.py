@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from http import HTTPStatus
 
-from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
+from aiohttp import HttpVersion10, HttpVersion11, hdrs
 from aiohttp.http_parser import (
     HttpRequestParser,
     HttpRequestParserPy,
@@ -17,6 +17,7 @@ from aiohttp.http_parser import (
 )
 
 from sidecar.errors import ConfigError
+from sidecar.proxy import web
 from sidecar.proxy.answers import Answer
 
 _RELAYED_VERSIONS = frozenset({HttpVersion10, HttpVersion11})

@@ -50,6 +50,8 @@ FIELDS_MAX = 100
 LINES_MAX = 2048
 # Longer ones would make what is remembered large, and few come again.
 LINE_BYTES_MAX = 512
+# More than any body has bytes.
+DIGITS_MAX = 15
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ ]?((?:[!-~](?:[ !-~]*[!-~])?)?)")
 _REQUEST_LINE = re.compile(rb"(GET|POST|PUT|PATCH|DELETE|OPTIONS) (/[!-~]*) HTTP/1\.1")
 _STATUS_LINE = re.compile(rb"HTTP/1\.1 ([2-5][0-9][0-9])(?: [ -~]*)?")
@@ -183,20 +185,38 @@ def read_answer(first: bytes, deciding: list[bytes], measured: bool) -> AnswerHe
     return AnswerHead(int(match[1]), chunked, said.connection != "close")
 
 
-def cut_length(data: bytes, end: int) -> tuple[bytes, int, bytes] | None:
+def cut_length(head: bytes) -> tuple[bytes, int, bytes] | None:
     """The head without the digits of its length, where they were, and they; None if they are none.
 
     Where no Content-Length is found in its usual spelling: the head, -1 and nothing.
     """
-    at = data.find(b"\r\nContent-Length: ", 0, end)
+    at = head.find(b"\r\nContent-Length: ")
     if at < 0:
-        at = data.find(b"\r\ncontent-length: ", 0, end)
+        at = head.find(b"\r\ncontent-length: ")
     if at < 0:
-        return data[:end], -1, b""
+        return head, -1, b""
     at += len(b"\r\nContent-Length: ")
-    # The head's own end follows its last line.
-    stop = data.index(b"\r\n", at)
-    digits = data[at:stop]
-    if not digits.isdigit() or len(digits) > 15:
+    stop = head.find(b"\r\n", at)
+    digits = head[at:] if stop < 0 else head[at:stop]
+    if not digits.isdigit() or len(digits) > DIGITS_MAX:
         return None
-    return data[:at] + data[stop:end], at, digits
+    return (head[:at] if stop < 0 else head[:at] + head[stop:]), at, digits
+
+
+class Framed:
+    """A head that came, but for the digits of its length: one that comes again costs a look."""
+
+    __slots__ = ("_before", "_behind")
+
+    def __init__(self, head: bytes, length_at: int) -> None:
+        assert length_at >= 0
+        self._before, self._behind = head[:length_at], head[length_at:]
+
+    def digits(self, head: bytes) -> bytes:
+        """The digits of this one, which are all that differs; none where it is another head."""
+        before, behind = self._before, self._behind
+        # What is cut out holds digits alone, so that the same line is found in both.
+        if not head.startswith(before) or (behind and not head.endswith(behind)):
+            return b""
+        digits = head[len(before) : len(head) - len(behind)]
+        return digits if digits.isdigit() and len(digits) <= DIGITS_MAX else b""

@@ -18,14 +18,18 @@ IDEMPOTENCY_KEY_CHARS_MAX = 255
 _PASSING = {"draining": (503, 1.0), "in_progress": (409, 1.0), "top_up_wait": (503, 2.0)}
 
 
-def purchase_of(route: str, caller: str, outgoing: HttpRequest, headers: Headers) -> Purchase:
+async def purchase_of(route: str, caller: str, outgoing: HttpRequest, headers: Headers) -> Purchase:
     """What the app believes is one call: by its Idempotency-Key, else by all that it sent."""
     keys = header_values(headers, "idempotency-key")
     if len(keys) == 1 and 0 < len(keys[0]) <= IDEMPOTENCY_KEY_CHARS_MAX:
         return Purchase(_digest("key", caller, route, keys[0]), explicit=True)
-    body = hashlib.sha256(outgoing.body).hexdigest()
+    body = hashlib.sha256(outgoing.body)
+    if outgoing.stored is not None:
+        async for chunk in outgoing.stored.chunks():
+            body.update(chunk)
     return Purchase(
-        _digest("call", caller, route, outgoing.method, outgoing.url, body), explicit=False
+        _digest("call", caller, route, outgoing.method, outgoing.url, body.hexdigest()),
+        explicit=False,
     )
 
 

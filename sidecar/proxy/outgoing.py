@@ -30,7 +30,9 @@ def render_fields(headers: Headers) -> bytes:
 def render_head(request: HttpRequest, origin: Origin, path: str, streamed: bool) -> bytes:
     """The request's head with our framing. LocalProtocolError if a field would break it."""
     lines = [*_start(request.method, origin, path), *_fields(request.headers)]
-    if streamed:
+    if request.stored is not None:
+        lines.append(f"Content-Length: {request.stored.size}")
+    elif streamed:
         lengths = header_values(request.headers, "content-length")
         lines.append(f"Content-Length: {lengths[0]}" if lengths else "Transfer-Encoding: chunked")
     elif request.body or request.method in WITH_BODY:

@@ -11,6 +11,7 @@ from sidecar.proxy.begun import Answered, Begun, Failed, Outcome
 from sidecar.proxy.boarding import BoardingConnection
 from sidecar.proxy.bodies import BadChunksError, Body, Chunked, Counted
 from sidecar.proxy.calls import Asked
+from sidecar.proxy.framing import HEAD_END
 from sidecar.proxy.relayed import HEAD_BYTES_MAX
 from sidecar.proxy.turn import HUNG_UP
 from sidecar.proxy.wires import Wire
@@ -164,23 +165,23 @@ class Passage:
 
     def _open(self, data: bytes) -> None:
         """The first bytes of the answer."""
-        end = data.find(b"\r\n\r\n", 0, HEAD_BYTES_MAX)
-        found = self._dress.answers.find(data, end) if end > 0 else None
+        came, end, rest = data.partition(HEAD_END)
+        known = end and len(came) <= HEAD_BYTES_MAX - len(HEAD_END)
+        found = self._dress.answers.find(came) if known else None
         if found is None:
             self._hand_answer_over(data)
             return
-        relayed, head, length = found
-        at = end + 4
-        if len(data) - at == length:
+        relayed, digits = found
+        if digits and len(rest) == int(digits):
             self._begin(relayed.status, relayed.keeps)
-            self._connection.write(head + data[at:])
+            self._connection.write(b"".join((relayed.before, digits, relayed.after, rest)))
             self._finish()
             return
-        body: Body = Chunked() if length < 0 else Counted(length)
-        rest = b""
-        if len(data) > at:
+        head = b"".join((relayed.before, digits, relayed.after))
+        body: Body = Counted(int(digits)) if digits else Chunked()
+        if rest:
             try:
-                rest = body.pass_on(data, at)
+                rest = body.pass_on(rest)
             except BadChunksError:
                 body.excess = True
             if body.excess:

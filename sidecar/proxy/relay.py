@@ -9,10 +9,11 @@ from __future__ import annotations
 from socket import SO_LINGER, SOL_SOCKET
 from struct import pack
 
-from aiohttp import HttpVersion11, web
+from aiohttp import HttpVersion11
 from multidict import CIMultiDict
 
 from sidecar.http import Headers
+from sidecar.proxy import web
 
 # The events after which SDKs hang up without waiting for the stream's own end.
 TERMINAL_EVENTS = (b"data: [DONE]", b"event: message_stop")

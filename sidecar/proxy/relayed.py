@@ -8,7 +8,7 @@ from http import HTTPStatus
 from sidecar.http import Header
 from sidecar.providers.base import Credential
 from sidecar.proxy.headers import response_headers
-from sidecar.proxy.heads import Lines, cut_length, read_answer
+from sidecar.proxy.heads import Framed, Lines, cut_length, read_answer
 from sidecar.proxy.memo import Memo
 
 HEAD_BYTES_MAX = 16 * 1024
@@ -33,20 +33,28 @@ class Relayed:
 class Answers:
     """The answers of one route, while one credential is used."""
 
-    __slots__ = ("_known", "_lines", "_secrets", "credential")
+    __slots__ = ("_framed", "_known", "_last", "_lines", "_secrets", "credential")
 
     def __init__(self, credential: Credential, secrets: tuple[str, ...]) -> None:
         self.credential = credential
         self._secrets = secrets
         self._known: Memo[bytes, Relayed] = Memo(ANSWERS_MAX)
         self._lines = Lines(self._render, frozenset())
+        # The newest that had a length: the next one is like it more often than not.
+        self._framed: Framed | None = None
+        self._last: Relayed | None = None
 
-    def find(self, data: bytes, end: int) -> tuple[Relayed, bytes, int] | None:
-        """How the head that ends there is relayed, as bytes, and the length of its body.
+    def find(self, head: bytes) -> tuple[Relayed, bytes] | None:
+        """How this head is relayed, and the digits of its length; None where it is not ordinary.
 
-        -1 for a body in chunks; None where it is not ordinary.
+        There are none for a body in chunks.
         """
-        cut = cut_length(data, end)
+        framed, last = self._framed, self._last
+        if framed is not None and last is not None:
+            digits = framed.digits(head)
+            if digits:
+                return last, digits
+        cut = cut_length(head)
         if cut is None:
             return None
         head, at, digits = cut
@@ -55,9 +63,9 @@ class Answers:
             known = self._learn(head, at >= 0)
             if known is None:
                 return None
-        if known.chunked:
-            return known, known.before, -1
-        return known, known.before + digits + known.after, int(digits)
+        if at >= 0:
+            self._framed, self._last = Framed(head, at), known
+        return known, digits
 
     def _learn(self, head: bytes, measured: bool) -> Relayed | None:
         first, *lines = head.split(b"\r\n")

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
-from aiohttp import web
+from sidecar.proxy import web
 
 FOLDER = Path(__file__).with_name("page")
 _SCRIPT, _IMAGE = "text/javascript; charset=utf-8", "image/svg+xml"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from aiohttp import web
-
 from sidecar.clock import Entropy
 from sidecar.http import Headers
 from sidecar.ledger.model import Payment
 from sidecar.payments.events import RequestServed
+from sidecar.proxy import web
 from sidecar.proxy.answers import Answer
 from sidecar.proxy.relay import RelayedResponse
 

@@ -31,8 +31,10 @@ from sidecar.errors import (
     UpstreamTimeoutError,
 )
 from sidecar.http import HttpRequest, Origin, header_values
+from sidecar.proxy.certificates import believed
 from sidecar.proxy.outgoing import render_head, split_url
 from sidecar.proxy.streamed import StreamedReply, told
+from sidecar.proxy.upload import send_on
 from sidecar.tasks import Supervisor
 
 HEAD_BYTES_MAX = 256 * 1024  # one header field of a response; the app gets smaller ones only
@@ -104,6 +106,8 @@ class HttpUpstream:
             known = (origin, self._targets[origin])
         origin, target = known
         head = render_head(request, origin, path, streamed=body is not None)
+        if request.stored is not None:
+            body = request.stored.chunks()
         try:
             async with asyncio.timeout(left_s) as limit:
                 if body is not None:
@@ -210,40 +214,22 @@ class HttpUpstream:
             transport.write(head + request.body)
         else:
             transport.write(head)
-            chunked = not header_values(request.headers, "content-length")
-            upload = self._tasks.spawn("upload", self._upload(connection, body, chunked))
+            declared = header_values(request.headers, "content-length")
+            chunked = request.stored is None and not declared
+            upload = self._tasks.spawn("upload", send_on(connection, body, chunked))
         return await _read_head(protocol, connection, upload)
-
-    async def _upload(
-        self, connection: Connection, body: AsyncIterator[bytes], chunked: bool
-    ) -> None:
-        """Send a body as the app sends it, no faster than the upstream takes it."""
-        try:
-            async for chunk in body:
-                protocol, transport = connection.protocol, connection.transport
-                if protocol is None or transport is None:
-                    return
-                if chunked:
-                    transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
-                else:
-                    transport.write(chunk)
-                await protocol._drain_helper()
-            if chunked and connection.transport is not None:
-                connection.transport.write(b"0\r\n\r\n")
-        except (ClientError, OSError, TimeoutError):
-            # The app went away, or the upstream did: half a body must never look whole.
-            connection.close()
 
 
 def _target(origin: Origin, proxy: str) -> ClientRequest:
     """What the connector is asked to connect to."""
     url = URL(str(origin))
+    trust = believed() if origin.scheme == "https" else True
     if not proxy:
-        return ClientRequest("GET", url)
+        return ClientRequest("GET", url, ssl=trust)
     through = URL(proxy)
     login = None if through.user is None else BasicAuth(through.user, through.password or "")
     # An error names the proxy as it is told here, so its password is told apart.
-    return ClientRequest("GET", url, proxy=through.with_user(None), proxy_auth=login)
+    return ClientRequest("GET", url, ssl=trust, proxy=through.with_user(None), proxy_auth=login)
 
 
 async def _read_head(

@@ -109,13 +109,17 @@ async def abort_upload(world: Running, promised: int) -> None:
         await writer.wait_closed()
 
 
-@pytest.mark.parametrize("kept", [True, False], ids=["kept body", "streamed body"])
-async def test_aborted_uploads(tmp_path: Path, kept: bool) -> None:
+@pytest.mark.parametrize(
+    ("size", "kept"),
+    [(MIB, True), (2 * MIB, True), (MIB, False)],
+    ids=["kept body", "copied body", "streamed body"],
+)
+async def test_aborted_uploads(tmp_path: Path, size: int, kept: bool) -> None:
     """Uploads that are aborted half-way cost nothing and stop nobody else."""
     # Room for fewer bodies than are aborted: each must give back what it took.
     limits = "{replay_memory_max: 16MiB}" if kept else "{replay_bytes_max: 64KiB}"
     async with running(tmp_path, limits=limits) as world:
-        await asyncio.gather(*(abort_upload(world, MIB) for _ in range(ABORTED)))
+        await asyncio.gather(*(abort_upload(world, size) for _ in range(ABORTED)))
         free = world.sandbox.books.presentations
         async with openai.AsyncOpenAI(base_url=world.base_url, api_key=TOKEN) as client:
             answer = await client.chat.completions.create(

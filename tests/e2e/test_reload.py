@@ -72,6 +72,23 @@ async def test_token_is_rotated(tmp_path: Path) -> None:
     assert (200, f"Bearer {KEYED}") == new
 
 
+async def test_token_is_rotated_behind_a_head(tmp_path: Path) -> None:
+    """A head that came before on its connection, but for its length, is not let in by that."""
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    statuses = []
+    async with reloadable(tmp_path) as world, one_connection() as app:
+        for size in range(1, 6):
+            if size == 5:
+                write_private(tmp_path / "app.token", OTHER_TOKEN)
+                await world.reload()
+            url = f"{world.url}/keyed/v1/nothing"
+            async with app.post(url, data=b"x" * size, headers=headers) as response:
+                await response.read()
+                statuses.append(response.status)
+
+    assert [404, 404, 404, 404, 401] == statuses
+
+
 async def test_routes_come_and_go(tmp_path: Path) -> None:
     """A route that is added serves at once, and one that is removed is a 404, warm or not."""
     async with reloadable(tmp_path) as world, one_connection() as app:

@@ -80,8 +80,8 @@ FAST_LANE = (
     Mutant(
         "counts a body's bytes one short",
         "sidecar/proxy/bodies.py",
-        "        left = self._left = self._left - len(piece)\n",
-        "        left = self._left = self._left - len(piece) - 1\n",
+        "        left = self._left = self._left - len(data)\n",
+        "        left = self._left = self._left - len(data) - 1\n",
         (f"{FLOW}::test_slow_reader[lane]",),
     ),
     Mutant(

@@ -20,7 +20,7 @@ from sidecar import __version__
 from sidecar.ledger.model import Payment, PaymentState, Purchase
 from sidecar.metrics import METRICS, Metrics, catalogue
 from sidecar.metrics.holdings import ACCOUNTS_MAX
-from sidecar.metrics.tally import FOUND_MAX
+from sidecar.metrics.tally import FOUND_MAX, Times
 from sidecar.money import Usdc
 from sidecar.payments.events import (
     ApprovalAsked,
@@ -143,6 +143,22 @@ def test_durations() -> None:
     )
     assert 3 == found["sidecar_request_duration_seconds_count"]["venice",]
     assert pytest.approx(0.085) == found["sidecar_request_duration_seconds_sum"]["venice",]
+
+
+def test_durations_once() -> None:
+    """Each duration is counted once, however often somebody looks and however many there are."""
+    metrics = Metrics(["venice"], ["aider"])
+    for number in range(600):
+        metrics.observe(replace(SERVED, duration_s=number * 0.001))
+        if number % 250 == 0:
+            metrics.counted()
+    metrics.counted()
+    found = dict(metrics.counted()[catalogue.REQUEST_DURATION])[("venice",)]
+
+    assert isinstance(found, Times)
+    assert [6, 11, 26, 51] == list(found.cumulative())[:4]
+    assert 600 == list(found.cumulative())[-1]
+    assert pytest.approx(179.7) == found.total_s
 
 
 def test_overhead() -> None:

@@ -8,6 +8,7 @@ from sidecar.http import Header
 from sidecar.proxy.framing import bytes_of_request
 from sidecar.proxy.heads import (
     AnswerHead,
+    Framed,
     Lines,
     RequestHead,
     cut_length,
@@ -103,7 +104,28 @@ def test_odd_digits(digits: bytes) -> None:
     """Only plain digits are cut out of a head."""
     head = LINE + b"Content-Length: " + digits
 
-    assert cut_length(head + b"\r\n\r\n", len(head)) is None
+    assert cut_length(head) is None
+
+
+@pytest.mark.parametrize("behind", [b"", b"\r\nHost: h"])
+def test_framed(behind: bytes) -> None:
+    """A head that came is known again whatever its length is, and no other one is taken for it."""
+    cut = cut_length(LINE + b"Content-Length: 5" + behind)
+
+    assert cut is not None
+    framed = Framed(cut[0], cut[1])
+
+    assert b"1046" == framed.digits(LINE + b"Content-Length: 1046" + behind)
+    for other in (
+        LINE + b"Content-Length: " + behind,
+        LINE + b"Content-Length: +5" + behind,
+        LINE + b"Content-Length: " + b"9" * 16 + behind,
+        LINE + b"Content-Length: 5\r\nX: y" + behind,
+        LINE + b"X: y\r\nContent-Length: 5" + behind,
+        LINE + b"Content-Length: 5\r\nHost: x",
+        LINE + b"Content-Length: 5" + behind + b"\r\nContent-Length: 6",
+    ):
+        assert b"" == framed.digits(other)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -33,47 +34,73 @@ from tests.world.fakes import NOON
 REQUEST = HttpRequest("POST", "http://seller/v1/chat", (), b"body")
 
 
-def test_same_call_same_purchase() -> None:
+async def test_same_call_same_purchase() -> None:
     """What the app sends makes the purchase, whatever retry headers it adds."""
-    first = purchase_of("r", "app", REQUEST, (("x-stainless-retry-count", "0"),))
-    second = purchase_of("r", "app", REQUEST, (("x-stainless-retry-count", "1"),))
+    first = await purchase_of("r", "app", REQUEST, (("x-stainless-retry-count", "0"),))
+    second = await purchase_of("r", "app", REQUEST, (("x-stainless-retry-count", "1"),))
 
     assert first == second
     assert not first.explicit
 
 
 @pytest.mark.parametrize(
-    "other",
+    ("route", "caller", "request_"),
     [
-        purchase_of("other", "app", REQUEST, ()),
-        purchase_of("r", "other", REQUEST, ()),
-        purchase_of("r", "app", HttpRequest("PUT", REQUEST.url, (), b"body"), ()),
-        purchase_of("r", "app", HttpRequest("POST", "http://seller/v1/x", (), b"body"), ()),
-        purchase_of("r", "app", HttpRequest("POST", REQUEST.url, (), b"other"), ()),
+        ("other", "app", REQUEST),
+        ("r", "other", REQUEST),
+        ("r", "app", HttpRequest("PUT", REQUEST.url, (), b"body")),
+        ("r", "app", HttpRequest("POST", "http://seller/v1/x", (), b"body")),
+        ("r", "app", HttpRequest("POST", REQUEST.url, (), b"other")),
     ],
 )
-def test_other_call_other_purchase(other: object) -> None:
+async def test_other_call_other_purchase(route: str, caller: str, request_: HttpRequest) -> None:
     """Route, caller, method, target and body each make it another purchase."""
-    assert purchase_of("r", "app", REQUEST, ()) != other
+    other = await purchase_of(route, caller, request_, ())
+
+    assert await purchase_of("r", "app", REQUEST, ()) != other
 
 
-def test_idempotency_key() -> None:
+class Elsewhere:
+    """A body that is not in memory."""
+
+    def __init__(self, *parts: bytes) -> None:
+        self.size = sum(map(len, parts))
+        self._parts = parts
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        for part in self._parts:
+            yield part
+
+
+async def test_stored_body() -> None:
+    """Where a body is kept makes no other purchase of it, and what is in it does."""
+    same = replace(REQUEST, body=b"", stored=Elsewhere(b"bo", b"dy"))
+    other = replace(REQUEST, body=b"", stored=Elsewhere(b"bo", b"dies"))
+    mine = await purchase_of("r", "app", REQUEST, ())
+
+    assert mine == await purchase_of("r", "app", same, ())
+    assert mine != await purchase_of("r", "app", other, ())
+
+
+async def test_idempotency_key() -> None:
     """The app's own key stands for the call, and belongs to its caller alone."""
     key = (("Idempotency-Key", "order-1"),)
-    mine = purchase_of("r", "app", REQUEST, key)
+    mine = await purchase_of("r", "app", REQUEST, key)
 
     assert mine.explicit
-    assert mine == purchase_of("r", "app", HttpRequest("POST", REQUEST.url, (), b"x"), key)
-    assert mine != purchase_of("r", "other", REQUEST, key)
-    assert mine != purchase_of("r", "app", REQUEST, (("Idempotency-Key", "order-2"),))
+    assert mine == await purchase_of("r", "app", HttpRequest("POST", REQUEST.url, (), b"x"), key)
+    assert mine != await purchase_of("r", "other", REQUEST, key)
+    assert mine != await purchase_of("r", "app", REQUEST, (("Idempotency-Key", "order-2"),))
 
 
 @pytest.mark.parametrize("values", [("",), ("a", "b"), ("x" * 256,)])
-def test_odd_idempotency_keys(values: tuple[str, ...]) -> None:
+async def test_odd_idempotency_keys(values: tuple[str, ...]) -> None:
     """A key that is empty, doubled or too long is no key."""
     headers = tuple(("Idempotency-Key", value) for value in values)
 
-    assert purchase_of("r", "app", REQUEST, ()) == purchase_of("r", "app", REQUEST, headers)
+    assert await purchase_of("r", "app", REQUEST, ()) == await purchase_of(
+        "r", "app", REQUEST, headers
+    )
 
 
 def test_budget_refusal() -> None:
