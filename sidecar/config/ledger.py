@@ -6,17 +6,20 @@ What was rehearsed is no part of the books: shadow mode has a file, or a schema,
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sidecar.config.fields import Field, Section
 from sidecar.config.model import Mode, PostgresUrl, SqliteFile
 from sidecar.config.secret_ref import Places, read_secret_ref
-from sidecar.ledger.slices import LeaseTerms
 from sidecar.money import Usdc
+
+if TYPE_CHECKING:
+    from sidecar.ledger.slices import LeaseTerms
 
 NAME = "ledger.db"
 LEASED_NAME = "leased.db"  # what a machine spends slices in
 SCHEMA, SHADOW_SCHEMA = "sidecar", "sidecar_shadow"
-LEASES = LeaseTerms(Usdc.parse("1.00 USDC"), 60)
+LEASE_SIZE, LEASE_LIFETIME_S = Usdc.parse("1.00 USDC"), 60
 OPTIONS = ("lease_s", "connections_max", "migrate", "leases")  # beside the place of the URL
 
 
@@ -64,9 +67,12 @@ def _read_leases(field: Field) -> LeaseTerms | None:
     """What is taken of a budget at a time. Empty says the usual, and absent that nothing is."""
     if not field.is_given:
         return None
+    # Not for those who take no slices.
+    from sidecar.ledger.slices import LeaseTerms  # noqa: PLC0415 - see above
+
     section = field.section(("size", "lifetime_s"))
-    size = section.at("size").amount() or LEASES.size
+    size = section.at("size").amount() or LEASE_SIZE
     if section.at("size").is_given and not size.atomic:
         section.at("size").mistake("a slice of nothing", "leave leases out to take none")
-    lifetime_s = section.at("lifetime_s").seconds(LEASES.lifetime_s, 5, 3_600)
+    lifetime_s = section.at("lifetime_s").seconds(LEASE_LIFETIME_S, 5, 3_600)
     return LeaseTerms(size, lifetime_s)

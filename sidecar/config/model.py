@@ -14,14 +14,16 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from sidecar.config.addresses import ADMIN, LISTEN, Address, SocketPath
 from sidecar.ledger.model import Breaker, Budget
-from sidecar.ledger.slices import LeaseTerms
 from sidecar.money import Usdc
 from sidecar.providers.cost import Price
 from sidecar.wallets import WalletKind
+
+if TYPE_CHECKING:
+    from sidecar.ledger.slices import LeaseTerms
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -90,6 +92,7 @@ class SignerRef:
 
 
 Nonces: TypeAlias = Literal["random", "derived"]
+Finality: TypeAlias = Literal["finalized", "safe"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +106,6 @@ class WalletConfig:
     kind: WalletKind
     key: SecretRef | SignerRef
     nonces: Nonces = "random"
-
-
-Finality: TypeAlias = Literal["finalized", "safe"]
 
 
 @dataclass(frozen=True, slots=True)

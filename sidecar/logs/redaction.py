@@ -22,6 +22,8 @@ SECRET_CHARS_MIN = 8
 KEY_BYTES_MIN = 16
 
 _HEX = re.compile(r"(?:0x)?((?:[0-9a-f]{2})+)", re.ASCII | re.IGNORECASE)
+# The same in JSON and in Python, however often it is quoted.
+_NEVER_QUOTED = re.compile(r"[ !#-&(-\[\]-~]*")
 # Only ASCII is folded: str.lower() changes the length of some other letters.
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
@@ -79,6 +81,10 @@ def _forms(value: str) -> Iterator[str]:
             plain |= {spelled, *_encodings(spelled.encode())}
         plain |= set(_encodings(bytes.fromhex(as_hex[1])))
     for form in plain:
+        if _NEVER_QUOTED.fullmatch(form):
+            # As are most, and it takes ten times as long to find out by quoting it.
+            yield form
+            continue
         for quoted in (form, repr(form)[1:-1], *_in_json(form)):
             # The line may be JSON itself, and quote what was quoted before.
             yield from (quoted, *_in_json(quoted))

@@ -15,7 +15,7 @@ from sidecar.errors import SidecarError
 from sidecar.http import HttpRequest, HttpResponse, Upstream, run_exchange
 from sidecar.ledger import Ledger
 from sidecar.ledger.model import Payment, PaymentState
-from sidecar.payments import evidence, solana_evidence
+from sidecar.payments import evidence
 from sidecar.payments.events import (
     ClockSkewMeasured,
     Emit,
@@ -23,7 +23,7 @@ from sidecar.payments.events import (
 )
 from sidecar.payments.evidence import Dead, Finding, Moved, Unknown
 from sidecar.refusal import Denied
-from sidecar.rpc import evm, solana
+from sidecar.rpc import evm
 
 RPC_WAIT_S = 3.0
 RPC_BYTES_MAX = 64 * 1024
@@ -147,6 +147,9 @@ def examination(
     """How one endpoint is asked about a payment that was authorized."""
     if is_evm(chain.network):
         return evidence.examine(url, payment, chain.finality)
+    # Not for those who have no endpoint of a Solana cluster.
+    from sidecar.payments import solana_evidence  # noqa: PLC0415 - see above
+
     return solana_evidence.examine(url, payment, chain.finality)
 
 
@@ -160,6 +163,9 @@ def _newest_block_time(url: str, network: str) -> Generator[HttpRequest, HttpRes
     if is_evm(network):
         newest = yield from evm.block(url, "latest")
         return newest.timestamp
+    # Not for those who have no endpoint of a Solana cluster.
+    from sidecar.rpc import solana  # noqa: PLC0415 - see above
+
     # A finalized block is as old as half of the skew that is allowed.
     tip = yield from solana.tip(url, "confirmed")
     return (yield from solana.block_time(url, tip.slot))

@@ -19,7 +19,7 @@ from sidecar.errors import RemoteProtocolError, SidecarError
 from sidecar.http import Upstream, run_exchange
 from sidecar.money import Usdc
 from sidecar.payments.events import Emit, WalletBalanceObserved
-from sidecar.rpc import evm, solana
+from sidecar.rpc import evm
 from sidecar.rpc.jsonrpc import Asks
 
 STEP_WAIT_S = 3.0
@@ -118,6 +118,9 @@ def _ask_evm(url: str, network: str, address: str) -> Asks[Usdc]:
 
 
 def _ask_solana(url: str, network: str, token_account: str) -> Asks[Usdc]:
+    # Not for those who have no endpoint of a Solana cluster.
+    from sidecar.rpc import solana  # noqa: PLC0415 - see above
+
     asset = usdc_on(network)
     if (yield from solana.network(url)) != network:
         raise RemoteProtocolError(f"the endpoint is not of {network}")

@@ -10,7 +10,6 @@ from sidecar.config.ledger import LEASED_NAME
 from sidecar.config.model import Config, PostgresUrl, SqliteFile
 from sidecar.errors import LedgerError
 from sidecar.ledger import Ledger
-from sidecar.ledger.slices import LeaseTerms
 from sidecar.ledger.sqlite import SqliteLedger
 from sidecar.money import ZERO
 from sidecar.service.secrets import Opened
@@ -18,7 +17,8 @@ from sidecar.service.secrets import Opened
 if TYPE_CHECKING:
     from sidecar.ledger.postgres import PostgresLedger
 
-NO_MORE_SLICES = LeaseTerms(ZERO, 60)
+# As long as a lease lives by which no more is taken.
+NO_MORE_S = 60
 
 
 async def open_ledger(
@@ -63,6 +63,7 @@ async def _leased(
     if config.mode == "shadow" or not (told.leases or file.exists()):
         return books
     from sidecar.ledger.leased import LeasedLedger  # noqa: PLC0415 - see above
+    from sidecar.ledger.slices import LeaseTerms  # noqa: PLC0415 - see above
 
     try:
         ledger = await LeasedLedger.open(
@@ -70,7 +71,7 @@ async def _leased(
             books.slices,
             file,
             instance,
-            told.leases or NO_MORE_SLICES,
+            told.leases or LeaseTerms(ZERO, NO_MORE_S),
             SystemClock(),
             on_write_failure,
         )

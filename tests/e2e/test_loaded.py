@@ -23,6 +23,12 @@ HEAVY = {
     *("sidecar.providers.libertai", "sidecar.providers.pay_per_request"),
     *("sidecar.providers.api_key", "sidecar.payments.drift", "sidecar.payments.outflows"),
     *("psycopg", "sidecar.ledger.postgres", "sidecar.ledger.postgres_url"),
+    *("sidecar.ledger.slices", "sidecar.ledger.leased", "sidecar.rpc.solana"),
+    *("sidecar.payments.solana_evidence", "sidecar.payments.webhooks"),
+    *("sidecar.service.warden", "sidecar.service.worker", "sidecar.cli.doctor"),
+    *("sidecar.cli.manual", "sidecar.cli.terminal", "unittest", "multiprocessing"),
+    # The rest of aiohttp's server, and what only that uses.
+    *("aiohttp.web", "aiohttp.web_app", "aiohttp.web_urldispatcher", "aiohttp.web_fileresponse"),
 }
 
 COMMON = """\
@@ -91,7 +97,11 @@ def test_api_key(tmp_path: Path) -> None:
     ("kind", "network", "libraries"),
     [
         ("evm", "eip155:8453", {"sidecar.wallets.evm", "coincurve", "Crypto"}),
-        ("solana", SOLANA, {"sidecar.wallets.solana", "solders", "nacl"}),
+        (
+            "solana",
+            SOLANA,
+            {"sidecar.wallets.solana", "sidecar.rpc.solana", "solders", "nacl"},
+        ),
     ],
     ids=["evm", "solana"],
 )

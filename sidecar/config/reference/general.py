@@ -175,7 +175,7 @@ _TUNING = (
     Key(
         "limits.replay_memory_max",
         size(0, 64 * _GIB, "to 64 GiB"),
-        "All kept bodies together.",
+        "All kept bodies together, in memory or in temporary files.",
         default="256 MiB",
     ),
     Key(
