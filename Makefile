@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# Thousands of processes are started: each reads what the first compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test world bench unit e2e check mutants fmt lock clean
 .PHONY: hostile sellers kills simulation overspend callers slow canary streams signer differential batteries
 
@@ -13,16 +16,26 @@ SAFE := money chains base58 document refusal policy rpc/* siwx/* x402/* ledger/*
 comma := ,
 empty :=
 
-test: world
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal --cov=sidecar --cov-report= $(PYTEST_ARGS)
+# What covers it. A tracer makes all of Python two to three times slower: the rest runs without.
+COVERING := $(addprefix tests/unit/,cli ledger payments providers proxy rpc service siwx wallets x402) \
+  $(wildcard tests/unit/test_*.py) tests/conformance tests/flows tests/properties \
+  tests/faults
+
+# Twice the cores of a small machine: half of the tests wait for processes of their own.
+TESTS := -m pytest -q -n 4 --dist worksteal
+
+test:
+	$(MAKE) --jobs 2 .venv/stamp world
+	$(BIN)/python $(TESTS) --cov=sidecar --cov-report= $(COVERING) $(PYTEST_ARGS)
 	$(BIN)/python -m coverage report --skip-covered --show-missing --fail-under=100 \
 	  --include='$(subst $(empty) ,$(comma),$(foreach part,$(SAFE),sidecar/$(part).py))'
+	$(BIN)/python $(TESTS) $(COVERING:%=--ignore=%) $(PYTEST_ARGS)
 	$(BIN)/python -m tests.mutants.run
 
 unit: .venv/stamp
 	$(BIN)/python -m pytest -q -n 2 tests/unit tests/conformance tests/flows tests/properties $(PYTEST_ARGS)
 
-e2e: world
+e2e: .venv/stamp world
 	$(BIN)/python -m pytest -q tests/e2e $(PYTEST_ARGS)
 
 check: .venv/stamp
@@ -47,7 +60,7 @@ hostile: .venv/stamp
 	  tests/hostile/test_challenge_properties.py tests/hostile/test_after_payment.py \
 	  tests/hostile/test_official_sdk.py
 
-sellers: world
+sellers: .venv/stamp world
 	$(BIN)/python -m tests.e2e.fault_table
 
 kills: .venv/stamp
@@ -67,12 +80,12 @@ callers: .venv/stamp
 slow: .venv/stamp
 	SIDECAR_SLOW_IDLE=$(or $(LONG),5000) SIDECAR_SLOW_WAVES=5 $(PYTEST) tests/hostile/test_slow_and_many.py
 
-canary: world
+canary: .venv/stamp world
 	SIDECAR_CANARY_LONG=1 $(PYTEST) tests/canary
 	SIDECAR_CANARY=all $(PYTEST) -p tests.canary.plugin tests/e2e tests/flows
 	$(BIN)/python -m tests.mutants.run --slow
 
-streams: world
+streams: .venv/stamp world
 	$(PYTEST) tests/e2e/test_paced_streams.py tests/e2e/test_paced_streams_nginx.py \
 	  tests/e2e/test_paced_streams_many.py
 
@@ -106,13 +119,13 @@ lock:
 
 # anvil, the official SDK in environments of its own, the vendors' own clients, Prometheus, a browser,
 # what people point at the sidecar; at once when they are there.
-world: .venv/stamp
+world:
 	bash tests/world/install.sh
 
 clean:
 	rm -rf .venv .world
 
 # The sidecar beside its peers, in one run; BENCH_ARGS=--quick for the short form.
-bench: world
+bench: .venv/stamp world
 	bash bench/install.sh
 	$(BIN)/python -m bench.run $(BENCH_ARGS)

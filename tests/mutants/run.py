@@ -9,9 +9,12 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.mutants.judge import judged
@@ -20,17 +23,28 @@ from tests.mutants.mutants import MUTANTS, SLOW_MUTANTS
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("sidecar", "tests", "config", "deploy", "Dockerfile", ".dockerignore", "pyproject.toml")
-IGNORED = shutil.ignore_patterns("__pycache__", "node_modules", ".hypothesis")
+IGNORED = shutil.ignore_patterns("node_modules", ".hypothesis")
 TIME_MAX_S = 300
 # A bug of two that race may pass its test once by luck. How often it did is printed.
 LOOKS_MAX = 3
+# Their tests start processes.
+SLOW = ("tests/e2e", "tests/canary", "tests/deploy", "tests/faults", "tests/hostile")
 # A bug that does not even run is seen by any test, and shows nothing.
 BROKEN = ("NameError", "SyntaxError", "ImportError", "IndentationError")
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a bug was looked for."""
+
+    mutant: Mutant
+    missed: tuple[str, ...]
+    took_s: float
+
+
 @contextmanager
-def planted(mutant: Mutant) -> Iterator[Path | None]:
-    """A copy of the tree with this bug in it; None where its place is not there exactly once."""
+def sound_tree() -> Iterator[Path]:
+    """A copy of the tree, with what was compiled of it: a planted bug compiles its file alone."""
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder)
         for name in COPIED:
@@ -38,21 +52,32 @@ def planted(mutant: Mutant) -> Iterator[Path | None]:
             if source.is_dir():
                 shutil.copytree(source, tree / name, ignore=IGNORED)
             else:
-                shutil.copy(source, tree / name)
+                shutil.copy2(source, tree / name)
+        yield tree
+
+
+@contextmanager
+def planted(mutant: Mutant, sound: Path) -> Iterator[Path | None]:
+    """The tree with this bug in it; None where its place is not there exactly once."""
+    text = (sound / mutant.file).read_text()
+    if text.count(mutant.old) != 1:
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder)
+        # Every file but the one with the bug is shared by all: no test writes to these.
+        shutil.copytree(sound, tree, copy_function=os.link, dirs_exist_ok=True)
         # What is installed for the tests is read, and never written.
         (tree / ".world").symlink_to(ROOT / ".world")
         target = tree / mutant.file
-        text = target.read_text()
-        if text.count(mutant.old) != 1:
-            yield None
-            return
+        target.unlink()
         target.write_text(text.replace(mutant.old, mutant.new))
         yield tree
 
 
-def survives(mutant: Mutant) -> str:
+def survives(mutant: Mutant, sound: Path) -> str:
     """Empty when the bug is caught; else what happened."""
-    with planted(mutant) as tree:
+    with planted(mutant, sound) as tree:
         if tree is None:
             return f"its place in {mutant.file} is not there exactly once: update the list"
         status, said = judged(tree, mutant.tests, TIME_MAX_S)
@@ -65,33 +90,43 @@ def survives(mutant: Mutant) -> str:
     return f"pytest ended with {status}\n{said[-2000:]}"
 
 
-def looked_for(mutant: Mutant) -> list[str]:
+def looked_for(mutant: Mutant, sound: Path) -> Look:
     """What happened at each look that did not catch it; LOOKS_MAX of these: it survives."""
+    began = time.monotonic()
     missed: list[str] = []
-    while len(missed) < LOOKS_MAX and (said := survives(mutant)):
+    while len(missed) < LOOKS_MAX and (said := survives(mutant, sound)):
         missed.append(said)
-    return missed
+    return Look(mutant, tuple(missed), time.monotonic() - began)
+
+
+def _slow_first(mutant: Mutant) -> bool:
+    return not any(test.startswith(SLOW) for test in mutant.tests)
 
 
 def main(words: Sequence[str] = ()) -> int:
     """Run those whose names hold any of these words, or all; 0 when every one is caught.
 
-    ``--slow`` runs those instead that each take a whole day of the canary's.
+    ``--slow`` runs those instead that each take a whole day of the canary's; ``--times`` says what
+    each took, the slowest last.
     """
     known = SLOW_MUTANTS if "--slow" in words else MUTANTS
-    wanted = [word for word in words if word != "--slow"]
+    wanted = [word for word in words if not word.startswith("--")]
     chosen = [m for m in known if not wanted or any(word in m.name for word in wanted)]
-    # Most of these tests wait for a process of their own half of the time.
-    with ThreadPoolExecutor(max_workers=2 * (os.cpu_count() or 1)) as pool:
-        looks = list(zip(chosen, pool.map(looked_for, chosen), strict=True))
-    survivors = [mutant for mutant, missed in looks if len(missed) == LOOKS_MAX]
-    for mutant, _ in looks:
-        print(f"{'SURVIVED' if mutant in survivors else 'caught  '}  {mutant.name}")
+    # Most of these tests wait for a process of their own most of the time.
+    with sound_tree() as sound, ThreadPoolExecutor(3 * (os.cpu_count() or 1)) as pool:
+        # Long ones last would be waited for with nothing else to do.
+        looks = list(pool.map(partial(looked_for, sound=sound), sorted(chosen, key=_slow_first)))
+    survivors = [look for look in looks if len(look.missed) == LOOKS_MAX]
+    for look in looks:
+        print(f"{'SURVIVED' if look in survivors else 'caught  '}  {look.mutant.name}")
+    if "--times" in words:
+        for look in sorted(looks, key=lambda look: look.took_s):
+            print(f"{look.took_s:6.1f} s  {look.mutant.name} ({' '.join(look.mutant.tests)})")
     # Last, where a log that was cut to its end still shows them.
-    for mutant, missed in looks:
-        for said in missed:
-            print(f"\nmissed: {mutant.name} ({' '.join(mutant.tests)}): {said}")
-    print(f"mutants: {len(chosen) - len(survivors)} caught, {len(survivors)} survived")
+    for look in looks:
+        for said in look.missed:
+            print(f"\nmissed: {look.mutant.name} ({' '.join(look.mutant.tests)}): {said}")
+    print(f"mutants: {len(looks) - len(survivors)} caught, {len(survivors)} survived")
     return 1 if survivors else 0
 
 

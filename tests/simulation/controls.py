@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.mutants.mutant import Mutant
 from tests.mutants.mutants import MUTANTS
-from tests.mutants.run import planted
+from tests.mutants.run import planted, sound_tree
 from tests.simulation.run import FAULT, live
 
 WAIT_S = 60
@@ -118,7 +118,7 @@ OWN = (
 
 def found(mutant: Mutant) -> str:
     """By which seed the bug was seen, after how many seconds, and as what; or why not."""
-    with planted(mutant) as tree:
+    with sound_tree() as sound, planted(mutant, sound) as tree:
         if tree is None:
             return f"its place in {mutant.file} is not there exactly once"
         run = subprocess.run(

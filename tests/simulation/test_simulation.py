@@ -1,6 +1,6 @@
 """Seeds, each a world of its own in which every invariant must hold at every step.
 
-``SIDECAR_SIM_SEEDS`` is how many (2,000 unless it says otherwise; 100,000 for a long run), split
+``SIDECAR_SIM_SEEDS`` is how many (1,000 unless it says otherwise; 100,000 for a long run), split
 into blocks for pytest-xdist. ``SIDECAR_SIM_SEED`` replays one and prints its trace.
 """
 
@@ -13,7 +13,7 @@ import pytest
 
 from tests.simulation.run import Result, live
 
-SEEDS = int(os.environ.get("SIDECAR_SIM_SEEDS", "2000"))
+SEEDS = int(os.environ.get("SIDECAR_SIM_SEEDS", "1000"))
 REPLAYED = os.environ.get("SIDECAR_SIM_SEED", "")
 BLOCK = 100
 BLOCKS = [range(first, min(first + BLOCK, SEEDS)) for first in range(0, SEEDS, BLOCK)]
