@@ -118,7 +118,9 @@ _PIN = """
 INSERT INTO pins (route, purpose, network, place, pay_to, pinned_at)
 VALUES (%s, %s, %s, %s, %s, %s)
 ON CONFLICT (route, purpose, network, place) DO NOTHING
+RETURNING 1
 """
+_UNPIN = "DELETE FROM pins WHERE route = %s AND purpose = %s AND network = %s AND place = %s"
 _PINNED = """
 SELECT pay_to FROM pins WHERE route = %s AND purpose = %s AND network = %s AND place = %s
 """
@@ -200,11 +202,20 @@ def undelivered(own: str, posted_before: datetime) -> Statement:
 
 
 def pin(intent: Intent, at_ms: int) -> Sequence[Statement]:
-    """Pins the payee where none is; then finds whose pin it is."""
+    """Pins the payee where none is, and finds a row if it did; then finds whose pin it is."""
     if intent.pin_place is None:
         return NOTHING, NOTHING
-    key = (intent.route, intent.purpose, intent.network, intent.pin_place)
+    key = _pin_key(intent)
     return (_PIN, (*key, intent.payee, at_ms)), (_PINNED, key)
+
+
+def unpin(intent: Intent) -> Statement:
+    """Takes back the pin that ``pin`` made."""
+    return _UNPIN, _pin_key(intent)
+
+
+def _pin_key(intent: Intent) -> tuple[str | None, ...]:
+    return intent.route, intent.purpose, intent.network, intent.pin_place
 
 
 def prices(intent: Intent, at_ms: int, days: int) -> Statement:

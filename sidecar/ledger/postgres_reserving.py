@@ -1,7 +1,7 @@
 """The one move that makes a payment: everything that speaks against it, asked in one round trip.
 
-The windows are raised with the questions, so that the answer comes with them; what raised them for
-nothing is rolled back, or, where another payment is taken instead, lowered again.
+The windows are raised, and the payee is pinned, with the questions, so that the answer comes with
+them; what did so for nothing is rolled back, or, where another payment is taken instead, undone.
 """
 
 from __future__ import annotations
@@ -35,13 +35,14 @@ class Reserving:
         self._books, self._tx = books, tx
         self._intent, self._at, self._at_ms = intent, at, milliseconds(at)
         self._wanted = windows.wanted(intent.budgets, intent.amount, at)
+        self._dropped = False  # something of the dead, which the rules had looked at
 
     async def reserve(self) -> Payment | Denied:
         """``Ledger.reserve``."""
         if self._tx.again and (made := await self._made_before()) is not None:
             return made
         raising = {} if isinstance(self._wanted, Denied) else self._raising(self._wanted)
-        frozen, rivals, *found = await self._ask(raising.values())
+        frozen, rivals, pinned_now, *found = await self._ask(raising.values())
         # Before anything is bound: what was signed is not presented again either.
         denied = rules.frozen(frozen)
         if denied is not None:
@@ -50,6 +51,9 @@ class Reserving:
         slot = self._bind(rivals)
         if isinstance(slot, Payment):
             self._lower(raised)
+            if pinned_now:
+                text, key = lookups.unpin(self._intent)
+                self._tx.later(text, *key)
         if not isinstance(slot, int):
             return slot
         denied = await self._refusal(found[:5])
@@ -64,21 +68,28 @@ class Reserving:
         return self._insert(slot, list(self._wanted))
 
     async def _ask(self, raising: Iterable[Statement]) -> list[list[Record]]:
-        """Who stands in the way, what the rules ask for, and which windows were raised."""
+        """Who stands in the way, whether the payee was pinned, the rules' answers, the windows."""
         intent, transactions = self._intent, self._books.transactions
-        _, _, since, rivals, _, *found = await self._tx.ask(
+        _, _, since, rivals, *found = await self._tx.ask(
             (statements.LOCK, (purchase_lock(transactions, intent.purchase),)),
             (statements.LOCK_SHARED, (freeze_lock(transactions),)),
             (lookups.FROZEN, ()),
             lookups.locked(lookups.rivals(intent.purchase, self._books.own)),
-            *lookups.pin(intent, self._at_ms),
+            lookups.pin(intent, self._at_ms)[0],
+            *self._rules(),
+            *raising,
+        )
+        return [since, rivals, *found]
+
+    def _rules(self) -> list[Statement]:
+        intent = self._intent
+        return [
+            lookups.pin(intent, self._at_ms)[1],
             lookups.prices(intent, self._at_ms, denials.PRICE_DAYS),
             lookups.closed_since(intent, self._at),
             lookups.topped_up_since(intent),
             lookups.top_ups_since(intent, self._at - denials.HOUR),
-            *raising,
-        )
-        return [since, rivals, *found]
+        ]
 
     async def _made_before(self) -> Payment | None:
         """This payment, where an attempt with an unknown end has made it."""
@@ -104,6 +115,7 @@ class Reserving:
                     taken.add(row["slot"])
                 else:
                     self._books.drop(self._tx, row, Proof("unsigned"), self._at_ms)
+                    self._dropped = True
             elif state is PaymentState.AUTHORIZED or moves.is_wanted(row, self._intent):
                 return self._books.hold(self._tx, row, self._at_ms)
         if taken and (self._intent.purchase.explicit or self._intent.top_up is not None):
@@ -111,6 +123,9 @@ class Reserving:
         return int(min(set(range(len(taken) + 1)) - taken))
 
     async def _refusal(self, found: list[list[Record]]) -> Denied | None:
+        if self._dropped:
+            # What is void counts for nothing: neither its price nor, for a top-up, that it was.
+            found = await self._tx.ask(*self._rules())
         pinned, prices, *others = found
         if self._intent.price is not None and not prices:
             # Nobody has paid there yet: of two who come at once, one is the first.

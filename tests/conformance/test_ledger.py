@@ -1467,6 +1467,20 @@ async def test_refused_pins_nobody(ledger: Ledger) -> None:
     assert () == await ledger.pins()
 
 
+async def test_bound_pins_nobody(ledger: Ledger) -> None:
+    """Terms that are not paid pin nobody: what was signed before is presented instead."""
+    await authorized(ledger, "p1", key="one call")
+    await ledger.release("p1")
+
+    bound = await ledger.reserve(
+        intent("p2", key="one call", pin_place="", pay_to="0xthief"), LATER
+    )
+
+    assert isinstance(bound, Payment)
+    assert "p1" == bound.id
+    assert () == await ledger.pins()
+
+
 async def test_bound_whatever_its_payee(ledger: Ledger) -> None:
     """A payment that was signed already is bound to, whomever the new terms name."""
     await authorized(ledger, "p1", key="one call", pin_place="")
@@ -1609,6 +1623,19 @@ async def test_voided_price(ledger: Ledger) -> None:
     await ledger.void("p2", UNSIGNED, NOON)
 
     assert "price_jump" == await price(ledger, "p3", 301)
+
+
+async def test_price_of_an_orphan(store: Store) -> None:
+    """What makes way for a payment has no say on its price, neither against it nor for it."""
+    first = await store.open("one")
+    await price(first, "p1", 100, key="dear")
+    await price(first, "p2", 300, key="dearer")
+    await store.kill(first)
+    second = await store.open("two")
+
+    assert "price_jump" == await price(second, "p3", 301, key="dearer")
+    await second.void("p2", UNSIGNED, NOON)
+    assert "" == await price(second, "p4", 301, key="dear")
 
 
 async def test_two_jumps_at_once(store: Store) -> None:

@@ -65,6 +65,20 @@ POSTGRES_LEDGER = (
         (f"{CONTRACT}::test_two_jumps_at_once[postgres]",),
     ),
     Mutant(
+        "pins whoever is named by terms that are not paid",
+        "sidecar/ledger/postgres_reserving.py",
+        "            if pinned_now:\n",
+        "            if False:\n",
+        (f"{CONTRACT}::test_bound_pins_nobody[postgres]",),
+    ),
+    Mutant(
+        "goes by the price of what makes way",
+        "sidecar/ledger/postgres_reserving.py",
+        "        if self._dropped:\n",
+        "        if False:\n",
+        (f"{CONTRACT}::test_price_of_an_orphan[postgres]",),
+    ),
+    Mutant(
         "keeps what it raised for a payment of its own beside the one it takes",
         "sidecar/ledger/postgres_reserving.py",
         "if isinstance(slot, Payment):",

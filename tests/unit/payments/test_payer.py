@@ -303,6 +303,19 @@ async def test_posted_and_refused(world: World) -> None:
     assert isinstance(refused.outcome, Undelivered)
 
 
+async def test_delivered_and_refused(world: World) -> None:
+    """What was delivered stays so, although its seller refuses it when it is asked again."""
+    async with world.process() as process:
+        await process.call(BODY, idempotency_key="order 7")
+        world.seller.steps.extend([Step(status=402, receipt=False)] * 3)
+        refused = await process.call(BODY, idempotency_key="order 7")
+        (row,) = await process.ledger.payments(None, 10)
+
+    assert isinstance(refused.outcome, Undelivered)
+    assert row.delivered_at is not None
+    assert row.closed_at is None
+
+
 async def test_ledger_fails(world: World) -> None:
     """When the books cannot be written nothing is signed."""
 
