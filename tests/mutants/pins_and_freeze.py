@@ -73,11 +73,11 @@ PINS_AND_FREEZE = (
         (f"{LEDGER}::test_freeze",),
     ),
     Mutant(
-        "presents what is in doubt while frozen",
+        "presents while frozen what it would not sign again",
         "sidecar/ledger/sqlite_books.py",
         "    ) -> Payment | Denied | None:\n        frozen = sqlite_freeze.refusal(self.connection)\n",
         "    ) -> Payment | Denied | None:\n        frozen = None\n",
-        (f"{FREEZE}::test_in_doubt_waits",),
+        ("tests/unit/payments/test_payer.py::test_frozen_though_refused",),
     ),
     Mutant(
         "writes down while frozen",

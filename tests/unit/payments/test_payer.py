@@ -163,6 +163,23 @@ async def test_bound_though_refused(world: World, refused: str) -> None:
     assert 1 == len(set(world.seller.presented()))
 
 
+async def test_frozen_though_refused(world: World) -> None:
+    """While frozen nothing is presented, where nothing new might be signed either."""
+    world.seller.steps.extend([Step("reset", settles=False)] * 3)
+    async with world.process() as process:
+        await process.call(BODY)
+        presented = len(world.seller.presented())
+        await process.ledger.freeze(world.clock.now())
+        order = process.order(BODY)
+        policy = replace(order.route.policy, max_payment=Usdc(1))
+        order.route = replace(order.route, policy=policy)
+        outcome = await process.payer.pay(order, await required(world))
+
+    assert isinstance(outcome, Denied)
+    assert "frozen" == outcome.rule
+    assert presented == len(world.seller.presented())
+
+
 async def test_nobody_waits(world: World) -> None:
     """When the app has left, an authorization that met no answer is not presented again."""
     async with world.process() as process:
