@@ -5,7 +5,7 @@ A row comes with ``owned`` and ``kept``: whether its owner, and its holder, stil
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 
 from sidecar.ledger.model import Budget, Intent, Purchase
@@ -201,12 +201,18 @@ def undelivered(own: str, posted_before: datetime) -> Statement:
     return _UNDELIVERED, (own, own, milliseconds(posted_before))
 
 
-def pin(intent: Intent, at_ms: int) -> Sequence[Statement]:
-    """Pins the payee where none is, and finds a row if it did; then finds whose pin it is."""
+def pin(intent: Intent, at_ms: int) -> Statement:
+    """Pins the payee where none is, and finds a row if it did."""
     if intent.pin_place is None:
-        return NOTHING, NOTHING
-    key = _pin_key(intent)
-    return (_PIN, (*key, intent.payee, at_ms)), (_PINNED, key)
+        return NOTHING
+    return _PIN, (*_pin_key(intent), intent.payee, at_ms)
+
+
+def pinned(intent: Intent) -> Statement:
+    """Whose pin it is."""
+    if intent.pin_place is None:
+        return NOTHING
+    return _PINNED, _pin_key(intent)
 
 
 def unpin(intent: Intent) -> Statement:

@@ -65,7 +65,7 @@ class Reserving:
             # What was dropped for it just now may have left it room.
             if not raised[key] and not (await self._tx.ask(raising[key]))[0]:
                 return await self._no_room(budget)
-        return self._insert(slot, list(self._wanted))
+        return self._insert(slot, tuple(self._wanted))
 
     async def _ask(self, raising: Iterable[Statement]) -> list[list[Record]]:
         """Who stands in the way, whether the payee was pinned, the rules' answers, the windows."""
@@ -75,7 +75,7 @@ class Reserving:
             (statements.LOCK_SHARED, (freeze_lock(transactions),)),
             (lookups.FROZEN, ()),
             lookups.locked(lookups.rivals(intent.purchase, self._books.own)),
-            lookups.pin(intent, self._at_ms)[0],
+            lookups.pin(intent, self._at_ms),
             *self._rules(),
             *raising,
         )
@@ -84,7 +84,7 @@ class Reserving:
     def _rules(self) -> list[Statement]:
         intent = self._intent
         return [
-            lookups.pin(intent, self._at_ms)[1],
+            lookups.pinned(intent),
             lookups.prices(intent, self._at_ms, denials.PRICE_DAYS),
             lookups.closed_since(intent, self._at),
             lookups.topped_up_since(intent),
@@ -151,9 +151,9 @@ class Reserving:
         (rows,) = await self._tx.ask(lookups.window(budget, self._at))
         return denials.no_room(rules.use_of(rows, budget, self._at), self._intent.amount)
 
-    def _insert(self, slot: int, keys: list[WindowKey]) -> Payment:
+    def _insert(self, slot: int, keys: tuple[WindowKey, ...]) -> Payment:
         intent, tx = self._intent, self._tx
-        windows_json = to_json(keys)
+        windows_json = windows.as_text(keys)
         # Word for word what the audit puts together from the row.
         detail = f'{{"amount":{intent.amount.atomic},"windows":{windows_json}}}'
         columns = reserved_columns(intent, slot, self._books.own, self._at_ms, windows_json)

@@ -139,7 +139,7 @@ async def _payee_changed(tx: Transaction, pin: tuple[Intent, datetime] | None) -
     if pin is None:
         return None
     intent, at = pin
-    _, pinned = await tx.ask(*lookups.pin(intent, milliseconds(at)))
+    _, pinned = await tx.ask(lookups.pin(intent, milliseconds(at)), lookups.pinned(intent))
     return denials.payee_changed(intent, pinned[0]["pay_to"])
 
 
