@@ -7,9 +7,10 @@ are neither metrics nor log lines. Its config has no callers, no budgets of thei
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from sidecar.cli import main
-from sidecar.payments.events import Event
+from sidecar.payments.events import Event, RequestServed
 from sidecar.service import Service
 
 
@@ -17,6 +18,11 @@ def drop(self: Service, event: Event) -> None:
     """In place of ``Service._emit``."""
 
 
+def drop_served(self: Service, served: Sequence[RequestServed]) -> None:
+    """In place of ``Service._emit_served``."""
+
+
 if __name__ == "__main__":
     Service._emit = drop  # type: ignore[method-assign]  # nothing but a benchmark wants it
+    Service._emit_served = drop_served  # type: ignore[method-assign]  # as above
     sys.exit(main())

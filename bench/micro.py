@@ -23,7 +23,8 @@ from sidecar.chains import usdc_on
 from sidecar.ledger.model import Budget, Payment, Window
 from sidecar.ledger.sqlite import SqliteLedger
 from sidecar.money import Usdc
-from sidecar.wallets.evm import EvmWallet, checksum_address
+from sidecar.wallets.eip712 import checksum_address
+from sidecar.wallets.evm import EvmWallet
 from sidecar.x402.types import Authorization
 
 SIGNATURES, RESERVATIONS, PAYERS = 500, 200, 32

@@ -6,14 +6,19 @@ Everything else takes a Clock or an Entropy, so that a test chooses the moment a
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import time
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 # No age that is asked for is longer: the config allows no longer waits.
 REMEMBERED_S = 86_400.0
+# So many are drawn at a time, of tokens that are no longer.
+DRAWN_TOKENS, DRAWN_BYTES_MAX = 64, 32
 # It goes on while the machine sleeps, as the wall clock does: to wake up is no jump.
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
@@ -45,11 +50,12 @@ class Entropy(Protocol):
 class SystemClock:
     """The machine's clocks."""
 
-    def now(self) -> datetime:
-        return datetime.now(UTC)
+    __slots__ = ("monotonic_s", "now")
 
-    def monotonic_s(self) -> float:
-        return time.clock_gettime(_STEADY)
+    def __init__(self) -> None:
+        # Not methods: a call asks some thirty times, and each would be a step more.
+        self.now: Callable[[], datetime] = partial(datetime.now, UTC)
+        self.monotonic_s: Callable[[], float] = partial(time.clock_gettime, _STEADY)
 
     async def sleep(self, duration_s: float) -> None:
         await asyncio.sleep(duration_s)
@@ -64,6 +70,7 @@ class WatchedClock:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.monotonic_s: Callable[[], float] = clock.monotonic_s
         # How far the wall was ahead of the count, and until when at least: each lead is lower than
         # those that came after it, so the first that still counts is the lowest.
         self._leads: deque[tuple[float, float]] = deque()
@@ -87,9 +94,6 @@ class WatchedClock:
         self.now()
         return self._leads[-1][1]
 
-    def monotonic_s(self) -> float:
-        return self._clock.monotonic_s()
-
     async def sleep(self, duration_s: float) -> None:
         await self._clock.sleep(duration_s)
 
@@ -98,11 +102,14 @@ class WatchedClock:
 
         Where the wall was never set, this long ago.
         """
-        return self.after(self.mark_s() - duration.total_seconds())
+        return self._after(self.mark_s() - duration.total_seconds())
 
     def after(self, mark_s: float) -> datetime:
         """The moment that nothing is stamped before that this clock told since the mark."""
         self.now()
+        return self._after(mark_s)
+
+    def _after(self, mark_s: float) -> datetime:
         lead_s = next(lead_s for lead_s, until_s in self._leads if until_s >= mark_s)
         return datetime.fromtimestamp(mark_s + lead_s, UTC)
 
@@ -112,3 +119,29 @@ class SystemEntropy:
 
     def token(self, size: int) -> bytes:
         return secrets.token_bytes(size)
+
+
+class DrawnEntropy:
+    """The same, drawn for many tokens at a time, for who asks with each request.
+
+    While the system is asked, another thread takes the interpreter, and to get it back takes
+    longer than all else that a token takes. No token is given out twice: to no two threads, and
+    not once more by a process that was forked.
+    """
+
+    def __init__(self, source: Entropy) -> None:
+        self._source = source
+        self._drawn: dict[int, list[bytes]] = {}
+        os.register_at_fork(after_in_child=self._drawn.clear)
+
+    def token(self, size: int) -> bytes:
+        assert size > 0
+        if size > DRAWN_BYTES_MAX:
+            return self._source.token(size)
+        drawn = self._drawn.setdefault(size, [])
+        while True:
+            try:
+                return drawn.pop()
+            except IndexError:
+                many = self._source.token(size * DRAWN_TOKENS)
+                drawn += [many[at : at + size] for at in range(0, len(many), size)]

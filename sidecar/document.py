@@ -33,11 +33,10 @@ def read_json(data: bytes) -> Any:
     # Before the parser, which recurses: libraries raise its limit so far that the stack ends first.
     if not _is_shallow(text):
         raise Unreadable(f"it is nested over {DEPTH_MAX} levels deep")
-    value = json.loads(
-        text, object_pairs_hook=_object, parse_float=_finite, parse_constant=_not_json
-    )
+    value = _DECODER.decode(text)
     # A lone surrogate arrives as an escape, and would break whatever stores or logs it.
-    json.dumps(value, ensure_ascii=False).encode()
+    if "\\u" in text:
+        json.dumps(value, ensure_ascii=False).encode()
     return value
 
 
@@ -84,3 +83,9 @@ def _finite(text: str) -> float:
 
 def _not_json(name: str) -> NoReturn:
     raise Unreadable(f"it has {name}, which is not JSON")
+
+
+# Made once: to make it takes as long as to read a receipt with it.
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=_finite, parse_constant=_not_json
+)

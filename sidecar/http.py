@@ -7,8 +7,9 @@ as one can pay, block or leak: ``Upstream`` decides what may leave.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Protocol, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
@@ -88,8 +89,9 @@ class HttpRequest:
 
     def with_headers(self, *added: Header) -> HttpRequest:
         """The same request, with these headers in place of any that have their names."""
-        names = {name.lower() for name, _ in added}
-        kept = tuple(header for header in self.headers if header[0].lower() not in names)
+        names, kept = {name.lower() for name, _ in added}, self.headers
+        if not names.isdisjoint(lowered_names(kept)):
+            kept = tuple(header for header in kept if header[0].lower() not in names)
         return HttpRequest(self.method, self.url, kept + added, self.body, self.stored)
 
 
@@ -102,7 +104,17 @@ class HttpResponse:
     body: bytes = b""
 
 
-def header_values(headers: Headers, name: str) -> tuple[str, ...]:
+def read_headers(raw: Sequence[tuple[bytes, bytes]]) -> Headers:
+    """Headers as a parser has them: any byte is a character of Latin-1."""
+    return tuple([(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw])
+
+
+def lowered_names(headers: Sequence[Header]) -> Iterator[str]:
+    """The names, in lower case. Nearly always it is asked whether one is there that is not."""
+    return map(str.lower, map(itemgetter(0), headers))
+
+
+def header_values(headers: Sequence[Header], name: str) -> tuple[str, ...]:
     """Every value that goes by this name, in order; the case of names does not matter."""
     lowered = name.lower()
     return tuple([value for key, value in headers if key.lower() == lowered])
@@ -118,14 +130,17 @@ def gather(headers: Headers, names: frozenset[str]) -> dict[str, list[str]]:
     return found
 
 
+def named_in_connection(headers: Sequence[Header]) -> frozenset[str]:
+    """The names, in lower case, that Connection lists: those headers do not outlive the hop."""
+    values = header_values(headers, "connection")
+    if not values:
+        return frozenset()
+    return frozenset(token.strip().lower() for value in values for token in value.split(","))
+
+
 def end_to_end(headers: Headers, also_drop: frozenset[str] = frozenset()) -> Headers:
     """The headers that outlive a hop: without hop-by-hop ones and those that Connection names."""
-    listed = {
-        token.strip().lower()
-        for value in header_values(headers, "connection")
-        for token in value.split(",")
-    }
-    dropped = HOP_BY_HOP | also_drop | listed
+    dropped = HOP_BY_HOP | also_drop | named_in_connection(headers)
     return tuple([header for header in headers if header[0].lower() not in dropped])
 
 

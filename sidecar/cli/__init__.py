@@ -11,11 +11,15 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from sidecar.cli import exits
-from sidecar.cli.parser import make_parser
+from sidecar.cli.plain_run import plain_run
 from sidecar.config.own_memory import close_memory
 from sidecar.errors import ConfigError, SidecarError
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("sidecar: assertions guard the money; start Python without -O", file=sys.stderr)
         return exits.USAGE
     words = sys.argv[1:] if argv is None else argv
-    args = make_parser(words).parse_args(words)
+    args = plain_run(words) or _parsed(words)
     # Many commands open a key.
     close_memory()
     try:
@@ -43,6 +47,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader, such as head, has what it wanted; the interpreter must not flush again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exits.OK
+
+
+def _parsed(words: Sequence[str]) -> argparse.Namespace:
+    from sidecar.cli.parser import make_parser  # noqa: PLC0415 - most starts need none
+
+    return make_parser(words).parse_args(words)
 
 
 def _command(name: str) -> Callable[..., int]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sidecar.config.mistakes import Mistakes
 from sidecar.config.model import Config
@@ -18,6 +18,9 @@ from sidecar.config.read import (
     read_text,
 )
 from sidecar.errors import ConfigError
+
+if TYPE_CHECKING:
+    import argparse
 
 NAME = "sidecar.yaml"
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import os
+from typing import TYPE_CHECKING
 
 from sidecar.cli.config_file import ConfigFile, config_file
 from sidecar.cli.screen import plain
 from sidecar.errors import ConfigError
 from sidecar.service import run as serve
 from sidecar.service.post import take_post
+
+if TYPE_CHECKING:
+    import argparse
 
 END_OF_FLAGS = "--"
 

@@ -34,6 +34,19 @@ WHERE payments.state = 'reserved'
   )
 ORDER BY payments.seq
 """
+# With what else is asked before something is signed: one question is half of the work of three.
+_LOOK = """
+SELECT seq, id, state, (SELECT since FROM freeze) AS frozen_since,
+  EXISTS (
+    SELECT 1 FROM events
+    WHERE payment = payments.seq AND kind = 'asked' AND kind <> 'claimed'
+  ) AS asked,
+  EXISTS (
+    SELECT 1 FROM events
+    WHERE payment = payments.seq AND kind = 'approved' AND kind <> 'claimed'
+  ) AS approved
+FROM payments WHERE id = ?
+"""
 _FIND = "SELECT seq FROM payments WHERE id = ?"
 
 
@@ -52,12 +65,20 @@ def approved(connection: sqlite3.Connection, payment_id: str) -> bool | None:
     return "approved" in steps if steps & {"approved", "refused"} else None
 
 
-def refusal(connection: sqlite3.Connection, row: sqlite3.Row) -> Denied | None:
-    """Why this payment is not to be authorized: it was asked for, and nobody approved it."""
-    steps = _steps(connection, row["seq"])
-    if "asked" not in steps or "approved" in steps:
+def look(connection: sqlite3.Connection, payment_id: str) -> sqlite3.Row | None:
+    """The payment's state, the freeze, and whether it was asked for and approved."""
+    row: sqlite3.Row | None = connection.execute(_LOOK, (payment_id,)).fetchone()
+    return row
+
+
+def refusal(seen: sqlite3.Row) -> Denied | None:
+    """Why this payment is not to be authorized: it was asked for, and nobody approved it.
+
+    ``seen``: by ``look``, in this transaction.
+    """
+    if not seen["asked"] or seen["approved"]:
         return None
-    return denials.not_approved(row["id"])
+    return denials.not_approved(seen["id"])
 
 
 def asked(connection: sqlite3.Connection) -> tuple[Asked, ...]:

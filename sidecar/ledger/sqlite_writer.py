@@ -1,9 +1,10 @@
 """The one thread that touches the ledger file, and the group commit.
 
-It takes all the work that is queued, does each piece in a savepoint of one transaction, commits
-once, and only then answers. So a commit, which waits for the disk, is shared by everybody who
-came while the last one was under way; and an answer always means that it is on the disk. A piece
-that came alone has the transaction for itself, and no savepoint.
+It takes all the work that is queued, does it in one transaction, commits once, and only then
+answers. So a commit, which waits for the disk, is shared by everybody who came while the last one
+was under way; and an answer always means that it is on the disk. Where a piece has to be undone,
+the transaction is, and all is done once more, each piece in a savepoint: nearly always none has
+to, and for a savepoint SQLite copies every page that is changed.
 A question that may take long is asked beside it, on a connection that cannot write.
 """
 
@@ -32,19 +33,12 @@ BATCH_MAX = 256
 QUEUED_MAX = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Job:
-    """Something to be done, and who waits for it."""
+    """Something to be done, who waits for it, and what became of it."""
 
     work: Callable[[Books], Any] | None  # None: the last one
     writes: bool
-    future: asyncio.Future[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What became of it."""
-
     future: asyncio.Future[Any]
     result: Any = None
     fault: Exception | None = None
@@ -83,6 +77,7 @@ class Writer:
     async def do(self, work: Callable[[Books], T], *, writes: bool = True) -> T:
         """The result of this work, after its commit. A ``Denied`` has changed nothing.
 
+        The work changes nothing but the books: it may be undone, and done once more.
         LedgerError: nothing was written. A caller who is cancelled learns nothing; the work is
         done all the same, because what it records has happened.
         """
@@ -128,27 +123,30 @@ class Writer:
         try:
             books = self._open_books()
         except Exception as fault:  # a thread has nobody above it: the opener hears of it
-            _answer([_Answer(self._jobs.get().future, fault=fault)])
+            opener = self._jobs.get()
+            opener.fault = fault
+            _answer([opener])
             return
         last = None
         while last is None:
             jobs, last = self._take()
             if self._abandoned:
-                gone = f"ledger {self._path}: it was abandoned"
-                _answer(_Answer(job.future, fault=LedgerError(gone)) for job in jobs)
+                for job in jobs:
+                    job.fault = LedgerError(f"ledger {self._path}: it was abandoned")
             elif jobs:
-                _answer(self._transact(books, jobs))
-        _answer([self._let_go(books, last)])
+                self._transact(books, jobs)
+            _answer(jobs)
+        self._let_go(books, last)
+        _answer([last])
 
-    def _let_go(self, books: Books, last: _Job) -> _Answer:
+    def _let_go(self, books: Books, last: _Job) -> None:
         try:
             if self._abandoned:
                 books.abandon()
             else:
                 books.leave()
         except Exception as fault:  # a thread has nobody above it: the closer hears of it
-            return _Answer(last.future, fault=explain(self._path, fault))
-        return _Answer(last.future)
+            last.fault = explain(self._path, fault)
 
     def _take(self) -> tuple[list[_Job], _Job | None]:
         """Wait for work; then all that there is, up to the limit or the last one."""
@@ -164,25 +162,22 @@ class Writer:
                 return jobs, None
         return jobs, job
 
-    def _transact(self, books: Books, jobs: list[_Job]) -> list[_Answer]:
+    def _transact(self, books: Books, jobs: list[_Job]) -> None:
         """Do it all and commit; or nothing of it, and everybody hears the same fault."""
         writes = any(job.writes for job in jobs)
         connection = books.connection
         try:
             books.require_file()
-            # Readers do not wait for another process's write, nor for a disk to be writable.
-            connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
-            for payment_id in books.claims.unsure if writes else ():
-                books.release(payment_id)
-            # What was released just now must not be undone with the piece.
-            step = self._step if len(jobs) > 1 or books.claims.unsure else self._alone
-            answers = [step(books, job) for job in jobs]
+            _begin(books, writes=writes)
+            if not self._are_done(books, jobs):
+                connection.execute("ROLLBACK")
+                _begin(books, writes=writes)
+                self._do_apart(books, jobs)
             last_event = sqlite_marks.last_event(connection) if writes else None
             connection.execute("COMMIT")
             if last_event is not None:
                 books.claims.conclude(committed=True)
                 books.instances.record(last_event)
-            return answers
         except Exception as fault:  # a thread has nobody above it: its callers hear of it
             books.claims.conclude(committed=False)
             if connection.in_transaction:
@@ -191,43 +186,51 @@ class Writer:
             sentence = str(explain(self._path, fault))
             if writes:
                 _call(jobs[0].future, self._on_write_failure, sentence)
-            return [_Answer(job.future, fault=LedgerError(sentence)) for job in jobs]
+            for job in jobs:
+                job.fault = LedgerError(sentence)
 
-    def _step(self, books: Books, job: _Job) -> _Answer:
-        """One piece of work: whole, or undone without a trace on the others."""
-        books.connection.execute("SAVEPOINT step")
-        answer = self._work(books, job)
-        if answer.is_undone:
-            books.connection.execute("ROLLBACK TO step")
-        books.connection.execute("RELEASE step")
-        return answer
+    def _are_done(self, books: Books, jobs: list[_Job]) -> bool:
+        """Do one piece after the other; False as soon as one has to be undone."""
+        connection = books.connection
+        for job in jobs:
+            before = connection.total_changes
+            self._work(books, job)
+            # Most refusals come before anything is changed.
+            if job.is_undone and (job.fault is not None or connection.total_changes != before):
+                return False
+        return True
 
-    def _alone(self, books: Books, job: _Job) -> _Answer:
-        """The only piece: whole, or the transaction is begun anew, with nothing in it.
+    def _do_apart(self, books: Books, jobs: list[_Job]) -> None:
+        """Do each piece: whole, or undone without a trace on the others."""
+        for job in jobs:
+            books.connection.execute("SAVEPOINT step")
+            self._work(books, job)
+            if job.is_undone:
+                books.connection.execute("ROLLBACK TO step")
+            books.connection.execute("RELEASE step")
 
-        A savepoint would have SQLite keep a copy of every page that is changed.
-        """
-        answer = self._work(books, job)
-        if answer.is_undone:
-            books.connection.execute("ROLLBACK")
-            books.connection.execute("BEGIN")
-        return answer
-
-    def _work(self, books: Books, job: _Job) -> _Answer:
+    def _work(self, books: Books, job: _Job) -> None:
         assert job.work is not None
         try:
-            return _Answer(job.future, job.work(books))
+            job.result, job.fault = job.work(books), None
         except Exception as fault:  # a thread has nobody above it: the caller hears of it
             if not books.connection.in_transaction:
                 # SQLite gave up the whole transaction, as it does when the disk is full.
                 raise
-            return _Answer(job.future, fault=explain(self._path, fault))
+            job.fault = explain(self._path, fault)
 
 
-def _answer(answers: Iterable[_Answer]) -> None:
-    by_loop: defaultdict[asyncio.AbstractEventLoop, list[_Answer]] = defaultdict(list)
-    for answer in answers:
-        by_loop[answer.future.get_loop()].append(answer)
+def _begin(books: Books, *, writes: bool) -> None:
+    # Readers do not wait for another process's write, nor for a disk to be writable.
+    books.connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+    for payment_id in books.claims.unsure if writes else ():
+        books.release(payment_id)
+
+
+def _answer(jobs: Iterable[_Job]) -> None:
+    by_loop: defaultdict[asyncio.AbstractEventLoop, list[_Job]] = defaultdict(list)
+    for job in jobs:
+        by_loop[job.future.get_loop()].append(job)
     for share in by_loop.values():
         _call(share[0].future, _settle, share)
 
@@ -238,11 +241,11 @@ def _call(future: asyncio.Future[Any], function: Callable[[Any], None], value: A
         future.get_loop().call_soon_threadsafe(function, value)
 
 
-def _settle(answers: list[_Answer]) -> None:
-    for answer in answers:
-        if answer.future.done():
+def _settle(jobs: list[_Job]) -> None:
+    for job in jobs:
+        if job.future.done():
             continue  # its caller was cancelled
-        if answer.fault is None:
-            answer.future.set_result(answer.result)
+        if job.fault is None:
+            job.future.set_result(job.result)
         else:
-            answer.future.set_exception(answer.fault)
+            job.future.set_exception(job.fault)

@@ -35,8 +35,8 @@ def wanted(
     found: dict[WindowKey, Budget] = {}
     for budget in budgets:
         key = (budget.name, budget.starts_at(at) * 1000)
-        rival = found.setdefault(key, budget)
-        if budget.limit < rival.limit:
+        rival = found.get(key)
+        if rival is None or budget.limit < rival.limit:
             found[key] = budget
     return {key: found[key] for key in sorted(found)}
 

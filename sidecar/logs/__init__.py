@@ -1,9 +1,9 @@
 """Events -> lines on stderr: JSON for machines, a console's lines for a person.
 
-A request's JSON line is made at once: it is cheap, and its request is over. Of anything else the
-event is put in a queue, and ``run`` makes its line, in slices that no request has to wait long
-for. They are written in a thread, so that a reader that has stopped reading costs lines (counted)
-and not traffic. ``flush`` at the end.
+A request's JSON line is made at once: it is cheap, and its request is over. Those that ended
+together have one time, and one text. Of anything else the event is put in a queue, and ``run``
+makes its line, in slices that no request has to wait long for. They are written in a thread, so
+that a reader that has stopped reading costs lines (counted) and not traffic. ``flush`` at the end.
 Every line is redacted, whatever it was made of.
 """
 
@@ -13,7 +13,8 @@ import asyncio
 import json
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Literal, TextIO, TypeAlias
@@ -64,6 +65,15 @@ def configure(
     return sink
 
 
+# Not frozen, at a quarter of the price: there is one for nearly every turn of the loop.
+@dataclass(slots=True)
+class Made:
+    """Lines that are made: so many, in one text."""
+
+    lines: int
+    text: str
+
+
 class LogSink:
     """Takes events; writes lines. JSON where no ``console`` renderer is given."""
 
@@ -81,7 +91,9 @@ class LogSink:
         self._clock = clock
         self._stream = stream
         self._console = console
-        self._queue: deque[str | tuple[datetime, Event | Line]] = deque()
+        self._queue: deque[Made | tuple[datetime, Event | Line]] = deque()
+        # How many more lines than places the queue has. Only the loop's thread counts.
+        self._beside = 0
         self._rendered: deque[str] = deque()
         self._writing = Lock()
         self._dropped = 0
@@ -104,20 +116,37 @@ class LogSink:
 
     def __call__(self, event: Event) -> None:
         """Put one event in the queue; drop it, and count it, when the queue is full."""
-        if len(self._queue) >= QUEUE_LINES_MAX:
-            self._dropped += 1
-        elif self._console is None and isinstance(event, RequestServed):
-            # Made in a slice, many lines would hold up the one request that comes just then.
-            self._queue.append(self._requests.line(self._timestamp(self._clock.now()), event))
+        if self._console is None and isinstance(event, RequestServed):
+            self.hear_requests((event,))
         else:
-            self._queue.append((self._clock.now(), event))
+            self._put(event)
+
+    def hear_requests(self, served: Sequence[RequestServed]) -> None:
+        """The same of requests that ended together."""
+        if self._console is not None:
+            for event in served:
+                self._put(event)
+            return
+        count = len(served)
+        if len(self._queue) + self._beside + count > QUEUE_LINES_MAX:
+            room = max(0, QUEUE_LINES_MAX - len(self._queue) - self._beside)
+            self._dropped += count - room
+            served, count = served[:room], room
+        if count:
+            # Made in a slice, many lines would hold up the one request that comes just then.
+            text = self._requests.text(self._timestamp(self._clock.now()), served)
+            self._queue.append(Made(count, text))
+            self._beside += count - 1
 
     def write(self, line: Line) -> None:
         """Put one line in the queue, as if it were an event."""
-        if len(self._queue) >= QUEUE_LINES_MAX:
+        self._put(line)
+
+    def _put(self, event: Event | Line) -> None:
+        if len(self._queue) + self._beside >= QUEUE_LINES_MAX:
             self._dropped += 1
         else:
-            self._queue.append((self._clock.now(), line))
+            self._queue.append((self._clock.now(), event))
 
     def say(self, event: str, sentence: str) -> None:
         """A sentence for people: as it is on a console, and elsewhere an event like the others."""
@@ -158,24 +187,28 @@ class LogSink:
                 self._dropped += SLICE_LINES_MAX
 
     def _render_slice(self) -> None:
-        lines = [self._render(self._queue.popleft()) for _ in self._slice()]
+        lines = []
+        left = SLICE_LINES_MAX
+        while self._queue and left > 0:
+            queued = self._queue.popleft()
+            if isinstance(queued, Made):
+                lines.append(queued.text)
+                left -= queued.lines
+                self._beside -= queued.lines - 1
+            else:
+                lines.append(self._render(*queued))
+                left -= 1
         if self._dropped:
             dropped, self._dropped = self._dropped, 0
             line = Line("warning", "log_lines_dropped", {"count": dropped})
-            lines.append(self._render((self._clock.now(), line)))
+            lines.append(self._render(self._clock.now(), line))
         text = "".join(lines)
         if not text.isascii():
             text = text.encode("ascii", "backslashreplace").decode("ascii")
         if text:
             self._rendered.append(text)
 
-    def _slice(self) -> range:
-        return range(min(SLICE_LINES_MAX, len(self._queue)))
-
-    def _render(self, queued: str | tuple[datetime, Event | Line]) -> str:
-        if isinstance(queued, str):
-            return queued
-        at, event = queued
+    def _render(self, at: datetime, event: Event | Line) -> str:
         line = event if isinstance(event, Line) else describe(event)
         if LEVELS.index(line.level) < self._lowest:
             return ""

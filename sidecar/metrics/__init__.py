@@ -22,7 +22,8 @@ from sidecar.metrics import catalogue as names
 from sidecar.metrics.accept import prefers_openmetrics
 from sidecar.metrics.catalogue import METRICS, MetricDoc
 from sidecar.metrics.holdings import Holdings
-from sidecar.metrics.tally import Labels, Shown, Tally, Times, Values, fold
+from sidecar.metrics.tally import Labels, Shown, Tally, Values, fold
+from sidecar.metrics.times import Times
 from sidecar.payments.events import (
     ApprovalAsked,
     ApprovalEnded,
@@ -102,7 +103,7 @@ class Metrics:
         """Count what happened."""
         match event:
             case RequestServed():
-                self._tally.add_request(event)
+                self._tally.add_requests((event,))
             case PaymentReserved() | PaymentConfirmed() | ApprovalAsked() | WebhookFailed():
                 pass  # no outcome yet; and one that was counted when it was posted
             case PaymentRehearsed(payment):
@@ -148,6 +149,10 @@ class Metrics:
                 self._tally.refused[(fold(reason, names.REFUSED_REASONS),)] += count
             case TaskFailed():
                 self._tally.task_failures[()] += 1
+
+    def observe_requests(self, served: Sequence[RequestServed]) -> None:
+        """Count requests that ended together."""
+        self._tally.add_requests(served)
 
     @staticmethod
     def load() -> None:

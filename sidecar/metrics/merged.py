@@ -20,7 +20,8 @@ from typing import Any, TypeAlias
 
 from sidecar.metrics import catalogue as names
 from sidecar.metrics.catalogue import METRICS, MetricDoc
-from sidecar.metrics.tally import Labels, Shown, Times
+from sidecar.metrics.tally import Labels, Shown
+from sidecar.metrics.times import Times
 
 CPU = MetricDoc(
     "process_cpu_seconds_total", "counter", (), "Total user and system CPU time spent in seconds."

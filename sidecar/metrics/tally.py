@@ -1,17 +1,16 @@
 """What was counted since the process started: whole numbers in dicts, and nothing else.
 
-This is on the path of every request, so it does no more than look up and add. Every configured
-name starts at 0, so that a rate has a first value to start from; not every pair of thousands of
-routes and callers does.
+Requests are on everybody's path, so they are put in a list, and counted many at a time, or when
+somebody looks. Every configured name starts at 0, so that a rate has a first value to start from;
+not every pair of thousands of routes and callers does.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
-from itertools import accumulate, product
+from itertools import product
 from math import prod
 from typing import TypeAlias
 
@@ -20,7 +19,6 @@ from sidecar.ledger.model import Payment
 from sidecar.metrics.catalogue import (
     APPROVAL_OUTCOMES,
     CODE_CLASSES,
-    LONG_S,
     NANO,
     OUTCOMES,
     PURPOSES,
@@ -28,11 +26,11 @@ from sidecar.metrics.catalogue import (
     REHEARSED,
     RULES,
     SCHEMES,
-    SHORT_S,
     SIGN_IN_OUTCOMES,
     TOP_UP_OUTCOMES,
     MetricDoc,
 )
+from sidecar.metrics.times import RouteTimes, Times
 from sidecar.payments.events import CostObserved, RequestServed, SignedIn, ToppedUp
 
 Labels: TypeAlias = tuple[str, ...]
@@ -47,8 +45,9 @@ COST_USD_MAX = Decimal(1_000_000)
 # Names multiply: past so many of a kind, a counter starts when it is first used.
 ZEROS_MAX = 10_000
 FOUND_MAX = 4_096
-# So many durations of a kind are kept until they are counted together.
-NEW_MAX = 256
+# So many requests are kept until they are counted together: of more, one call in a hundred would
+# notice.
+SERVED_MAX = 128
 _CLASS_OF_HUNDRED = {2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
 
 
@@ -59,67 +58,9 @@ def fold(name: str, known: Collection[str]) -> str:
     return "other" if name else "none"
 
 
-class Times:
-    """How long something took, how often: counts per bucket, and the sum.
-
-    ``new`` are those that ``settle`` has not counted yet: many at a time cost a third of what
-    they would one by one.
-    """
-
-    __slots__ = ("bounds", "buckets", "new", "total_s")
-
-    def __init__(self, bounds: tuple[float, ...]) -> None:
-        self.bounds = bounds
-        self.buckets = [0] * (len(bounds) + 1)
-        self.new: list[float] = []
-        self.total_s = 0.0
-
-    def settle(self) -> None:
-        """Count the new ones. A bound belongs to the bucket below it, as ``le`` says."""
-        new, self.new = self.new, []
-        self.total_s += sum(new)
-        new.sort()
-        begin = 0
-        for bucket, bound in enumerate(self.bounds):
-            end = bisect_right(new, bound, begin)
-            self.buckets[bucket] += end - begin
-            begin = end
-        self.buckets[-1] += len(new) - begin
-
-    def cumulative(self) -> Iterable[int]:
-        """How many took at most each bound; all of them last."""
-        return accumulate(self.buckets)
-
-
 # What is shown of a metric: its samples, by their labels.
 Values: TypeAlias = Collection[tuple[Labels, float | Times]]
 Shown: TypeAlias = dict[MetricDoc, Values]
-
-
-class RouteTimes:
-    """The three durations of a route's requests."""
-
-    __slots__ = ("overhead", "request", "upstream")
-
-    def __init__(self) -> None:
-        self.request = Times(LONG_S)
-        self.overhead = Times(SHORT_S)
-        self.upstream = Times(LONG_S)
-
-    def add(self, duration_s: float, upstream_s: float) -> None:
-        """Take note of one of each."""
-        new = self.request.new
-        new.append(duration_s)
-        self.upstream.new.append(upstream_s)
-        # Two readings of one clock may be rounded apart; less than no time makes no sense.
-        self.overhead.new.append(duration_s - upstream_s if duration_s > upstream_s else 0.0)
-        if len(new) >= NEW_MAX:
-            self.settle()
-
-    def settle(self) -> None:
-        """Count what is new."""
-        for times in (self.request, self.overhead, self.upstream):
-            times.settle()
 
 
 class Requests:
@@ -146,6 +87,7 @@ class Tally:
         self.callers: frozenset[str] = frozenset()
         self.times: dict[str, RouteTimes] = {}
         self.requests: dict[Labels, Requests] = {}
+        self._served: list[RequestServed] = []
         # By what events say, so that a request costs one look-up and no word is looked at twice.
         self._found: dict[tuple[str, str, int], Requests] = {}
         self.payments = _zeros(())
@@ -176,6 +118,8 @@ class Tally:
         ``payable`` names the networks that each paying route may pay on; ``prepaid`` the routes
         that sign in and buy credit.
         """
+        # What has ended goes by the names of before.
+        self._count()
         self.routes |= frozenset(routes)
         self.callers |= frozenset(callers)
         # Under these names they may have been counted as others.
@@ -209,15 +153,21 @@ class Tally:
         ):
             counts.update({labels: counts.get(labels, 0) for labels in labelled})
 
-    def add_request(self, event: RequestServed) -> None:
-        """Count a request, and its durations."""
-        said = (event.route, event.caller, event.status)
-        try:
-            requests = self._found[said]
-        except KeyError:
-            requests = self._find(*said)
-        requests.count += 1
-        requests.times.add(event.duration_s, event.upstream_s)
+    def add_requests(self, served: Sequence[RequestServed]) -> None:
+        """Count requests, and their durations."""
+        self._served += served
+        if len(self._served) >= SERVED_MAX:
+            self._count()
+
+    def _count(self) -> None:
+        served, self._served = self._served, []
+        alike: defaultdict[tuple[str, str, int], list[RequestServed]] = defaultdict(list)
+        for event in served:
+            alike[event.route, event.caller, event.status].append(event)
+        for said, events in alike.items():
+            requests = self._found.get(said) or self._find(*said)
+            requests.count += len(events)
+            requests.times.add(events)
 
     def _find(self, route: str, caller: str, status: int) -> Requests:
         code_class = "499" if status == 499 else _CLASS_OF_HUNDRED.get(status // 100, "other")
@@ -235,7 +185,8 @@ class Tally:
         return requests
 
     def settled(self) -> Mapping[str, RouteTimes]:
-        """The durations of each route, all of them counted."""
+        """The durations of each route, all of them counted; and so are the requests."""
+        self._count()
         for times in self.times.values():
             times.settle()
         return self.times

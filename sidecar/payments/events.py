@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -273,6 +273,8 @@ Event: TypeAlias = (
     | RequestsRefused
 )
 Emit: TypeAlias = Callable[[Event], None]
+# Of requests that ended together, in their order: to tell of each alone costs twice as much.
+EmitServed: TypeAlias = Callable[[Sequence[RequestServed]], None]
 
 
 def tell(emit: Emit, change: Change) -> None:

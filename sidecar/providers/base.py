@@ -10,11 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from sidecar.http import Exchange, Headers, HttpRequest, HttpResponse, Origin
 from sidecar.money import Usdc
 from sidecar.x402.types import PaymentRequired
+
+# Of a provider's own upstream, which is asked for with each request.
+origin_of = cache(Origin.of)
 
 
 @dataclass(frozen=True, slots=True)

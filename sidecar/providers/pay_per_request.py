@@ -23,6 +23,7 @@ from sidecar.providers.base import (
     Present,
     Remedy,
     Traits,
+    origin_of,
 )
 from sidecar.siwx import SignIn
 from sidecar.siwx.challenge import fresh_until, read_challenge
@@ -33,6 +34,7 @@ from sidecar.x402.types import PaymentRequired
 # A sign-in on its way must not expire there.
 EXPIRY_MARGIN = timedelta(seconds=30)
 
+_TRAITS = Traits()
 _NOT_A_MEMBER = "the seller does not let this route's wallet in"
 
 
@@ -53,7 +55,7 @@ class PayPerRequest:
 
     @property
     def traits(self) -> Traits:
-        return Traits()
+        return _TRAITS
 
     def sign_in(self, occasion: Occasion) -> Generator[HttpRequest, HttpResponse, Credential]:
         yield from ()
@@ -85,7 +87,7 @@ class PayPerRequest:
         message = read_challenge(
             required.extensions,
             address=self.signer.address,
-            origin=Origin.of(self.upstream),
+            origin=origin_of(self.upstream),
             networks=self.networks,
             at=occasion.at,
         )

@@ -30,6 +30,7 @@ from sidecar.providers.base import (
     Remedy,
     TopUp,
     Traits,
+    origin_of,
 )
 from sidecar.providers.cost import read_cost
 from sidecar.siwx import SignIn, SignInMessage
@@ -181,7 +182,7 @@ class Venice:
 
     def _message(self, occasion: Occasion) -> SignInMessage:
         return SignInMessage(
-            domain=Origin.of(self.upstream).host_header,
+            domain=origin_of(self.upstream).host_header,
             address=self.signer.address,
             # Any would do: Venice holds it against nothing.
             uri=f"{self._api}/chat/completions",

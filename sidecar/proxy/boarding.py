@@ -94,8 +94,8 @@ class BoardingConnection(Connection):
                 self._keep_early(data)
             return
         rests = not self._given_bytes or self._rests()
-        open_ = not (self._close or self._force_close)
-        if not (rests and data and open_ and self._express.take(self, data)):
+        open_ = data and not self._close and not self._force_close
+        if not (rests and open_ and self._express.take(self, data)):
             self._give_parser(data)
 
     # What the lane does with it.
@@ -103,7 +103,8 @@ class BoardingConnection(Connection):
     def enter(self, passing: Passing) -> None:
         """A request takes the lane."""
         self._passing = passing
-        self.head_arrived()
+        if self._head_handle is not None:
+            self.head_arrived()
 
     def leave(self) -> None:
         """It is over; the next may come."""
@@ -113,13 +114,11 @@ class BoardingConnection(Connection):
             if self.transport is not None:
                 self.transport.close()
             return
-        loop = self._loop
-        self._next_keepalive_close_time = loop.time() + self._keepalive_timeout
+        ends_s = self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         if self._keepalive_handle is None:
-            self._keepalive_handle = loop.call_at(
-                self._next_keepalive_close_time, self._process_keepalive
-            )
-        self._go_on()
+            self._keepalive_handle = self._loop.call_at(ends_s, self._process_keepalive)
+        if self._early:
+            self._go_on()
 
     def decline(self, pieces: list[bytes]) -> None:
         """Nothing was sent, and these bytes are the parser's after all, as they came."""

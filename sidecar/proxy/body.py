@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from aiohttp import StreamReader
 
 from sidecar.proxy.copied import Copied
+from sidecar.proxy.heap import keep_freed
 from sidecar.proxy.paced import Paced
 from sidecar.proxy.spool import OpenFile, nameless_file
 
@@ -89,6 +90,8 @@ async def read_body(
 
     Raises TimeoutError when next to nothing arrives in ``idle_s`` seconds.
     """
+    if length is None or length > COLLECTED_BYTES_MAX:
+        keep_freed()
     if length is not None and length > replay_bytes_max:
         return Streamed(b"", Paced(source, idle_s, in_chunks=False))
     taken = length or 0

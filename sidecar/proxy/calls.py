@@ -7,7 +7,7 @@ among all of them ask for is known or read.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sidecar.errors import LocalProtocolError
@@ -15,6 +15,7 @@ from sidecar.http import Header, Headers
 from sidecar.providers.base import Credential
 from sidecar.proxy.admission import DECIDING, Caller, Gate
 from sidecar.proxy.answers import Answer
+from sidecar.proxy.framing import HEAD_END
 from sidecar.proxy.headers import credential_secrets, request_headers
 from sidecar.proxy.heads import Framed, Lines, RequestHead, read_request
 from sidecar.proxy.memo import Memo
@@ -53,35 +54,32 @@ class Dress:
     answers: Answers  # to whatever goes out with it
 
 
-# Not frozen, as others are: each head that varies makes one, at a quarter of a frozen one's price.
 @dataclass(slots=True)
 class Asked:
-    """A request's head: the call that it makes, and its own lines that go along."""
+    """What all heads ask for that are the same but for their gaps, and how they go out."""
 
     call: Call
-    passed: bytes
-    head: bytes  # but for the digits of its length, which were at ``length_at``; -1: it has none
-    length_at: int
+    framed: Framed
+    passed: tuple[bytes, ...]  # the app's lines that go along, around the values that vary
     source: Calls  # that knew it: what the config said then
-    framed: Framed | None = None  # where it may come again as it is
-    # All but the length, and the credential that it holds.
-    _front: bytes = field(default=b"", repr=False)
+    # What goes out around those values, but for the length; and the credential that it holds.
+    _around: tuple[bytes, ...] = field(default=(), repr=False)
     _dress: Dress | None = None
 
-    def render(self, dress: Dress, body: bytes) -> bytes:
-        """The request as it goes out."""
-        call = self.call
+    def render(self, dress: Dress, values: Sequence[bytes], digits: bytes, body: bytes) -> bytes:
+        """The request as it goes out: with these values, the digits of its length, this body."""
         if self._dress is not dress:
-            self._front = b"".join((call.start, self.passed, dress.end))
-            self._dress = dress
-        if body or call.has_length:
-            return b"%bContent-Length: %d\r\n\r\n%b" % (self._front, len(body), body)
-        return self._front + b"\r\n"
-
-    def for_parser(self) -> bytes:
-        """The head as the parser gets it, should the call go there: with no body."""
-        head, at = self.head, self.length_at
-        return (head if at < 0 else head[:at] + b"0" + head[at:]) + b"\r\n\r\n"
+            start, *others = self.passed
+            around = [self.call.start + start, *others]
+            around[-1] += dress.end
+            self._around, self._dress = tuple(around), dress
+        front = self._around[0]
+        if values:
+            for value, piece in zip(values, self._around[1:], strict=True):
+                front += value + piece
+        if body or self.call.has_length:
+            return b"".join((front, b"Content-Length: ", digits or b"0", HEAD_END, body))
+        return front + b"\r\n"
 
 
 class Calls:
@@ -92,7 +90,7 @@ class Calls:
         self._routes = routes
         self._asked: Memo[bytes, Asked] = Memo(HEADS_MAX)
         self._calls: Memo[tuple[int | bytes | None, ...], Call] = Memo(HEADS_MAX)
-        self._rests: Memo[Rest, tuple[Call, Gaps]] = Memo(HEADS_MAX)
+        self._rests: Memo[Rest, Asked] = Memo(HEADS_MAX)
         self._lines = Lines(_render, _DECIDING)
         self._varying = Varying(self._lines)
         self._answers: dict[str, Answers] = {}
@@ -104,8 +102,8 @@ class Calls:
             return asked
         cut = self._varying.cut(head)
         known = None if cut is None else self._rests.get(cut[0])
-        if cut is not None and known is not None and known[0].user == user:
-            return Asked(known[0], known[1].filled(cut[1]), head, length_at, self)
+        if known is not None and known.call.user == user:
+            return known
         first, *lines = head.split(b"\r\n")
         sorted_ = self._lines.sort(lines)
         if sorted_ is None:
@@ -120,18 +118,16 @@ class Calls:
                 return None
             self._calls.keep(key, call)
         self._varying.learn(lines)
-        asked = Asked(call, b"".join(crossing), head, length_at, self)
+        gaps = Gaps.of(lines, [] if cut is None else cut[1], length_at >= 0)
+        asked = Asked(call, gaps.framed(first, lines), gaps.around(lines, crossing), self)
         if cut is None:
-            asked.framed = Framed(head, length_at) if length_at >= 0 else None
             self._asked.keep(head, asked)
         else:
-            self._rests.keep(cut[0], (call, Gaps.between(lines, crossing, cut[1])))
+            self._rests.keep(cut[0], asked)
         return asked
 
     def dress(self, call: Call, credential: Credential) -> Dress | None:
         """Make the call ready to go out with this; None where its words would break the head."""
-        if call.dress is not None and call.dress.answers.credential is credential:
-            return call.dress
         route = call.route
         ours = request_headers(call.codings, credential.headers, route.reads_bodies)
         try:

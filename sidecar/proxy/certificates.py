@@ -3,13 +3,26 @@
 aiohttp reads them twice as it is imported, for two contexts of its own: a fifth of a start and
 2 MB, whoever needs them. So it is imported here, before any other module of this package, and its
 own contexts are left without certificates: a connection made by one of them fails.
+
+The same import brings C code for what is never done here, 1.3 MB of it, and half a megabyte of
+classes that were made twice. The first is left out, the second is cleared away.
 """
 
 from __future__ import annotations
 
+import gc
 import ssl
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+
+# Of callbacks of aiohttp's applications, websockets, archives and pickles. Each has a way in
+# Python beside it, which its library takes where this is missing.
+NEVER_USED = (
+    *("frozenlist._frozenlist", "aiohttp._websocket.reader_c", "aiohttp._websocket.mask"),
+    *("_bz2", "_lzma", "_pickle", "_uuid"),
+)
 
 
 @cache
@@ -25,10 +38,27 @@ def _import_aiohttp() -> None:
         return
     ssl.SSLContext.set_default_verify_paths = _read_nothing  # type: ignore[assignment]
     try:
-        import aiohttp  # noqa: F401, PLC0415 - under these conditions, and no others
+        with _left_out(NEVER_USED):
+            import aiohttp  # noqa: F401, PLC0415 - under these conditions, and no others
     finally:
         # What it inherits is there again.
         del ssl.SSLContext.set_default_verify_paths
+    # What a command imports is kept for good, garbage and all (cli), unless it goes before.
+    gc.collect()
+
+
+@contextmanager
+def _left_out(names: tuple[str, ...]) -> Iterator[None]:
+    """Let these be missing for as long as this lasts, where they are not loaded yet."""
+    absent = [name for name in names if name not in sys.modules]
+    for name in absent:
+        # How the import system is told that there is no such module.
+        sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
 
 
 def _read_nothing(context: ssl.SSLContext) -> None:

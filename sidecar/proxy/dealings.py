@@ -46,6 +46,7 @@ from sidecar.proxy.outcomes import (
     without_challenge,
 )
 from sidecar.proxy.paced import SilentAppError
+from sidecar.proxy.streamed import StreamedReply
 from sidecar.proxy.turn import Turn
 from sidecar.refusal import Denied
 from sidecar.x402.types import PaymentRequired
@@ -237,6 +238,8 @@ class Dealings:
 
 
 async def _read_refusal(reply: Reply) -> HttpResponse:
+    if isinstance(reply, StreamedReply) and reply.is_here:
+        return await read_whole(reply, REFUSAL_BYTES_MAX)
     try:
         async with asyncio.timeout(REFUSAL_WAIT_S):
             return await read_whole(reply, REFUSAL_BYTES_MAX)

@@ -53,6 +53,8 @@ class Errand:
     def again(self, outgoing: HttpRequest) -> HttpRequest:
         """What was sent, as it is to be sent again."""
         stored = self.body.stored if isinstance(self.body, Copied) else None
+        if stored is outgoing.stored:
+            return outgoing
         return replace(outgoing, stored=stored)
 
     @property

@@ -31,7 +31,7 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from sidecar.clock import Clock
-from sidecar.payments.events import Emit, RequestServed
+from sidecar.payments.events import EmitServed, RequestServed
 from sidecar.proxy.admission import Gate
 from sidecar.proxy.boarding import BoardingConnection
 from sidecar.proxy.body import ReplayMemory
@@ -60,12 +60,13 @@ class Express:
         limits: tuple[int, int],
         shared: tuple[defaultdict[str, int], ReplayMemory],
         tasks: Supervisor,
-        ports: tuple[Clock, RequestIds, Emit],
+        ports: tuple[Clock, RequestIds, EmitServed],
     ) -> None:
         self._gate = gate
         self._under_way, self._memory = shared
         self.tasks = tasks
-        self.clock, self.ids, self.emit = ports
+        self.clock, self.ids, self._emit = ports
+        self.monotonic_s = self.clock.monotonic_s
         self._loop = asyncio.get_running_loop()  # noqa: TID251  # its turns are what is meant
         self._ended: list[RequestServed] = []
         self.change(routes, limits)
@@ -81,47 +82,49 @@ class Express:
 
     def take(self, connection: BoardingConnection, data: bytes) -> bool:
         """Take the request that begins these bytes; False where the parser is to have them."""
-        head, end, body = data.partition(HEAD_END)
-        if not end or len(head) > HEAD_BYTES_MAX - len(HEAD_END):
-            return False
         # An app that asks again says the same on the same connection, but for its body.
-        last = connection.last
-        digits = b"" if last is None or last.framed is None else last.framed.digits(head)
-        if last is not None and digits and last.source is self._calls:
-            asked = last
-        else:
-            cut = cut_length(head)
-            found = None if cut is None else self._calls.find(cut[0], cut[1], connection.user)
-            if cut is None or found is None:
+        asked = connection.last
+        read = None
+        if asked is not None and asked.source is self._calls:
+            read = asked.framed.read(data)
+        if asked is None or read is None:
+            asked = self._find(data, connection.user)
+            read = None if asked is None else asked.framed.read(data)
+            if asked is None or read is None:
                 return False
-            connection.last, asked, digits = found, found, cut[2]
+            connection.last = asked
+        values, digits, body = read
         length = int(digits) if digits else 0
         here = len(body)
-        if here > length or length > self._body_bytes_max or not self._is_dressed(asked.call):
+        if here > length or length > self._body_bytes_max or len(data) - here > HEAD_BYTES_MAX:
             return False
-        name = asked.call.caller.name
-        if self._under_way[name] >= self._caller_requests_max or not self._memory.take(length):
+        call = asked.call
+        credential = call.route.credentials.at_hand(call.url)
+        dress = call.dress
+        if dress is None or dress.answers.credential is not credential:
+            dress = None if credential is None else self._calls.dress(call, credential)
+            if dress is None:
+                return False
+        name = call.caller.name
+        under_way = self._under_way[name]
+        if under_way >= self._caller_requests_max or not self._memory.take(length):
             return False
-        self._under_way[name] += 1
-        began_s = self.clock.monotonic_s()
+        self._under_way[name] = under_way + 1
+        began_s = self.monotonic_s()
         if here < length:
-            Intake(self, connection, asked, (length, length - here), began_s).begin(data)
+            Intake(self, connection, asked, (values, digits), length - here, began_s).begin(data)
         else:
-            self.send(connection, asked, body, began_s)
+            text = asked.render(dress, values, digits, body)
+            Passage(self, connection, asked, dress, began_s).send(data, body, text)
         return True
 
-    def send(
-        self, connection: BoardingConnection, asked: Asked, body: bytes, began_s: float
-    ) -> None:
-        """All of it is here: on its way."""
-        passage = Passage(self, connection, asked, body, began_s)
-        connection.enter(passage)
-        passage.send()
-
-    def _is_dressed(self, call: Call) -> bool:
-        """Whether the call is ready to go out with a good credential; makes it so."""
-        credential = call.route.credentials.at_hand(call.url)
-        return credential is not None and self._calls.dress(call, credential) is not None
+    def _find(self, data: bytes, user: int | None) -> Asked | None:
+        """What the head that begins these bytes asks for, if all of it is here."""
+        head, end, _ = data.partition(HEAD_END)
+        if not end or len(head) > HEAD_BYTES_MAX - len(HEAD_END):
+            return None
+        cut = cut_length(head)
+        return None if cut is None else self._calls.find(cut[0], cut[1], user)
 
     def record(
         self,
@@ -161,8 +164,7 @@ class Express:
 
     def _tell(self) -> None:
         ended, self._ended = self._ended, []
-        for event in ended:
-            self.emit(event)
+        self._emit(ended)
 
     def forget_body(self, size: int) -> None:
         """So much is not kept any more."""
@@ -170,5 +172,6 @@ class Express:
 
     def forget(self, call: Call, size: int) -> None:
         """The call is over, and so much of it was still kept."""
-        self._memory.give_back(size)
+        if size:
+            self._memory.give_back(size)
         self._under_way[call.caller.name] -= 1

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from sidecar.clock import Clock, Entropy
 from sidecar.errors import SidecarError
-from sidecar.http import header_values
-from sidecar.payments.events import Emit, TaskFailed
+from sidecar.http import read_headers
+from sidecar.payments.events import Emit, EmitServed, TaskFailed
 from sidecar.proxy import web
 from sidecar.proxy.admission import Caller, Gate
 from sidecar.proxy.answers import Answer, busy, no_room, no_route
@@ -75,15 +75,15 @@ class RequestHandler:
         heir._routes, heir._dealings, heir._limits = routes, dealings, limits
         return heir
 
-    def express(self, tasks: Supervisor) -> Express:
-        """A fast lane under the same rules and limits."""
+    def express(self, tasks: Supervisor, emit: EmitServed) -> Express:
+        """A fast lane under the same rules and limits, which tells of what it served."""
         return Express(
             self._gate,
             self._routes,
             self._limits.of_lane,
             (self._under_way, self._memory),
             tasks,
-            (self._clock, self._ids, self._emit),
+            (self._clock, self._ids, emit),
         )
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -94,10 +94,7 @@ class RequestHandler:
             request,
             self._ids.next() if begun is None else begun.request_id,
             request.raw_path.partition("?")[0],
-            tuple(
-                (name.decode("latin-1"), value.decode("latin-1"))
-                for name, value in request.raw_headers
-            ),
+            read_headers(request.raw_headers),
         )
         try:
             return await (self._serve(turn) if begun is None else self._go_on(turn, begun))
@@ -186,15 +183,15 @@ class RequestHandler:
 
 def _declared_length(turn: Turn) -> int | None:
     """The length that the app declared; 0 where it sends no body; None for a chunked one."""
-    lengths = header_values(turn.headers, "content-length")
-    if lengths:
-        return int(lengths[0])
+    length = turn.request.headers.get("content-length")
+    if length is not None:
+        return int(length)
     return 0 if turn.request.content.at_eof() else None
 
 
 def _continue(turn: Turn) -> None:
     """curl waits a second for this before it sends a body."""
-    expects = any(v.lower() == "100-continue" for v in header_values(turn.headers, "expect"))
+    expected = turn.request.headers.getall("expect", ())
     transport = turn.request.transport
-    if expects and transport is not None:
+    if expected and transport is not None and "100-continue" in map(str.lower, expected):
         transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -10,8 +10,17 @@ import re
 from base64 import b64encode
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import compress
+from operator import itemgetter, not_
 
-from sidecar.http import HOP_BY_HOP, Header, Headers, end_to_end, header_values
+from sidecar.http import (
+    HOP_BY_HOP,
+    Header,
+    Headers,
+    end_to_end,
+    header_values,
+    named_in_connection,
+)
 from sidecar.x402.headers import REQUEST_PAYMENT_HEADERS, without_challenge
 
 # Hop-by-hop ones are named again here for their underscore spellings.
@@ -56,8 +65,14 @@ def request_headers(headers: Headers, credential: Headers, reads_bodies: bool = 
 
     ``reads_bodies``: the answer is to come unencoded, because its cost is read from it.
     """
-    kept = [header for header in end_to_end(headers) if not _is_dropped(header[0])]
-    codings = "identity" if reads_bodies else _readable_codings(headers)
+    stops = list(map(_is_dropped, map(itemgetter(0), headers)))
+    dropped = list(compress(headers, stops))
+    kept = list(compress(headers, map(not_, stops)))
+    listed = named_in_connection(dropped) - HOP_BY_HOP
+    if listed:
+        kept = [header for header in kept if header[0].lower() not in listed]
+    # It is dropped as it came, so it is among these.
+    codings = "identity" if reads_bodies else _readable_codings(dropped)
     if codings:
         kept.append(("Accept-Encoding", codings))
     return (*kept, *credential)
@@ -70,7 +85,7 @@ def _is_dropped(name: str) -> bool:
     return plain in _REQUEST_DROPPED or plain.startswith(_REQUEST_DROPPED_PREFIXES)
 
 
-def _readable_codings(headers: Headers) -> str:
+def _readable_codings(headers: Sequence[Header]) -> str:
     offered = ",".join(header_values(headers, "accept-encoding")).split(",")
     kept = [
         coding.strip()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sidecar.proxy.boarding import BoardingConnection
 from sidecar.proxy.calls import Asked
+from sidecar.proxy.passage import Passage
 from sidecar.proxy.turn import HUNG_UP
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ class Intake:
         "_began_s",
         "_connection",
         "_express",
+        "_gaps",
         "_late",
         "_left",
         "_length",
@@ -35,13 +38,14 @@ class Intake:
         express: Express,
         connection: BoardingConnection,
         asked: Asked,
-        body: tuple[int, int],
+        gaps: tuple[Sequence[bytes], bytes],
+        left: int,
         began_s: float,
     ) -> None:
         self._express = express
         self._connection = connection
-        self._asked = asked
-        self._length, self._left = body
+        self._asked, self._gaps = asked, gaps
+        self._length, self._left = int(gaps[1]), left
         self._began_s = began_s
         self._parts: list[bytes] = []
         self._late: asyncio.TimerHandle | None = None
@@ -61,7 +65,7 @@ class Intake:
             self._stop_waiting()
             whole = b"".join(self._parts)
             body = whole[len(whole) - self._length :]
-            self._express.send(self._connection, self._asked, body, self._began_s)
+            self._send(body)
         return True
 
     def app_gone(self) -> None:
@@ -76,6 +80,15 @@ class Intake:
 
     def app_ready(self) -> None:
         pass
+
+    def _send(self, body: bytes) -> None:
+        """All of it is here: on its way."""
+        asked = self._asked
+        dress = asked.call.dress
+        assert dress is not None
+        text = asked.render(dress, *self._gaps, body)
+        began = Passage(self._express, self._connection, asked, dress, self._began_s)
+        began.send(self._parts[0], body, text)
 
     def _decline(self) -> None:
         """Nothing was sent: the parser has what came, as it came."""

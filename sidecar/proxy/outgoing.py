@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sidecar.errors import LocalProtocolError
-from sidecar.http import Headers, HttpRequest, Origin, header_values
+from sidecar.http import Headers, HttpRequest, Origin, header_values, lowered_names
 
 # These say how long their body is, even when it is empty.
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -29,7 +29,7 @@ def render_fields(headers: Headers) -> bytes:
 
 def render_head(request: HttpRequest, origin: Origin, path: str, streamed: bool) -> bytes:
     """The request's head with our framing. LocalProtocolError if a field would break it."""
-    lines = [*_start(request.method, origin, path), *_fields(request.headers)]
+    lines = _start(request.method, origin, path) + _fields(request.headers)
     if request.stored is not None:
         lines.append(f"Content-Length: {request.stored.size}")
     elif streamed:
@@ -45,13 +45,17 @@ def _start(method: str, origin: Origin, path: str) -> list[str]:
 
 
 def _fields(headers: Headers) -> list[str]:
-    return [f"{name}: {value}" for name, value in headers if name.lower() not in _NOT_OURS_TO_SEND]
+    if not _NOT_OURS_TO_SEND.isdisjoint(lowered_names(headers)):
+        headers = tuple(field for field in headers if field[0].lower() not in _NOT_OURS_TO_SEND)
+    return list(map(": ".join, headers))
 
 
 def _render(lines: list[str]) -> bytes:
-    if any("\r" in line or "\n" in line or "\0" in line for line in lines):
+    text = "\r\n".join(lines) + "\r\n" if lines else ""
+    # More breaks than lines: one of them has its own.
+    if text.count("\r") > len(lines) or text.count("\n") > len(lines) or "\0" in text:
         raise LocalProtocolError("a header value with a line break")
     try:
-        return "".join([f"{line}\r\n" for line in lines]).encode("latin-1")
+        return text.encode("latin-1")
     except UnicodeEncodeError as fault:
         raise LocalProtocolError("a header value outside latin-1") from fault

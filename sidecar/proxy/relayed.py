@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from sidecar.http import Header
 from sidecar.providers.base import Credential
+from sidecar.proxy.framing import HEAD_END
 from sidecar.proxy.headers import response_headers
 from sidecar.proxy.heads import Framed, Lines, cut_length, read_answer
 from sidecar.proxy.memo import Memo
@@ -25,6 +26,7 @@ class Relayed:
 
     status: int
     keeps: bool  # the upstream's connection serves another request after it
+    framed: Framed
     before: bytes
     after: bytes
     chunked: bool
@@ -33,41 +35,42 @@ class Relayed:
 class Answers:
     """The answers of one route, while one credential is used."""
 
-    __slots__ = ("_framed", "_known", "_last", "_lines", "_secrets", "credential")
+    __slots__ = ("_known", "_last", "_lines", "_secrets", "credential")
 
     def __init__(self, credential: Credential, secrets: tuple[str, ...]) -> None:
         self.credential = credential
         self._secrets = secrets
         self._known: Memo[bytes, Relayed] = Memo(ANSWERS_MAX)
         self._lines = Lines(self._render, frozenset())
-        # The newest that had a length: the next one is like it more often than not.
-        self._framed: Framed | None = None
+        # The next one is like it more often than not.
         self._last: Relayed | None = None
 
-    def find(self, head: bytes) -> tuple[Relayed, bytes] | None:
-        """How this head is relayed, and the digits of its length; None where it is not ordinary.
+    def find(self, data: bytes) -> tuple[Relayed, bytes, bytes] | None:
+        """How the head that begins these bytes is relayed, the digits of its length, and the rest.
 
-        There are none for a body in chunks.
+        No digits for a body in chunks. None where it is not ordinary, or not all here.
         """
-        framed, last = self._framed, self._last
-        if framed is not None and last is not None:
-            digits = framed.digits(head)
-            if digits:
-                return last, digits
+        last = self._last
+        read = None if last is None else last.framed.read(data)
+        if read is None:
+            last = self._last = self._find(data)
+            read = None if last is None else last.framed.read(data)
+        if last is None or read is None:
+            return None
+        return last, read[1], read[2]
+
+    def _find(self, data: bytes) -> Relayed | None:
+        head, end, _ = data.partition(HEAD_END)
+        if not end or len(head) > HEAD_BYTES_MAX - len(HEAD_END):
+            return None
         cut = cut_length(head)
         if cut is None:
             return None
-        head, at, digits = cut
-        known = self._known.get(head)
-        if known is None:
-            known = self._learn(head, at >= 0)
-            if known is None:
-                return None
-        if at >= 0:
-            self._framed, self._last = Framed(head, at), known
-        return known, digits
+        head, at, _ = cut
+        return self._known.get(head) or self._learn(head, at)
 
-    def _learn(self, head: bytes, measured: bool) -> Relayed | None:
+    def _learn(self, head: bytes, length_at: int) -> Relayed | None:
+        measured = length_at >= 0
         first, *lines = head.split(b"\r\n")
         sorted_ = self._lines.sort(lines)
         read = None if sorted_ is None else read_answer(first, sorted_[0], measured)
@@ -82,7 +85,8 @@ class Answers:
         if measured:
             # Its value is empty here, and no other field of this name was let through.
             at = text.lower().index(b"\r\ncontent-length: \r\n") + len(b"\r\ncontent-length: ")
-        known = Relayed(read.status, read.keeps, text[:at], text[at:], read.chunked)
+        framed = Framed.of(head, length_at)
+        known = Relayed(read.status, read.keeps, framed, text[:at], text[at:], read.chunked)
         if len(head) <= REMEMBERED_BYTES_MAX:
             self._known.keep(head, known)
         return known

@@ -1,8 +1,8 @@
 """Bytes kept in a file that has no name: on the disk, and gone with the last who holds them.
 
 That may be after the request: an app may hang up while what it sent is sent again, paid for. A
-thread writes and reads, for a disk may be slow, and the loop has others to serve. Where no file
-can be had or written, they stay in memory.
+thread writes, reads and closes, for a disk may be slow, and the loop has others to serve. Where no
+file can be had or written, they stay in memory.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, TypeAlias
 from weakref import finalize
@@ -17,11 +18,17 @@ from weakref import finalize
 if TYPE_CHECKING:
     from io import FileIO
 
-WRITTEN_BYTES = 2 * 1024 * 1024
+# What is written at once, while at most as much again is gathered.
+WRITTEN_BYTES = 1536 * 1024
 READ_BYTES = 256 * 1024
 PARTS_MAX = 1024  # of one write: the system's IOV_MAX
+THREADS_MAX = 4
 
 OpenFile: TypeAlias = Callable[[], "FileIO"]
+
+# Not the loop's own: a disk that stands still holds up no name resolution. And the loop is not
+# woken for each write that is done, as nobody waits for most of them.
+_threads = ThreadPoolExecutor(THREADS_MAX, "spool")
 
 
 def nameless_file() -> FileIO:
@@ -38,18 +45,18 @@ class Spool:
         self._file: FileIO | None = None
         self._in_file = 0  # so many bytes were written
         self._held: list[bytes] = []  # the rest, of which the first so many are being written
-        self._held_bytes = 0
         self._under_way = 0
-        self._writing: asyncio.Future[bool] | None = None
+        self._gathered = 0  # bytes that came since
+        self._writing: Future[bool] | None = None
         self._can_write = True
 
     async def add(self, chunk: bytes) -> None:
         """Keep this, too. Returns later while the disk does not keep up."""
         # Before anything is awaited: who is cancelled below has kept it.
         self._held.append(chunk)
-        self._held_bytes += len(chunk)
+        self._gathered += len(chunk)
         self.size += len(chunk)
-        if self._held_bytes >= WRITTEN_BYTES:
+        if self._gathered >= WRITTEN_BYTES:
             await self._settle()
             self._begin_writing()
 
@@ -60,7 +67,9 @@ class Spool:
         while at < self._in_file:
             assert self._file is not None
             size = min(READ_BYTES, self._in_file - at)
-            chunk = await asyncio.to_thread(os.pread, self._file.fileno(), size, at)
+            chunk = await asyncio.wrap_future(
+                _threads.submit(os.pread, self._file.fileno(), size, at)
+            )
             if not chunk:
                 raise OSError("a temporary file is shorter than what was written to it")
             at += len(chunk)
@@ -72,8 +81,8 @@ class Spool:
         if self._can_write:
             parts = tuple(self._held)
             self._under_way = len(parts)
-            loop = asyncio.get_running_loop()  # noqa: TID251  # a thread answers into it
-            self._writing = loop.run_in_executor(None, self._write, parts)
+            self._gathered = 0
+            self._writing = _threads.submit(self._write, parts)
 
     async def _settle(self) -> None:
         """Come back when nothing is being written."""
@@ -82,15 +91,15 @@ class Spool:
             return
         if not writing.done():
             # Waited for in this way, it goes on where who waits is cancelled.
-            await asyncio.wait({writing})
+            await asyncio.wait({asyncio.wrap_future(writing)})
+            if self._writing is not writing:
+                return  # another who waited has noted it
         self._writing = None
         if not writing.result():
             self._can_write = False
             return
-        written = sum(map(len, self._held[: self._under_way]))
+        self._in_file += sum(map(len, self._held[: self._under_way]))
         del self._held[: self._under_way]
-        self._held_bytes -= written
-        self._in_file += written
 
     def _write(self, parts: tuple[bytes, ...]) -> bool:
         """In a thread: append these to the file. False where that fails; then nobody tries again.
@@ -100,8 +109,9 @@ class Spool:
         try:
             if self._file is None:
                 self._file = self._open_file()
-                # Whoever writes or reads holds this, and so never finds it closed.
-                finalize(self, self._file.close)
+                # Whoever writes or reads holds this, and so never finds it closed. To close a file
+                # without a name is to free all of it.
+                finalize(self, _threads.submit, self._file.close).atexit = False
             if len(parts) > PARTS_MAX:
                 parts = (b"".join(parts),)
             # In one call: the loop waits for a thread that comes back between two of them.

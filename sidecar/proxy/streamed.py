@@ -12,7 +12,7 @@ from aiohttp.http import HttpProcessingError, RawResponseMessage
 from aiohttp.streams import StreamReader
 
 from sidecar.errors import UpstreamError, UpstreamTimeoutError
-from sidecar.http import Headers
+from sidecar.http import Headers, read_headers
 
 FAULT_CHARS_MAX = 200
 # How it sets its quotation off; in a fault within a fault that is escaped.
@@ -32,14 +32,25 @@ class StreamedReply:
         upload: asyncio.Task[None] | None,
     ) -> None:
         self.status = message.code
-        self.headers: Headers = tuple(
-            (name.decode("latin-1"), value.decode("latin-1")) for name, value in message.raw_headers
-        )
+        self.headers: Headers = read_headers(message.raw_headers)
         self._payload = payload
         self._connection = connection
         self._upload = upload
 
+    @property
+    def is_here(self) -> bool:
+        """Whether all of it has come, so that nobody who reads it has to wait."""
+        return self._payload.is_eof() and self._payload.exception() is None
+
     async def chunks(self) -> AsyncIterator[bytes]:
+        if self.is_here:
+            # To be asked for it, the reader would wake the parser first.
+            whole = b"".join(self._payload._buffer)
+            self._payload._buffer.clear()
+            if whole:
+                yield whole
+            self.close()
+            return
         protocol = self._connection.protocol
         closed = None if self._payload.is_eof() or protocol is None else protocol.closed
         if closed is not None:

@@ -10,39 +10,63 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sidecar.proxy.heads import Lines, is_field
+from sidecar.proxy.framing import HEAD_END
+from sidecar.proxy.heads import Framed, Lines, is_field
 
 # Each is looked for in every head that is new.
 NAMES_MAX = 8
 
-# A head without its lines that vary, and where each was when it was cut.
+# A head without its lines that vary; and of each, where it was when it was cut, and its name's
+# number.
 Rest: TypeAlias = tuple[bytes | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Gaps:
-    """What crosses of a head, with gaps; ``order``: which of the lines that were cut fills each."""
+    """Which of a head's lines vary in their values, by number; and which one has its length."""
 
-    pieces: tuple[bytes, ...]
-    order: tuple[int, ...]
-
-    def filled(self, cut: list[bytes]) -> bytes:
-        """All that crosses."""
-        text = self.pieces[0]
-        for at, piece in zip(self.order, self.pieces[1:], strict=True):
-            text += b"%b\r\n%b" % (cut[at], piece)
-        return text
+    varying: frozenset[int]
+    length: int  # -1: none has
 
     @classmethod
-    def between(cls, lines: list[bytes], crossing: list[bytes], cut: list[bytes]) -> Gaps:
-        """``crossing`` are the ``lines`` as they cross; those that were cut are gaps."""
-        places = sorted((lines.index(line), at) for at, line in enumerate(cut))
-        begins = [0, *(place + 1 for place, _ in places)]
-        ends = [*(place for place, _ in places), len(lines)]
-        pieces = tuple(
-            b"".join(crossing[begin:end]) for begin, end in zip(begins, ends, strict=True)
-        )
-        return cls(pieces, tuple(at for _, at in places))
+    def of(cls, lines: list[bytes], cut: list[bytes], measured: bool) -> Gaps:
+        """``cut`` was cut out of these lines; and the digits of their length, if ``measured``."""
+        lengths = (at for at, line in enumerate(lines) if line.lower() == b"content-length: ")
+        return cls(frozenset(map(lines.index, cut)), next(lengths) if measured else -1)
+
+    def framed(self, first: bytes, lines: list[bytes]) -> Framed:
+        """The head around them."""
+        pieces: list[bytes] = []
+        length_at = -1
+        text = first
+        for at, line in enumerate(lines):
+            text += b"\r\n"
+            if at in self.varying:
+                pieces.append(text + line[: _value_at(line)])
+                text = b""
+            elif at == self.length:
+                length_at = len(pieces)
+                pieces.append(text + line)
+                text = b""
+            else:
+                text += line
+        return Framed([*pieces, text + HEAD_END], length_at)
+
+    def around(self, lines: list[bytes], crossing: list[bytes]) -> tuple[bytes, ...]:
+        """What crosses of the ``lines``, around the values that vary."""
+        pieces: list[bytes] = []
+        text = b""
+        for at, line in enumerate(lines):
+            if at in self.varying:
+                pieces.append(text + line[: _value_at(line)])
+                text = b"\r\n"
+            else:
+                text += crossing[at]
+        return (*pieces, text)
+
+
+def _value_at(line: bytes) -> int:
+    return line.index(b": ") + 2
 
 
 class Varying:
@@ -57,16 +81,16 @@ class Varying:
         """The rest of the head, and the lines cut out of it; None where there are none to cut."""
         places: list[int] = []
         cut: list[bytes] = []
-        for name in self._names:
+        for number, name in enumerate(self._names):
             at = head.find(name)
             if at < 0:
                 continue
             end = head.find(b"\r\n", at + 2)
             line = head[at + 2 :] if end < 0 else head[at + 2 : end]
-            if not is_field(line):
+            if not is_field(line) or len(line) < len(name) - 1:
                 return None
             cut.append(line)
-            places.append(at)
+            places += (at, number)
             head = head[:at] if end < 0 else head[:at] + head[end:]
         return ((head, *places), cut) if cut else None
 

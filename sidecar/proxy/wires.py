@@ -42,6 +42,7 @@ class Wire(asyncio.Protocol):
     __slots__ = (
         "_deadline_s",
         "_handed",
+        "_looks_s",
         "_loop",
         "_timer",
         "_wires",
@@ -66,6 +67,7 @@ class Wire(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()  # noqa: TID251  # the clock of its timers
         self._timer: asyncio.TimerHandle | None = None
         self._deadline_s = 0.0
+        self._looks_s = float("inf")  # when the timer does
         self._writes_paused = False
         self._handed = False
         transport.set_protocol(self)
@@ -96,15 +98,8 @@ class Wire(asyncio.Protocol):
         """Tell ``asking`` when nothing has come in this time; ``inf``: never."""
         deadline_s = self._deadline_s = self._loop.time() + wait_s
         # The timer is left running from one request to the next: it finds out what has changed.
-        if self._timer is None or self._timer.when() > deadline_s:
-            self._stop_timer()
-            if wait_s < float("inf"):
-                self._timer = self._loop.call_at(deadline_s, self._look)
-
-    def put_back(self) -> None:
-        """The answer has ended; the wire serves others."""
-        self.asking = None
-        self._wires.put(self)
+        if deadline_s < self._looks_s:
+            self._look_at(deadline_s)
 
     def close(self) -> None:
         """End it. Nobody is told."""
@@ -127,18 +122,25 @@ class Wire(asyncio.Protocol):
 
     def _look(self) -> None:
         self._timer = None
+        self._looks_s = float("inf")
         asking = self.asking
         if asking is None or self._deadline_s == float("inf"):
             return
         if self._loop.time() >= self._deadline_s:
             asking.overdue()
         else:
-            self._timer = self._loop.call_at(self._deadline_s, self._look)
+            self._look_at(self._deadline_s)
+
+    def _look_at(self, deadline_s: float) -> None:
+        self._stop_timer()
+        self._looks_s = deadline_s
+        self._timer = self._loop.call_at(deadline_s, self._look)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._looks_s = float("inf")
 
 
 class Wires:
@@ -173,7 +175,8 @@ class Wires:
         return UpstreamTimeoutError(f"no answer from {self.origin} in {wait_s:g} s")
 
     def put(self, wire: Wire) -> None:
-        """Keep it for the next request."""
+        """The answer on it has ended: keep it for the next request."""
+        wire.asking = None
         wire.idle_since_s = self._loop.time()
         self._idle.append(wire)
         if self._sweeper is None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from sidecar.clock import Clock, Entropy, SystemClock, SystemEntropy
+from sidecar.clock import Clock, DrawnEntropy, Entropy, SystemClock, SystemEntropy
 from sidecar.http import Upstream
 from sidecar.ledger import Ledger
 from sidecar.proxy.upstream import ProxyFor, directly
@@ -41,7 +41,7 @@ class Ports:
     """
 
     clock: Clock = field(default_factory=SystemClock)
-    entropy: Entropy = field(default_factory=SystemEntropy)
+    entropy: Entropy = field(default_factory=lambda: DrawnEntropy(SystemEntropy()))
     wrap_ledger: Callable[[Ledger], Ledger] = _as_it_is_ledger
     wrap_upstream: Callable[[Upstream], Upstream] = _as_it_is_upstream
     sockets: Mapping[str, socket.socket] = field(default_factory=lambda: MappingProxyType({}))

@@ -90,6 +90,12 @@ class Recent:
         if keep is not None:
             keep(event)
 
+    def observe_requests(self, served: Sequence[RequestServed]) -> None:
+        """The same, of requests that ended together."""
+        for event in served:
+            if event.decision != "relayed":
+                self._served(event)
+
     def refusals(self) -> Sequence[tuple[datetime, RequestServed]]:
         """What was not served as its app had asked for, and when; the newest first."""
         return tuple(reversed(self._refusals))

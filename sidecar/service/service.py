@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -13,7 +13,14 @@ from sidecar.config.model import Config
 from sidecar.errors import ConfigError
 from sidecar.ledger import Ledger
 from sidecar.metrics import Metrics
-from sidecar.payments.events import ConfigReloaded, Emit, Event, LedgerWriteFailed, TaskFailed
+from sidecar.payments.events import (
+    ConfigReloaded,
+    Emit,
+    Event,
+    LedgerWriteFailed,
+    RequestServed,
+    TaskFailed,
+)
 from sidecar.payments.payer import Payer
 from sidecar.payments.prover import Prover
 from sidecar.payments.purchases import Purchases
@@ -37,6 +44,7 @@ from sidecar.service.recent import Recent
 from sidecar.service.reread import Reread
 from sidecar.service.secrets import Opened, first_rpc_urls
 from sidecar.service.stores import are_shared, open_ledger
+from sidecar.service.telling import of_many
 from sidecar.service.view import View
 from sidecar.service.wired import Lasting, Wired, kept_routes, wire
 from sidecar.tasks import Supervisor
@@ -56,7 +64,7 @@ class Service:
     ) -> None:
         self._config = config
         self._opened = opened
-        self._log = log
+        self._log, self._log_served = log, of_many(log)
         self._ports = ports
         self._reread = reread
         self.instance = ""  # whose the payments are in the ledger that this one makes
@@ -99,7 +107,7 @@ class Service:
         lasting = self._lasting = await self._make_lasting()
         self._wired: Wired = wire(lasting, config, opened, None)
         if config.limits.fast_lane:
-            self._express = self._wired.handler.express(self._tasks)
+            self._express = self._wired.handler.express(self._tasks, self._emit_served)
         # A request goes on by what was wired when it came.
         handle: Handler = lambda request: self._wired.handler(request)  # noqa: E731, PLW0108
         self._data = await self._doors.listen("listen", config.listen, handle, self._express)
@@ -229,6 +237,11 @@ class Service:
         self._metrics.observe(event)
         self._recent.observe(event)
         self._log(event)
+
+    def _emit_served(self, served: Sequence[RequestServed]) -> None:
+        self._metrics.observe_requests(served)
+        self._recent.observe_requests(served)
+        self._log_served(served)
 
     def _is_draining(self) -> bool:
         return self._draining

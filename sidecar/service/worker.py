@@ -69,6 +69,19 @@ def work(post: Post, parse: Parse, environ: MutableMapping[str, str]) -> int:
     return run(config, environ, ports, life)
 
 
+class WorkerLog:
+    """The log, for one of several that read the same config: the leader alone tells of that."""
+
+    def __init__(self, log: LogSink, leads: Callable[[], bool]) -> None:
+        self._log = log
+        self._leads = leads
+        self.hear_requests = log.hear_requests
+
+    def __call__(self, event: Event) -> None:
+        if self._leads() or not isinstance(event, ConfigReloaded):
+            self._log(event)
+
+
 class Worker:
     """What the warden can ask of a worker, and have it do."""
 
@@ -117,7 +130,8 @@ class Worker:
             ports.entropy,
             self._log,
         )
-        service = await Service.start(config, opened, self._hear, ports, reread)
+        log = WorkerLog(self._log, lambda: self._leads)
+        service = await Service.start(config, opened, log, ports, reread)
         self._service = service
         # Routes, rules and books stay as long as the process.
         gc.freeze()
@@ -142,11 +156,6 @@ class Worker:
 
     async def _answer(self, what: str, about: Any) -> Any:
         return await self._answers[what](about)
-
-    def _hear(self, event: Event) -> None:
-        # All workers read the same config; it is told of once.
-        if self._leads or not isinstance(event, ConfigReloaded):
-            self._log(event)
 
     async def _tell_counts(self, line: Intercom) -> None:
         pause_s = TELL_EVERY_S

@@ -116,5 +116,9 @@ def _optional(fields: Mapping[str, Any], name: str) -> str | None:
     return None if fields.get(name) is None else _text(fields, name)
 
 
+# Made once: json.dumps makes another for each call that has options.
+_compact = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def _encoded(fields: dict[str, Any]) -> str:
-    return base64.b64encode(json.dumps(fields, separators=(",", ":")).encode("ascii")).decode()
+    return base64.b64encode(_compact(fields).encode("ascii")).decode()

@@ -15,76 +15,37 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Mapping
 from datetime import datetime, timedelta
-from functools import cache, lru_cache
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
 
 from coincurve import PrivateKey
 
-from sidecar.chains import Asset, find_asset, is_evm
+from sidecar.chains import is_evm
 from sidecar.errors import WalletError
 from sidecar.http import HttpRequest, HttpResponse
 from sidecar.money import Usdc
 from sidecar.siwx import SignInMessage
 from sidecar.wallets import KeyHolder
-from sidecar.wallets.keccak import native
+from sidecar.wallets.eip712 import (
+    checksum_address,
+    permit_digest,
+    token_of,
+    transfer_digest,
+)
+from sidecar.wallets.keccak import keccak256
 from sidecar.wallets.nonces import NonceSecret
 from sidecar.wallets.permit import PermitNumbers, next_number
 from sidecar.x402.select import PERMIT, primary_type
 from sidecar.x402.types import Authorization, PaymentRequirements
 
 _KEY = re.compile(r"(?:0x)?([0-9a-fA-F]{64})", re.ASCII)
-_ADDRESS = re.compile(r"0x([0-9a-fA-F]{40})", re.ASCII)
 _NONCE = re.compile(r"0x([0-9a-f]{64})", re.ASCII)
 # What is signed, by the names that it has on the wire.
 _FIELDS = ("from", "to", "value", "validAfter", "validBefore", "nonce")
-
-
-def _by_library(data: bytes) -> bytes:
-    from Crypto.Hash import keccak  # noqa: PLC0415 - slow to import, and rarely needed
-
-    return keccak.new(digest_bits=256, data=data).digest()
-
-
-_keccak = native() or _by_library
-
-
-_DOMAIN_TYPE = _keccak(
-    b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-)
-_TRANSFER_TYPE = _keccak(
-    b"TransferWithAuthorization(address from,address to,uint256 value,"
-    b"uint256 validAfter,uint256 validBefore,bytes32 nonce)"
-)
-_PERMIT_TYPE = _keccak(
-    b"Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
-)
-
-
-@cache
-def domain_separator(asset: Asset) -> bytes:
-    """The EIP-712 domain separator of a token; computed once for each row that we have."""
-    return _keccak(
-        _DOMAIN_TYPE
-        + _keccak(asset.domain_name.encode())
-        + _keccak(asset.domain_version.encode())
-        + asset.chain_id.to_bytes(32, "big")
-        + _address_word(asset.address)
-    )
-
-
-@lru_cache(maxsize=1024)
-def checksum_address(address: str) -> str:
-    """The address in EIP-55's case. WalletError when it is none."""
-    match = _ADDRESS.fullmatch(address)
-    if match is None:
-        raise WalletError("not an EVM address: 0x and 40 hexadecimal digits")
-    digits = match[1].lower()
-    marks = _keccak(digits.encode("ascii")).hex()
-    cased = (
-        digit.upper() if mark >= "8" else digit for digit, mark in zip(digits, marks, strict=False)
-    )
-    return "0x" + "".join(cased)
+_signed = itemgetter(*_FIELDS, "asset")
+# By the recovery id that goes with a signature.
+_V = ("1b", "1c")
 
 
 def parse_private_key(text: str) -> bytes:
@@ -126,7 +87,7 @@ class EvmAccount:
         the chain's next number, and WalletBusyError while an earlier Permit has that.
         """
         assert at.tzinfo is not None
-        asset = _token(requirements.network, requirements.asset)
+        asset = token_of(requirements.network, requirements.asset)
         expires_at = (at + timedelta(seconds=validity_s)).replace(microsecond=0)
         fields = {
             "from": self.address,
@@ -167,7 +128,7 @@ class EvmAccount:
         digest = self.digest(authorization)
         fields = authorization.fields
         if "primaryType" in fields:
-            asset = _token(authorization.network, fields["asset"])
+            asset = token_of(authorization.network, fields["asset"])
             self._numbers.signed(asset, int(fields["nonce"], 16), authorization.expires_at)
         return digest
 
@@ -176,36 +137,32 @@ class EvmAccount:
 
         WalletError when it is not this account's to sign.
         """
-        fields = authorization.fields
-        if not fields.keys() >= {*_FIELDS, "asset"}:
-            raise WalletError("an authorization that lacks a field")
-        if fields["from"] != self.address:
-            raise WalletError(f"a transfer from {fields['from']}, and this is {self.address}")
-        if fields["to"] == self.address:
+        fields, expires_at = authorization.fields, int(authorization.expires_at.timestamp())
+        try:
+            payer, payee, value, after, before, nonce, token = _signed(fields)
+        except KeyError:
+            raise WalletError("an authorization that lacks a field") from None
+        if payer != self.address:
+            raise WalletError(f"a transfer from {payer}, and this is {self.address}")
+        if payee == self.address:
             raise WalletError("a payment to ourselves")
-        if fields["to"] != checksum_address(fields["to"]):
-            raise WalletError("a payee whose address is not in EIP-55's case")
-        asset = _token(authorization.network, fields["asset"])
-        value = Usdc.from_wire(fields["value"])
-        if value is None:
-            raise WalletError("a transfer of something that is not an amount")
-        nonce = _NONCE.fullmatch(fields["nonce"])
-        if nonce is None or _identity(fields) != authorization.identity:
+        number = _NONCE.fullmatch(nonce)
+        if number is None or _identity(fields) != authorization.identity:
             raise WalletError("a nonce that is not this authorization's 32 bytes")
-        expires_at = int(authorization.expires_at.timestamp())
-        if fields["validAfter"] != "0" or fields["validBefore"] != str(expires_at):
+        if after != "0" or before != str(expires_at):
             raise WalletError("a validity that is not this authorization's")
-        parties = _address_word(self.address) + _address_word(fields["to"])
-        amount, until = value.atomic.to_bytes(32, "big"), expires_at.to_bytes(32, "big")
-        number = bytes.fromhex(nonce[1])
+        parties, unique = (payer, payee), bytes.fromhex(number[1])
         match fields.get("primaryType"):
             case None:
-                words = _TRANSFER_TYPE + parties + amount + bytes(32) + until + number
+                return transfer_digest(
+                    authorization.network, token, parties, value, expires_at, unique
+                )
             case "Permit":
-                words = _PERMIT_TYPE + parties + amount + number + until
+                return permit_digest(
+                    authorization.network, token, parties, value, unique, expires_at
+                )
             case _:
                 raise WalletError("an authorization of a kind that we do not sign")
-        return _keccak(b"\x19\x01" + domain_separator(asset) + _keccak(words))
 
 
 class EvmWallet(KeyHolder):
@@ -226,7 +183,7 @@ class EvmWallet(KeyHolder):
             # From None: a traceback must not lead to the bytes.
             raise WalletError("not a private key: zero, or out of the curve's range") from None
         public_key = self._key.public_key.format(compressed=False)
-        self._account = EvmAccount("0x" + _keccak(public_key[1:])[-20:].hex(), rpc_urls)
+        self._account = EvmAccount("0x" + keccak256(public_key[1:])[-20:].hex(), rpc_urls)
         self.address = self._account.address
 
     def __repr__(self) -> str:
@@ -254,7 +211,7 @@ class EvmWallet(KeyHolder):
         if message.address != self.address:
             raise WalletError(f"a sign-in of {message.address}, and this is {self.address}")
         text = message.text().encode()
-        return self._sign(_keccak(b"\x19Ethereum Signed Message:\n%d" % len(text) + text))
+        return self._sign(keccak256(b"\x19Ethereum Signed Message:\n%d" % len(text) + text))
 
     def sign(self, authorization: Authorization) -> dict[str, Any]:
         """The payload of ``exact`` and ``upto``. WalletError when it is not ours to sign."""
@@ -268,7 +225,7 @@ class EvmWallet(KeyHolder):
         signature = self._key.sign_recoverable(digest, hasher=None)
         # 2 and 3 mean that r passed the group's order: as likely as guessing the key.
         assert signature[64] < 2
-        return "0x" + signature[:64].hex() + bytes([27 + signature[64]]).hex()
+        return "0x" + signature[:64].hex() + _V[signature[64]]
 
 
 def _wants_permit(requirements: PaymentRequirements) -> bool:
@@ -287,14 +244,3 @@ def _identity(fields: Mapping[str, str]) -> str:
     if "primaryType" not in fields:
         return fields["nonce"]
     return f"permit:{fields['from']}:{fields['to']}:{int(fields['nonce'], 16)}"
-
-
-def _token(network: str, address: str) -> Asset:
-    asset = find_asset(network, address)
-    if asset is None or not is_evm(network):
-        raise WalletError(f"no token of ours on {network} has this address")
-    return asset
-
-
-def _address_word(address: str) -> bytes:
-    return bytes(12) + bytes.fromhex(address[2:])

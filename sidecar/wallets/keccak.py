@@ -1,4 +1,4 @@
-"""Keccak-256 straight from pycryptodome's C code.
+"""Keccak-256, straight from pycryptodome's C code where that is as we know it.
 
 The library's own way to it makes five objects for each hash, and reads its C declarations with a
 parser at import: 4 MB and a tenth of a start. Here the same functions are called directly.
@@ -34,24 +34,39 @@ def native(extension: str = "Crypto.Hash._keccak") -> Callable[[bytes], bytes] |
 
 
 def _binding(library: ctypes.PyDLL) -> Callable[[bytes], bytes]:
-    make, absorb = library.keccak_init, library.keccak_absorb
-    finish, free = library.keccak_digest, library.keccak_destroy
+    make, reset = library.keccak_init, library.keccak_reset
+    absorb, finish = library.keccak_absorb, library.keccak_digest
     make.argtypes = (ctypes.POINTER(ctypes.c_void_p), ctypes.c_size_t, ctypes.c_uint8)
     absorb.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t)
     finish.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint8)
-    free.argtypes = (ctypes.c_void_p,)
-    at, pointer = ctypes.byref, ctypes.c_void_p
+    reset.argtypes = (ctypes.c_void_p,)
+    # As many as threads have hashed at once.
+    spare: list[tuple[ctypes.c_void_p, ctypes.Array[ctypes.c_char]]] = []
 
     def hashed(data: bytes) -> bytes:
-        state, digest = pointer(), _Digest()
-        # Each hash has a state of its own, so that threads need not take turns.
-        failed = make(at(state), _CAPACITY, _ROUNDS)
-        assert not failed, "no memory for a hash"
+        # Each hash has a state for itself, so that threads need not take turns.
         try:
-            failed = absorb(state, data, len(data)) or finish(state, digest, _SIZE, _PADDING)
-            assert not failed, "a hash that cannot be made"
-            return digest.raw
-        finally:
-            free(state)
+            state, digest = spare.pop()
+        except IndexError:
+            state, digest = ctypes.c_void_p(), _Digest()
+            failed = make(ctypes.byref(state), _CAPACITY, _ROUNDS)
+            assert not failed, "no memory for a hash"
+        failed = (
+            reset(state) or absorb(state, data, len(data)) or finish(state, digest, _SIZE, _PADDING)
+        )
+        assert not failed, "a hash that cannot be made"
+        made = digest.raw
+        spare.append((state, digest))
+        return made
 
     return hashed
+
+
+def by_library(data: bytes) -> bytes:
+    """Keccak-256 by the library's own way, which is slow to import, and rarely needed."""
+    from Crypto.Hash import keccak  # noqa: PLC0415 - see above
+
+    return keccak.new(digest_bits=256, data=data).digest()
+
+
+keccak256 = native() or by_library

@@ -9,6 +9,7 @@ Source: x402.md 1.1, 1.2, 1.5; the bounds are those of threats.md.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from sidecar.chains import caip2
@@ -20,6 +21,9 @@ from sidecar.x402.types import PaymentRequired, PaymentRequirements
 
 ACCEPTS_MAX = 32
 ERROR_CHARS_MAX = 300
+# A seller says the same again and again; this many challenges, if so short, are read once.
+CHALLENGES_KEPT = 64
+KEPT_CHARS_MAX = 4 * 1024
 TIMEOUT_S_DEFAULT = 60
 # Sellers that mean "no limit" write the largest integer of JavaScript.
 TIMEOUT_S_MAX = 2**53
@@ -38,7 +42,7 @@ def read_payment_required(response: HttpResponse) -> PaymentRequired | None:
     header_fault = ""
     if header is not None:
         try:
-            return _payment_required(_challenge(read_json(decode_base64(header))))
+            return (_kept if len(header) <= KEPT_CHARS_MAX else _read_header)(header)
         except ValueError as fault:
             header_fault = (
                 f"a PAYMENT-REQUIRED header that cannot be read: {shown(str(fault), 200)}"
@@ -49,6 +53,14 @@ def read_payment_required(response: HttpResponse) -> PaymentRequired | None:
     if header_fault:
         raise RemoteProtocolError(header_fault)
     return None
+
+
+def _read_header(header: str) -> PaymentRequired:
+    return _payment_required(_challenge(read_json(decode_base64(header))))
+
+
+# Every word that decides stands in the header, and nobody changes what was read from it.
+_kept = lru_cache(CHALLENGES_KEPT)(_read_header)
 
 
 def _challenge_header(headers: Headers) -> str | None:

@@ -56,6 +56,14 @@ Offers: TypeAlias = tuple[tuple[Candidate, ...], tuple[str, ...]]
 
 def candidates(required: PaymentRequired) -> Offers:
     """The payable offers, cheapest first and else as the seller has them; why not the others."""
+    if required.judged is None:
+        # It depends on nothing but what is judged, so it lives as long.
+        object.__setattr__(required, "judged", _judged(required))
+    offers: Offers = required.judged
+    return offers
+
+
+def _judged(required: PaymentRequired) -> Offers:
     payable: list[Candidate] = []
     reasons = list(required.unreadable)
     fitting = echoable(required)

@@ -56,6 +56,8 @@ class PaymentRequired:
     error: str = ""
     unreadable: tuple[str, ...] = ()  # why entries of ``accepts`` were left out
     dialect: Dialect | None = None  # None: as its version has it
+    # What ``select.candidates`` made of it: a challenge that comes again is judged once.
+    judged: Any = field(default=None, init=False, compare=False, repr=False)
 
     @property
     def written_in(self) -> Dialect:

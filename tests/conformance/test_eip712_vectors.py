@@ -20,7 +20,8 @@ from sidecar.http import Exchange, HttpResponse
 from sidecar.money import Usdc
 from sidecar.rpc import evm
 from sidecar.siwx import SignInMessage
-from sidecar.wallets.evm import EvmWallet, domain_separator, parse_private_key
+from sidecar.wallets.eip712 import domain_separator
+from sidecar.wallets.evm import EvmWallet, parse_private_key
 from sidecar.x402.types import Authorization, PaymentRequirements
 from tests.conformance.recorded import load
 

@@ -381,9 +381,9 @@ async def test_budget_named_twice(ledger: Ledger) -> None:
     await reserved(ledger, "p2", amount=1, budgets=(DAY, DAY))
 
     assert (11, 0) == await use(ledger)
-    assert isinstance(
-        await ledger.reserve(intent("p3", amount=1, budgets=(small, DAY)), NOON), Denied
-    )
+    for both in ((small, DAY), (DAY, small)):
+        over = await ledger.reserve(intent("p3", amount=1, budgets=both), NOON)
+        assert isinstance(over, Denied)
     await ledger.void("p1", UNSIGNED, NOON)
     assert (1, 0) == await use(ledger)
 
@@ -1133,6 +1133,18 @@ async def test_release_by_another(store: Store) -> None:
     await first.release("p1")
 
     assert await first.claim(HASHED, LATER, SINCE) is None
+
+
+async def test_deliver_by_another(store: Store) -> None:
+    """Who delivers lets go of what it holds itself, and of nothing that another took over."""
+    first, second = await store.open("one"), await store.open("two")
+    await authorized(first, "p1", key="one call", explicit=True)
+    await first.release("p1")
+    assert await second.claim(EXPLICIT, LATER, SINCE) is not None
+
+    await first.deliver("p1", LATER)
+
+    assert await first.claim(EXPLICIT, LATER, SINCE) is None
 
 
 async def test_orphaned(store: Store) -> None:

@@ -29,6 +29,8 @@ HEAVY = {
     *("sidecar.cli.manual", "sidecar.cli.terminal", "unittest", "multiprocessing"),
     # The rest of aiohttp's server, and what only that uses.
     *("aiohttp.web", "aiohttp.web_app", "aiohttp.web_urldispatcher", "aiohttp.web_fileresponse"),
+    # The parser of what is typed.
+    *("argparse", "sidecar.cli.parser"),
 }
 
 COMMON = """\

@@ -20,7 +20,7 @@ APPROVALS_AND_SHADOW = (
     Mutant(
         "authorizes what nobody approved",
         "sidecar/ledger/sqlite_approvals.py",
-        'if "asked" not in steps or "approved" in steps:',
+        'if not seen["asked"] or seen["approved"]:',
         "if True:",
         (f"{LEDGER}::test_not_before",),
     ),

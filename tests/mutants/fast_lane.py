@@ -22,15 +22,16 @@ FAST_LANE = (
     Mutant(
         "keeps the replay memory of an answer that is being relayed",
         "sidecar/proxy/passage.py",
-        "        self._express.forget_body(self._kept)\n",
+        "        self._express.forget_body(len(self._body))\n",
         "",
-        (f"{EDGES}::test_given_back[lane-served]",),
+        (f"{EDGES}::test_given_back[lane-app_leaves_relaying]",),
     ),
     Mutant(
         "gives the replay memory back twice",
         "sidecar/proxy/passage.py",
-        "        self._express.forget_body(self._kept)\n        self._kept = 0\n",
-        "        self._express.forget_body(self._kept)\n",
+        "        self._express.forget_body(len(self._body))\n"
+        '        self._came = self._body = b""\n',
+        "        self._express.forget_body(len(self._body))\n",
         (f"{EDGES}::test_given_back_once",),
     ),
     Mutant(
@@ -45,15 +46,15 @@ FAST_LANE = (
     Mutant(
         "takes requests of a caller at its limit",
         "sidecar/proxy/express.py",
-        "if self._under_way[name] >= self._caller_requests_max or not",
+        "if under_way >= self._caller_requests_max or not",
         "if not",
         (f"{EDGES}::test_refused_at_the_limit",),
     ),
     Mutant(
         "sends the credential of before",
-        "sidecar/proxy/calls.py",
-        "if call.dress is not None and call.dress.answers.credential is credential:",
-        "if call.dress is not None:",
+        "sidecar/proxy/express.py",
+        "if dress is None or dress.answers.credential is not credential:",
+        "if dress is None:",
         (f"{WIRES}::test_credential_changes[lane]",),
     ),
     Mutant(
@@ -87,8 +88,8 @@ FAST_LANE = (
     Mutant(
         "keeps a connection that said more than it was asked",
         "sidecar/proxy/passage.py",
-        "            self._keeps = self._keeps and not body.excess\n",
-        "",
+        "relayed.keeps and not body.excess",
+        "relayed.keeps",
         (f"{TRANSCRIPTS}::test_bytes_behind_an_answer[lane]",),
     ),
     Mutant(
@@ -129,8 +130,8 @@ FAST_LANE = (
     Mutant(
         "hands over without the body",
         "sidecar/proxy/passage.py",
-        "            self._body,\n            self._kept,\n            outcome,\n",
-        '            b"",\n            self._kept,\n            outcome,\n',
+        "            self._body,\n            len(self._body),\n            outcome,\n",
+        '            b"",\n            len(self._body),\n            outcome,\n',
         (f"{WIRES}::test_credential_changes[lane]",),
     ),
     Mutant(

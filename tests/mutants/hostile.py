@@ -67,7 +67,7 @@ HOSTILE = (
     Mutant(
         "pays itself",
         "sidecar/wallets/evm.py",
-        '        if fields["to"] == self.address:\n',
+        "        if payee == self.address:\n",
         "        if False:\n",
         (f"{N}[the payer]",),
     ),

@@ -146,8 +146,8 @@ LARGE_UPLOADS = (
     Mutant(
         "leaves files open",
         "sidecar/proxy/spool.py",
-        "                finalize(self, self._file.close)\n",
-        "                finalize(self, self._file.fileno)\n",
+        "finalize(self, _threads.submit, self._file.close)",
+        "finalize(self, _threads.submit, self._file.fileno)",
         (f"{SPOOL}::test_gone_with_the_last_who_holds_it",),
     ),
     Mutant(
@@ -163,5 +163,28 @@ LARGE_UPLOADS = (
         "        if not writing.result():\n            self._can_write = False\n            return\n",
         "        writing.result()\n",
         (f"{SPOOL}::test_disk_full", f"{SPOOL}::test_no_file_to_be_had"),
+    ),
+    Mutant(
+        "loses what two wait for to read it again",
+        "sidecar/proxy/spool.py",
+        "            if self._writing is not writing:\n",
+        "            if False:\n",
+        (f"{SPOOL}::test_read_by_two_while_the_disk_is_slow",),
+    ),
+    Mutant(
+        "waits on the loop for a file to be closed",
+        "sidecar/proxy/spool.py",
+        "finalize(self, _threads.submit, self._file.close)",
+        "finalize(self, self._file.close)",
+        (f"{SPOOL}::test_nobody_waits_for_it_to_be_closed",),
+    ),
+    Mutant(
+        "gathers more than what is being written",
+        "sidecar/proxy/spool.py",
+        "            await self._settle()\n            self._begin_writing()\n",
+        "            if self._writing is None or self._writing.done():\n"
+        "                await self._settle()\n"
+        "                self._begin_writing()\n",
+        (f"{SPOOL}::test_goes_on_while_the_disk_writes",),
     ),
 )

@@ -1,4 +1,4 @@
-"""Bugs of the ledger's short ways: a piece that came alone, one question for many, no claim."""
+"""Bugs of the ledger's short ways: no savepoints, one question for many, no claim."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ LEDGER_TURNS = (
     Mutant(
         "keeps what a lone piece had changed before it was refused",
         "sidecar/ledger/sqlite_writer.py",
-        '            books.connection.execute("ROLLBACK")\n',
-        '            books.connection.execute("COMMIT")\n',
+        '                connection.execute("ROLLBACK")\n                _begin(',
+        '                connection.execute("COMMIT")\n                _begin(',
         (f"{WRITER}::test_alone",),
     ),
     Mutant(
         "undoes a release with the refusal that came after it",
         "sidecar/ledger/sqlite_writer.py",
-        " if len(jobs) > 1 or books.claims.unsure else",
-        " if len(jobs) > 1 else",
+        "_begin(books, writes=writes)\n                self._do_apart",
+        'connection.execute("BEGIN")\n                self._do_apart',
         (f"{WRITER}::test_refused_beside_a_release",),
     ),
     Mutant(
         "undoes all of a batch with one of it",
         "sidecar/ledger/sqlite_writer.py",
-        "self._step if len(jobs) > 1 or books.claims.unsure else self._alone",
-        "self._alone",
+        "                self._do_apart(books, jobs)\n",
+        "",
         (f"{WRITER}::test_each_for_itself",),
     ),
     Mutant(
@@ -78,5 +78,61 @@ LEDGER_TURNS = (
         "            return await self._bound(order, objection, now, since)\n",
         "            return objection\n",
         (f"{PAYER}::test_bound_though_refused",),
+    ),
+    Mutant(
+        "takes what a refusal changed for nothing",
+        "sidecar/ledger/sqlite_writer.py",
+        "if job.is_undone and (job.fault is not None or connection.total_changes != before):",
+        "if job.fault is not None:",
+        (f"{WRITER}::test_alone",),
+    ),
+    Mutant(
+        "keeps what one of a batch changed",
+        "sidecar/ledger/sqlite_writer.py",
+        '            if job.is_undone:\n                books.connection.execute("ROLLBACK TO step")\n',
+        "",
+        (f"{WRITER}::test_each_for_itself",),
+    ),
+    Mutant(
+        "delivers, and lets go of what another took over",
+        "sidecar/ledger/sqlite_books.py",
+        "holder = nullif(holder, ?)",
+        "holder = iif(? = '', holder, NULL)",
+        (f"{LEDGER}::test_deliver_by_another",),
+    ),
+    Mutant(
+        "delivers, and keeps holding",
+        "sidecar/ledger/sqlite_books.py",
+        "holder = nullif(holder, ?)",
+        "holder = iif(? = '', NULL, holder)",
+        (f"{LEDGER}::test_explicit_in_doubt_binds_after_delivery",),
+    ),
+    Mutant(
+        "signs what a person refused",
+        "sidecar/ledger/sqlite_approvals.py",
+        "kind = 'approved' AND kind <> 'claimed'\n  ) AS approved",
+        "kind <> 'asked' AND kind <> 'claimed'\n  ) AS approved",
+        ("tests/conformance/test_approvals.py::test_not_before",),
+    ),
+    Mutant(
+        "takes today for a day before",
+        "sidecar/ledger/sqlite_prices.py",
+        "min(CASE WHEN day < ?5",
+        "min(CASE WHEN day <= ?5",
+        (f"{LEDGER}::test_cheap_call_of_a_day",),
+    ),
+    Mutant(
+        "forgets today's price",
+        "sidecar/ledger/sqlite_prices.py",
+        "FROM days WHERE day < ?5)",
+        "FROM days WHERE day < ?5 - 1)",
+        (f"{LEDGER}::test_price_jump",),
+    ),
+    Mutant(
+        "takes the larger of two limits",
+        "sidecar/ledger/windows.py",
+        "if rival is None or budget.limit < rival.limit:",
+        "if rival is None:",
+        (f"{LEDGER}::test_budget_named_twice",),
     ),
 )

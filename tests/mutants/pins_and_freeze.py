@@ -82,8 +82,8 @@ PINS_AND_FREEZE = (
     Mutant(
         "writes down while frozen",
         "sidecar/ledger/sqlite_books.py",
-        "    ) -> Denied | None:\n        frozen = sqlite_freeze.refusal(self.connection)\n",
-        "    ) -> Denied | None:\n        frozen = None\n",
+        'frozen = sqlite_freeze.refusal_since(row["frozen_since"])',
+        "frozen = None",
         (f"{FREEZE}::test_before_the_writing_down",),
     ),
     Mutant(

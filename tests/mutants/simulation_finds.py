@@ -80,8 +80,8 @@ SIMULATION_FINDS = (
     Mutant(
         "holds for nobody what a failed commit has claimed",
         "sidecar/ledger/sqlite_writer.py",
-        "            for payment_id in books.claims.unsure if writes else ():\n"
-        "                books.release(payment_id)\n",
+        "    for payment_id in books.claims.unsure if writes else ():\n"
+        "        books.release(payment_id)\n",
         "",
         (f"{WRITES}::test_claim_that_was_written",),
     ),

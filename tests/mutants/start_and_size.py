@@ -1,4 +1,4 @@
-"""Bugs of what is loaded late, made once and kept: a module, a hash, a line's shared text."""
+"""Bugs of what is loaded late, made or read once and kept: modules, hashes, challenges, tokens."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ LOGS = "tests/unit/test_logs.py"
 KECCAK = "tests/unit/wallets/test_keccak.py"
 PARSER = "tests/unit/cli/test_parser.py"
 DOCUMENT = "tests/unit/config/test_document.py"
+U = "tests/unit"
 
 START_AND_SIZE = (
     Mutant(
@@ -89,5 +90,96 @@ START_AND_SIZE = (
         "            pass\n",
         "            raise\n",
         (f"{DOCUMENT}::test_refused",),
+    ),
+    Mutant(
+        "hashes on top of what was hashed before",
+        "sidecar/wallets/keccak.py",
+        "reset(state) or absorb",
+        "absorb",
+        (f"{KECCAK}::test_one_after_the_other",),
+    ),
+    Mutant(
+        "signs to a payee in any case",
+        "sidecar/wallets/eip712.py",
+        "    if address != checksum_address(address):",
+        "    if False:",
+        (f"{U}/wallets/test_eip712.py::test_refused",),
+    ),
+    Mutant(
+        "takes a flag for the config's name",
+        "sidecar/cli/plain_run.py",
+        ' if not named.startswith("-")',
+        "",
+        (f"{U}/cli/test_plain_run.py::test_parsed",),
+    ),
+    Mutant(
+        "leaves modules missing for everybody",
+        "sidecar/proxy/certificates.py",
+        "        for name in absent:\n            del sys.modules[name]",
+        "        pass",
+        (f"{U}/proxy/test_certificates.py::test_left_out",),
+    ),
+    Mutant(
+        "loads C code that is never used",
+        "sidecar/proxy/certificates.py",
+        "with _left_out(NEVER_USED):",
+        "with _left_out(()):",
+        (f"{U}/proxy/test_certificates.py::test_left_out",),
+    ),
+    Mutant(
+        "knows a challenge by how it begins",
+        "sidecar/x402/codec.py",
+        "            return (_kept if len(header) <= KEPT_CHARS_MAX else _read_header)(header)\n",
+        "            return vars(_read_header).setdefault(header[:64], _read_header(header))\n",
+        (f"{U}/x402/test_codec.py::test_read_again",),
+    ),
+    Mutant(
+        "keeps challenges of any length",
+        "sidecar/x402/codec.py",
+        "_kept if len(header) <= KEPT_CHARS_MAX else _read_header",
+        "_kept if header else _read_header",
+        (f"{U}/x402/test_codec.py::test_long_header",),
+    ),
+    Mutant(
+        "judges other offers as it judged the first",
+        "sidecar/x402/types.py",
+        "field(default=None, init=False, compare=False, repr=False)",
+        "field(default=None, compare=False, repr=False)",
+        (f"{U}/x402/test_select.py::test_other_offers",),
+    ),
+    Mutant(
+        "gives a forked process its parent's tokens",
+        "sidecar/clock.py",
+        "        os.register_at_fork(after_in_child=self._drawn.clear)\n",
+        "",
+        (f"{U}/test_clock.py::test_drawn_before_a_fork",),
+    ),
+    Mutant(
+        "gives a token out twice",
+        "sidecar/clock.py",
+        "                return drawn.pop()\n",
+        "                return drawn[-1]\n",
+        (f"{U}/test_clock.py::test_drawn",),
+    ),
+    Mutant(
+        "lets a value break its line",
+        "sidecar/proxy/outgoing.py",
+        'text.count("\\n") > len(lines)',
+        "False",
+        (f"{U}/proxy/test_outgoing.py::test_broken_lines",),
+    ),
+    Mutant(
+        "lets an escape pass that no text can hold",
+        "sidecar/document.py",
+        '    if "\\\\u" in text:\n',
+        "    if False:\n",
+        (f"{U}/test_document.py::test_not_one_reading",),
+    ),
+    Mutant(
+        "takes what broke off for whole",
+        "sidecar/proxy/streamed.py",
+        "return self._payload.is_eof() and self._payload.exception() is None",
+        "return self._payload.is_eof()",
+        (f"{U}/proxy/test_streamed.py::test_broken_off",),
     ),
 )

@@ -119,12 +119,12 @@ class VirtualWriter(Writer):
         if self._dead:
             return
         assert self._books is not None
-        answers = self._transact(self._books, jobs)
-        _answer(answers)
-        for answer in answers:
+        self._transact(self._books, jobs)
+        _answer(jobs)
+        for job in jobs:
             # On a good disk the ledger refuses only moves that should not have been tried.
-            if answer.fault is not None and not self._disk.has_failed:
-                self._on_fault(f"the ledger refused: {answer.fault}")
+            if job.fault is not None and not self._disk.has_failed:
+                self._on_fault(f"the ledger refused: {job.fault}")
         if any(job.writes for job in jobs):
             self._on_commit()
         self._next()

@@ -18,7 +18,7 @@ from sidecar.chains import (
     usdc_on,
 )
 from sidecar.money import DECIMALS
-from sidecar.wallets.evm import checksum_address, domain_separator
+from sidecar.wallets.eip712 import checksum_address, domain_separator
 
 BASE = Asset(
     "eip155:8453",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sidecar.clock import SystemClock, WatchedClock
+from sidecar.clock import DRAWN_TOKENS, DrawnEntropy, SystemClock, SystemEntropy, WatchedClock
 from tests.world.fakes import NOON, FakeClock
 
 TTL = timedelta(minutes=10)
@@ -162,3 +165,63 @@ def test_epoch() -> None:
     clock = WatchedClock(FakeClock(datetime(1970, 1, 1, tzinfo=UTC)))
 
     assert datetime(1969, 12, 31, 23, 50, tzinfo=UTC) == clock.since(TTL)
+
+
+class Asked:
+    """The system's chance, and how often it was asked for how much."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def token(self, size: int) -> bytes:
+        self.sizes.append(size)
+        return SystemEntropy().token(size)
+
+
+def test_drawn() -> None:
+    """Tokens are drawn many at a time, each of its size, and none is given out twice."""
+    asked = Asked()
+    entropy = DrawnEntropy(asked)
+
+    tokens = [entropy.token(size) for size in (16, 32) for _ in range(2 * DRAWN_TOKENS)]
+
+    assert [16 * DRAWN_TOKENS] * 2 + [32 * DRAWN_TOKENS] * 2 == asked.sizes
+    assert [16, 32] == sorted({len(token) for token in tokens})
+    assert len(tokens) == len(set(tokens))
+
+
+def test_drawn_alone() -> None:
+    """A long token is drawn alone."""
+    asked = Asked()
+
+    assert 1024 == len(DrawnEntropy(asked).token(1024))
+    assert [1024] == asked.sizes
+
+
+def test_drawn_by_threads() -> None:
+    """No two threads are given the same token."""
+    entropy = DrawnEntropy(SystemEntropy())
+    with ThreadPoolExecutor(8) as pool:
+        drawn = list(pool.map(lambda _: [entropy.token(8) for _ in range(2_000)], range(8)))
+
+    tokens = [token for each in drawn for token in each]
+    assert len(tokens) == len(set(tokens))
+
+
+FORKED = """
+import os
+from sidecar.clock import DrawnEntropy, SystemEntropy
+entropy = DrawnEntropy(SystemEntropy())
+entropy.token(8)
+child = os.fork()
+if child:
+    os.waitpid(child, 0)
+print(entropy.token(8).hex(), flush=True)
+"""
+
+
+def test_drawn_before_a_fork() -> None:
+    """A process that was forked gives out nothing that its parent does."""
+    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, check=True)
+
+    assert 2 == len(set(done.stdout.split()))

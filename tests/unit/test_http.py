@@ -15,7 +15,9 @@ from sidecar.http import (
     Origin,
     Reply,
     end_to_end,
+    gather,
     header_values,
+    read_headers,
     read_whole,
     run_exchange,
 )
@@ -140,6 +142,20 @@ def test_header_values() -> None:
 
     assert ("1", "3") == header_values(headers, "a") == header_values(headers, "A")
     assert () == header_values(headers, "c")
+
+
+def test_read_headers() -> None:
+    """Headers are read as Latin-1, byte by byte."""
+    raw = ((b"A", b"\xe9"), (b"b", b""))
+
+    assert (("A", "\u00e9"), ("b", "")) == read_headers(raw)
+
+
+def test_gather() -> None:
+    """Some headers at once: in any case, all values in their order, and no others."""
+    headers = (("A", "1"), ("b", "2"), ("a", "3"), ("C", "4"))
+
+    assert {"a": ["1", "3"], "c": ["4"]} == gather(headers, frozenset({"a", "c", "d"}))
 
 
 def test_with_headers() -> None:

@@ -175,7 +175,7 @@ def test_shared_is_bounded() -> None:
     """However many paths an app asks for, what is remembered of them is bounded."""
     shared = RequestLines(str, 0)
     for number in range(SHARED_MAX + 2):
-        shared.line("", replace(SERVED, path=f"/{number}"))
+        shared.text("", [replace(SERVED, path=f"/{number}")])
 
     assert 2 == len(shared._shared)
 
@@ -587,6 +587,55 @@ def test_full_queue(make: Make) -> None:
 
     assert [6] == counts
     assert sidecar.logs.QUEUE_LINES_MAX + 1 == len(lines(stream))
+
+
+def test_requests_together(make: Make) -> None:
+    """Requests that ended together are the lines that each would be, in their place in the log."""
+    mixed = [
+        replace(SERVED, request_id="r2", path="/100%s"),
+        replace(SERVED, request_id="r3", detail=f"cut {TOKEN}"),
+        replace(SERVED, request_id="r4", status=503, decision="failed", duration_s=1.0006),
+    ]
+    for level, format in (("info", "json"), ("warning", "json"), ("info", "console")):
+        singly, together = io.StringIO(), io.StringIO()
+        one = make(singly, level, format)
+        events: list[Event] = [LedgerWriteFailed("before"), *mixed, LedgerWriteFailed("after")]
+        for event in events:
+            one(event)
+        many = make(together, level, format)
+        many(LedgerWriteFailed("before"))
+        many.hear_requests(mixed)
+        many(LedgerWriteFailed("after"))
+        one.flush()
+        many.flush()
+
+        assert singly.getvalue() == together.getvalue()
+        assert TOKEN not in together.getvalue()
+    stream = io.StringIO()
+    sink = make(stream)
+    sink.hear_requests(mixed)
+    sink.flush()
+
+    assert [("r2", 30.0), ("r3", 30.0), ("r4", 1000.6)] == [
+        (line["request_id"], line["duration_ms"]) for line in lines(stream)
+    ]
+
+
+def test_full_queue_of_many(make: Make) -> None:
+    """Requests that ended together count as so many lines, of which those that fit are kept."""
+    stream = io.StringIO()
+    sink = make(stream)
+    most, rounds = sidecar.logs.QUEUE_LINES_MAX, sidecar.logs.QUEUE_LINES_MAX // 48 + 2
+    for _ in range(2):
+        for _ in range(rounds):
+            sink.hear_requests([SERVED] * 48)
+        sink(LedgerWriteFailed("full"))
+        sink.flush()
+    written = lines(stream)
+    left = 48 * rounds + 1 - most
+
+    assert [left] * 2 == [line["count"] for line in written if line["event"] == "log_lines_dropped"]
+    assert 2 * most == sum(line["event"] == "request" for line in written)
 
 
 def test_reader_gone(make: Make) -> None:

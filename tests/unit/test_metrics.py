@@ -20,7 +20,8 @@ from sidecar import __version__
 from sidecar.ledger.model import Payment, PaymentState, Purchase
 from sidecar.metrics import METRICS, Metrics, catalogue
 from sidecar.metrics.holdings import ACCOUNTS_MAX
-from sidecar.metrics.tally import FOUND_MAX, Times
+from sidecar.metrics.tally import FOUND_MAX
+from sidecar.metrics.times import Times
 from sidecar.money import Usdc
 from sidecar.payments.events import (
     ApprovalAsked,
@@ -159,6 +160,36 @@ def test_durations_once() -> None:
     assert [6, 11, 26, 51] == list(found.cumulative())[:4]
     assert 600 == list(found.cumulative())[-1]
     assert pytest.approx(179.7) == found.total_s
+
+
+def test_requests_together() -> None:
+    """Requests that ended together are counted as each would be, whoever asks at whatever time."""
+    events = [
+        replace(SERVED, route=route, caller=caller, status=status, duration_s=number * 0.001)
+        for number in range(150)
+        for route, caller, status in (("venice", "aider", 200), ("openai", "", 502), ("x", "y", 0))
+    ]
+    together = observed()
+    for begin in range(0, len(events), 7):
+        together.observe_requests(events[begin : begin + 7])
+        if begin % 70 == 0:
+            together.counted()
+    one, many = samples(observed(*events)), samples(together)
+
+    for name in (name for name in one if name.startswith("sidecar_re")):
+        assert pytest.approx(one[name]) == many[name], name
+    for name in ("sidecar_overhead_seconds_sum", "sidecar_upstream_duration_seconds_bucket"):
+        assert pytest.approx(one[name]) == many[name], name
+
+
+def test_names_of_before() -> None:
+    """A request that ended before its route was known is counted as other, however late it is."""
+    metrics = observed(replace(SERVED, route="later"))
+    metrics.learn(("later",), ("aider",), {}, ())
+    metrics.observe(replace(SERVED, route="later"))
+    found = samples(metrics)["sidecar_requests_total"]
+
+    assert (1, 1) == (found["aider", "2xx", "other"], found["aider", "2xx", "later"])
 
 
 def test_overhead() -> None:

@@ -19,7 +19,7 @@ from sidecar.metrics.merged import (
     told,
     unpacked,
 )
-from sidecar.metrics.tally import Times
+from sidecar.metrics.times import Times
 from sidecar.payments.events import RequestServed
 from tests.world.fakes import NOON
 

@@ -147,7 +147,7 @@ async def plain_proxy(
     users = {} if socket_path is None else {os.geteuid(): Caller("app")}
     server = ProxyServer(handler, server_limits, users, emit=emit)
     if fast_lane:
-        express = CountedLane(handler.express(tasks), world)
+        express = CountedLane(handler.express(tasks, world.events.extend), world)
         server = BoardingServer(handler, server_limits, users, emit=emit, express=express)
     world.open_connections = lambda: len(server.connections)
     if socket_path is None:

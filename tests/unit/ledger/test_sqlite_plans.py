@@ -29,8 +29,8 @@ BUDGETS = (
     Budget("all", Usdc(10**9), Window.TOTAL),
 )
 _EXPLAINED = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b")
-# What a plan walks through that is one row at most.
-_SMALL = ("freeze", "probe", "CONSTANT ROW")
+# What a plan walks through that is one row at most, or one for each day of a month.
+_SMALL = ("freeze", "probe", "CONSTANT ROW", "days")
 _KINDS: dict[str, dict[str, Any]] = {
     "plain": {},
     "explicit": {"explicit": True},

@@ -163,7 +163,35 @@ async def test_group_commit(writer: Writer) -> None:
 
     assert ["None", *map(str, range(1, 21))] == await outcomes(tasks)
     assert 1 == statements.count("COMMIT")
-    assert 20 == statements.count("SAVEPOINT step")
+    assert 0 == statements.count("SAVEPOINT step")
+
+
+async def test_done_once_more(writer: Writer) -> None:
+    """Where a piece has to be undone, all is done once more, each piece in a savepoint."""
+    statements: list[str] = []
+    tasks = await in_one_batch(
+        writer, lambda books: books.connection.set_trace_callback(statements.append), add, bug, add
+    )
+
+    assert ["None", "1", "a bug", "2"] == await outcomes(tasks)
+    assert 1 == statements.count("COMMIT")
+    assert 4 == statements.count("SAVEPOINT step")
+    assert 2 == await writer.do(total)
+
+
+async def test_refused_unchanged(writer: Writer) -> None:
+    """A refusal that has changed nothing costs the others nothing."""
+    statements: list[str] = []
+    tasks = await in_one_batch(
+        writer,
+        lambda books: books.connection.set_trace_callback(statements.append),
+        add,
+        lambda books: Denied("budget", "no"),
+        add,
+    )
+
+    assert [1, Denied("budget", "no"), 2] == (await asyncio.gather(*tasks))[1:]
+    assert [] == [each for each in statements if each in ("SAVEPOINT step", "ROLLBACK")]
 
 
 async def test_bounded_batch(writer: Writer) -> None:

@@ -9,12 +9,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sidecar.proxy.certificates import NEVER_USED
 from tests.world.certificate import make_certificate
 from tests.world.processes import ROOT
 
 # What a context believes: its certificates, and what it asks of whoever is reached.
 ASKED = """
-import json, ssl
+import json, ssl, sys
 def told(context):
     return [len(context.get_ca_certs()), context.verify_mode.name, context.check_hostname]
 """
@@ -30,6 +31,17 @@ print(json.dumps({
 }))
 """
 BEFORE = "import aiohttp\n"
+LEFT_OUT = """
+from sidecar.proxy.certificates import NEVER_USED
+left_out = [name for name in NEVER_USED if name not in sys.modules]
+import bz2, frozenlist, lzma, importlib
+print(json.dumps({
+    "left out": left_out,
+    "anybody's": [len(each.decompress(each.compress(b"x"))) for each in (bz2, lzma)],
+    "loaded later": [importlib.import_module(name).__name__ for name in left_out],
+    "in its place": sorted(frozenlist.FrozenList([2, 1])),
+}))
+"""
 
 
 def told(tmp_path: Path, program: str) -> dict[str, Any]:
@@ -70,3 +82,21 @@ def test_imported_before(tmp_path: Path) -> None:
 
     assert [1, "CERT_REQUIRED", True] == seen["aiohttp's"]
     assert seen["aiohttp's"] == seen["ours"]
+
+
+def test_left_out(tmp_path: Path) -> None:
+    """C code for what is never done here is not loaded with aiohttp, and can be later."""
+    seen = told(tmp_path, LEFT_OUT)
+
+    assert list(NEVER_USED) == seen["left out"]
+    assert [1, 1] == seen["anybody's"]
+    assert list(NEVER_USED) == seen["loaded later"]
+    assert [1, 2] == seen["in its place"]
+
+
+def test_loaded_before(tmp_path: Path) -> None:
+    """What somebody else loaded before us stays loaded."""
+    seen = told(tmp_path, BEFORE + LEFT_OUT)
+
+    assert [] == seen["left out"]
+    assert [1, 1] == seen["anybody's"]

@@ -58,6 +58,13 @@ def test_listed_in_connection() -> None:
     assert OURS == request_headers(headers, OURS)
 
 
+def test_keep_alive() -> None:
+    """What a connection says of itself drops itself alone."""
+    headers = (("Connection", "keep-alive"), ("Keep-Alive", "timeout=5"), ("X-A", "1"))
+
+    assert (("X-A", "1"), *OURS) == request_headers(headers, OURS)
+
+
 def test_kept() -> None:
     """Everything else crosses as it is, in its order and its spelling."""
     headers = (("User-Agent", "OpenAI/Python"), ("Idempotency-Key", "k"), ("Accept", "*/*"))

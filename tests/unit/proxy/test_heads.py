@@ -14,6 +14,7 @@ from sidecar.proxy.heads import (
     cut_length,
     read_answer,
     read_request,
+    without_body,
 )
 from sidecar.proxy.memo import Memo
 
@@ -113,19 +114,125 @@ def test_framed(behind: bytes) -> None:
     cut = cut_length(LINE + b"Content-Length: 5" + behind)
 
     assert cut is not None
-    framed = Framed(cut[0], cut[1])
+    framed = Framed.of(cut[0], cut[1])
 
-    assert b"1046" == framed.digits(LINE + b"Content-Length: 1046" + behind)
+    end = behind + b"\r\n\r\n"
+    assert ((), b"1046", b"{}") == framed.read(LINE + b"Content-Length: 1046" + end + b"{}")
+    assert ((), b"0", b"") == framed.read(LINE + b"Content-Length: 0" + end)
     for other in (
-        LINE + b"Content-Length: " + behind,
-        LINE + b"Content-Length: +5" + behind,
-        LINE + b"Content-Length: " + b"9" * 16 + behind,
-        LINE + b"Content-Length: 5\r\nX: y" + behind,
-        LINE + b"X: y\r\nContent-Length: 5" + behind,
-        LINE + b"Content-Length: 5\r\nHost: x",
-        LINE + b"Content-Length: 5" + behind + b"\r\nContent-Length: 6",
+        LINE + b"Content-Length: " + end,
+        LINE + b"Content-Length: +5" + end,
+        LINE + b"Content-Length: 05" + end,
+        LINE + b"Content-Length: " + b"9" * 16 + end,
+        LINE + b"Content-Length: 5\r\nX: y" + end,
+        LINE + b"X: y\r\nContent-Length: 5" + end,
+        LINE + b"Content-Length: 5\r\nHost: x\r\n\r\n",
+        LINE + b"Content-Length: 5" + behind + b"\r\nContent-Length: 6\r\n\r\n",
+        LINE + b"Content-Length: 5" + behind + b"\r\n",
+        LINE + b"Content-Length: 5",
+        LINE,
+        b"",
     ):
-        assert b"" == framed.digits(other)
+        assert framed.read(other) is None
+
+
+def test_framed_without_length() -> None:
+    """A head that has no length is known again, and what is behind it is nobody's."""
+    framed = Framed.of(b"GET / HTTP/1.1\r\nHost: h", -1)
+
+    assert ([], b"", b"GET") == framed.read(b"GET / HTTP/1.1\r\nHost: h\r\n\r\nGET")
+    assert framed.read(b"GET / HTTP/1.1\r\nHost: h\r\nX: y\r\n\r\n") is None
+
+
+# Around a trace, the length, and another trace.
+PIECES = [
+    LINE + b"traceparent: ",
+    b"\r\nHost: h\r\nContent-Length: ",
+    b"\r\nx-request-id: ",
+    b"\r\nAuthorization: Bearer one\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("value", [b"1", b"-", b"00-4b-01", b"a b", b"a:b,c;d=" + b'"e"'])
+def test_gaps(value: bytes) -> None:
+    """Values that vary are read where they vary, and so is the length."""
+    data = value.join([PIECES[0], PIECES[1] + b"17" + PIECES[2], PIECES[3]])
+
+    assert ([value, value], b"17", b"") == Framed(PIECES, 1).read(data)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b" ",
+        b" 1",
+        b"1 ",
+        b"1\t2",
+        b"1\r",
+        b"1\n",
+        b"1\r2",
+        b"1\n2",
+        b"1\0",
+        b"\x7f",
+        b"caf\xe9",
+        b"1\r\n folded",
+        b"1\r\n\tfolded",
+        b"1\r\nX: y",
+        b"1\nX: y",
+        b"1\r\nContent-Length: 5",
+        b"1\r\ncontent-length: 5",
+        b"1\r\nTransfer-Encoding: chunked",
+        b"1\r\nAuthorization: Bearer two",
+        b"1\r\n\r\nGET / HTTP/1.1\r\nHost: h",
+        b"1" + PIECES[1] + b"17",
+        b"1" + PIECES[1] + b"17" + PIECES[2] + b"2" + PIECES[3],
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_hostile_gap(value: bytes, first: bool) -> None:
+    """Nothing but a value of its own line fills a gap."""
+    one, other = (value, b"2") if first else (b"2", value)
+    data = b"".join([PIECES[0], one, PIECES[1], b"17", PIECES[2], other, PIECES[3]])
+    read = Framed(PIECES, 1).read(data)
+
+    # A head that ends within the gap is a whole one, and the rest of it is what comes behind.
+    assert read is None or (value.endswith(PIECES[3]) and b"2" == read[0][1])
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        (PIECES[0], b""),
+        (PIECES[3], b""),
+        (LINE, LINE[1:]),
+        (b"traceparent: 1", b"tracestate: 1"),
+        (b"traceparent: 1", b"Traceparent: 1"),
+        (b"traceparent: 1", b"traceparent:1"),
+        (b"traceparent: 1\r\n", b""),
+        (b"x-request-id: 2\r\n", b""),
+        (b"Bearer one", b"Bearer two"),
+        (b"Length: 17", b"Length: "),
+        (b"Length: 17", b"Length: 17 "),
+        (b"Length: 17", b"Length: 0x17"),
+        (b"Length: 17", b"Length: " + b"1" * 16),
+    ],
+)
+def test_other_head(was: bytes, now: bytes) -> None:
+    """A head that differs anywhere else is another one."""
+    data = b"".join([PIECES[0], b"1", PIECES[1], b"17", PIECES[2], b"2", PIECES[3]])
+
+    framed = Framed(PIECES, 1)
+    assert framed.read(data) is not None
+    assert framed.read(data.replace(was, now)) is None
+
+
+def test_without_body() -> None:
+    """A head goes to the parser as one that has no body."""
+    head = LINE + b"Content-Length: 17\r\nHost: h"
+
+    assert LINE + b"Content-Length: 0\r\nHost: h\r\n\r\n" == without_body(head)
+    assert LINE + b"Host: h\r\n\r\n" == without_body(LINE + b"Host: h")
 
 
 @pytest.mark.parametrize(

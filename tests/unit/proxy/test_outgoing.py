@@ -36,7 +36,7 @@ def test_streamed() -> None:
     )
 
 
-@pytest.mark.parametrize("value", ["a\rb", "a\nX-B: b", "a\0b", "€"])
+@pytest.mark.parametrize("value", ["a\rb", "a\nX-B: b", "a\r\nX-B: b", "a\r\n", "a\0b", "€"])
 def test_broken_lines(value: str) -> None:
     """A value that would break its line is a fault of ours, not a second field."""
     with pytest.raises(LocalProtocolError):

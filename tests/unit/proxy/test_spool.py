@@ -48,6 +48,18 @@ class Files:
         return self.made[-1]
 
 
+class SlowFiles(Files):
+    """The same, on a disk that stands still until the gate is opened."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.gate = threading.Event()
+
+    def open(self) -> FileIO:
+        self.gate.wait(10)
+        return super().open()
+
+
 class FullOnce(FileIO):
     """A file whose disk is full when it is written to for the second time, and not later."""
 
@@ -58,6 +70,16 @@ class FullOnce(FileIO):
         if self.uses == 2:
             raise OSError(28, "No space left on device")
         return super().fileno()
+
+
+class SlowToClose(FileIO):
+    """A file that takes long to free."""
+
+    gate = threading.Event()
+
+    def close(self) -> None:
+        self.gate.wait(10)
+        super().close()
 
 
 async def test_comes_back_as_often_as_wanted(tmp_path: Path) -> None:
@@ -132,17 +154,11 @@ async def test_lost_bytes_are_never_made_up(tmp_path: Path) -> None:
 
 async def test_gone_with_the_last_who_holds_it(tmp_path: Path) -> None:
     """The file is closed when nobody holds it any more: not under the thread that writes to it."""
-    gate = threading.Event()
-    files = Files(tmp_path)
-
-    def slow() -> FileIO:
-        gate.wait(10)
-        return files.open()
-
-    spool = Spool(slow)
+    files = SlowFiles(tmp_path)
+    spool = Spool(files.open)
     await spool.add(bytes(WRITTEN_BYTES))
     del spool
-    gate.set()
+    files.gate.set()
     async with asyncio.timeout(10):
         while not files.made or not files.made[0].closed:
             await asyncio.sleep(0.01)
@@ -150,27 +166,71 @@ async def test_gone_with_the_last_who_holds_it(tmp_path: Path) -> None:
     assert WRITTEN_BYTES == (tmp_path / "0").stat().st_size
 
 
+async def test_nobody_waits_for_it_to_be_closed(tmp_path: Path) -> None:
+    """The loop goes on while a file is closed."""
+    files = Files(tmp_path, SlowToClose)
+    spool = Spool(files.open)
+    await fill(spool)
+    await spool._settle()
+    # The thread that wrote lets go of it, too.
+    await asyncio.sleep(0.05)
+    del spool
+    before = files.made[0].closed
+    SlowToClose.gate.set()
+    async with asyncio.timeout(10):
+        while not files.made[0].closed:
+            await asyncio.sleep(0.01)
+
+    assert not before
+
+
 async def test_cancelled_while_the_disk_is_slow(tmp_path: Path) -> None:
     """Who is cancelled while it waits for the disk has kept its piece, once."""
-    gate = threading.Event()
-    files = Files(tmp_path)
-
-    def slow() -> FileIO:
-        gate.wait(10)
-        return files.open()
-
-    spool = Spool(slow)
+    files = SlowFiles(tmp_path)
+    spool = Spool(files.open)
     await spool.add(b"a" * WRITTEN_BYTES)
     waiting = asyncio.ensure_future(spool.add(b"b" * WRITTEN_BYTES))
     await asyncio.sleep(0.05)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    gate.set()
+    files.gate.set()
     await spool.add(b"c")
     kept = await read(spool)
 
     assert b"a" * WRITTEN_BYTES + b"b" * WRITTEN_BYTES + b"c" == kept
+
+
+async def test_goes_on_while_the_disk_writes(tmp_path: Path) -> None:
+    """What comes while the disk is slow is gathered, as much again as is being written."""
+    files = SlowFiles(tmp_path)
+    spool = Spool(files.open)
+    await spool.add(b"a" * WRITTEN_BYTES)
+    async with asyncio.timeout(5):
+        await spool.add(b"b" * (WRITTEN_BYTES - 1))
+    waiting = asyncio.ensure_future(spool.add(b"c"))
+    await asyncio.sleep(0.05)
+    waits = not waiting.done()
+    files.gate.set()
+    await waiting
+    kept = await read(spool)
+
+    assert waits
+    assert b"a" * WRITTEN_BYTES + b"b" * (WRITTEN_BYTES - 1) + b"c" == kept
+
+
+async def test_read_by_two_while_the_disk_is_slow(tmp_path: Path) -> None:
+    """Two who wait for the disk to read it again both get all of it."""
+    files = SlowFiles(tmp_path)
+    spool = Spool(files.open)
+    await spool.add(b"a" * WRITTEN_BYTES)
+    await spool.add(b"b")
+    both = asyncio.gather(read(spool), read(spool))
+    await asyncio.sleep(0.05)
+    files.gate.set()
+    first, second = await both
+
+    assert b"a" * WRITTEN_BYTES + b"b" == first == second
 
 
 def test_nobody_else_finds_it() -> None:

@@ -9,9 +9,11 @@ from typing import cast
 
 import pytest
 
+from sidecar.providers.base import Credential
 from sidecar.proxy.admission import Caller, Gate
-from sidecar.proxy.calls import Calls
-from sidecar.proxy.heads import Lines
+from sidecar.proxy.calls import Asked, Calls
+from sidecar.proxy.framing import HEAD_END
+from sidecar.proxy.heads import Lines, cut_length
 from sidecar.proxy.outgoing import render_fields
 from sidecar.proxy.route import Route, RouteTable
 from sidecar.proxy.varying import NAMES_MAX, Varying
@@ -25,6 +27,8 @@ class AnyRoute:
 
     name: str = "up"
     wires: bool = True
+    reads_bodies: bool = False
+    secrets: tuple[str, ...] = ()
 
     def url(self, target: str) -> str:
         return f"http://127.0.0.1:1{target}"
@@ -55,8 +59,14 @@ def said(calls: Calls, head: bytes, user: int | None = None) -> tuple[str, str, 
     asked = calls.find(head, -1, user)
     if asked is None:
         return None
-    assert head == asked.head
-    return asked.call.caller.name, asked.call.target, asked.passed
+    read = asked.framed.read(head + HEAD_END + b"more")
+    assert read is not None
+    values, digits, rest = read
+    assert (b"", b"more") == (digits, rest)
+    passed = asked.passed[0]
+    for value, piece in zip(values, asked.passed[1:], strict=True):
+        passed += value + piece
+    return asked.call.caller.name, asked.call.target, passed
 
 
 def with_traces(*traces: str) -> list[bytes]:
@@ -158,3 +168,61 @@ def test_as_if_new(seed: int) -> None:
     calls = new_calls()
 
     assert [said(new_calls(), *head) for head in heads] == [said(calls, *head) for head in heads]
+
+
+def spoiled(dice: random.Random, data: bytes) -> bytes:
+    """These bytes, with others in the place of some, or between them."""
+    at = dice.randrange(len(data))
+    pieces = [
+        b"",
+        b"\r",
+        b"\n",
+        b"\r\n",
+        b"\r\n ",
+        b"\0",
+        b":",
+        b" ",
+        b"7",
+        b"\r\n\r\n",
+        b"x" * 9000,
+    ]
+    lines = [b"Content-Length: 7", b"Transfer-Encoding: chunked", b"Authorization: Bearer two"]
+    piece = dice.choice([*pieces, *(b"\r\n" + line for line in lines)])
+    return data[:at] + piece + data[at + dice.choice([0, 0, 1, 2, 30]) :]
+
+
+def read_by(calls: Calls, asked: Asked | None, data: bytes) -> tuple[object, ...] | None:
+    """Who asks for what, what goes out, and what is behind the head."""
+    if asked is None:
+        cut = cut_length(data.partition(HEAD_END)[0]) if HEAD_END in data else None
+        asked = None if cut is None else calls.find(cut[0], cut[1], None)
+    read = None if asked is None else asked.framed.read(data)
+    if asked is None or read is None:
+        return None
+    dress = calls.dress(asked.call, Credential((("Authorization", "Bearer ours"),)))
+    assert dress is not None
+    values, digits, rest = read
+    text = asked.render(dress, values, digits, b"body")
+    return asked.call.caller.name, asked.call.target, digits, rest, text
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_other_head_is_taken_for_it(seed: int) -> None:
+    """What is read by a head of before goes out as if nothing had come before."""
+    dice = random.Random(seed)
+    calls = new_calls()
+    lines = ["Content-Length: {}", "Authorization: Bearer one", "traceparent: 00-{}", "x-id: {}"]
+    dice.shuffle(lines)
+    heads = [head_of(*lines).decode().format(at, at, at).encode() for at in range(5)]
+    asked = [calls.find(*cut[:2], None) for head in heads if (cut := cut_length(head))][-1]
+
+    taken = 0
+    for number in range(2000):
+        data = heads[number % 5] + HEAD_END + b"behind"
+        for _ in range(dice.choice([0, 1, 1, 2])):
+            data = spoiled(dice, data)
+        known = read_by(calls, asked, data)
+        taken += known is not None
+
+        assert known in (None, read_by(new_calls(), None, data))
+    assert 500 < taken < 1500

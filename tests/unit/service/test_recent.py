@@ -119,6 +119,18 @@ async def test_no_news(event: Event) -> None:
     assert 0 == await seen.news(0)
 
 
+async def test_no_news_of_many() -> None:
+    """Of requests that ended together, those that were not served are kept, and are news."""
+    seen = recent()
+    seen.observe_requests([SERVED, SERVED])
+    served = await seen.news(0)
+    seen.observe_requests([SERVED, refused(1), SERVED, refused(2)])
+
+    assert 0 == served
+    assert ["r2", "r1"] == [event.request_id for _, event in seen.refusals()]
+    assert 2 == await seen.news(0)
+
+
 async def test_missed_news() -> None:
     """What happened while nobody waited is news to whoever asks next, at once."""
     seen = Recent(FakeClock().now, pace_s=0, look_s=LONG_S)

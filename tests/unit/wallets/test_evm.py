@@ -19,7 +19,8 @@ from sidecar.http import Exchange
 from sidecar.money import Usdc
 from sidecar.siwx import SignIn, SignInMessage
 from sidecar.wallets import PaymentSigner
-from sidecar.wallets.evm import EvmWallet, checksum_address, parse_private_key
+from sidecar.wallets.eip712 import checksum_address
+from sidecar.wallets.evm import EvmWallet, parse_private_key
 from sidecar.x402.types import Authorization, PaymentRequirements
 
 KEY = bytes.fromhex("23743fd5295575c10513b10004d6fbdc35365878a5cd99b396629fb5b0e65fd1")

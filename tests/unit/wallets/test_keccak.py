@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from Crypto.Hash import keccak
 
-from sidecar.wallets.evm import _by_library
-from sidecar.wallets.keccak import native
+from sidecar.wallets.keccak import by_library, native
 
 RATE = 136  # how many bytes it takes in at a time
 
@@ -20,7 +21,19 @@ def test_same_as_the_library(size: int) -> None:
     expected = keccak.new(digest_bits=256, data=data).digest()
 
     assert expected == hashed(data)
-    assert expected == _by_library(data)
+    assert expected == by_library(data)
+
+
+def test_one_after_the_other() -> None:
+    """What was hashed before leaves nothing behind, in whichever thread it was."""
+    hashed = native()
+    assert hashed is not None
+    many = [bytes([number]) * (number % 300) for number in range(256)] * 8
+    expected = [by_library(data) for data in many]
+
+    with ThreadPoolExecutor(4) as threads:
+        assert expected == list(threads.map(hashed, many))
+    assert expected == [hashed(data) for data in many]
 
 
 @pytest.mark.parametrize(

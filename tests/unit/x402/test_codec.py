@@ -11,7 +11,7 @@ import pytest
 
 from sidecar.errors import RemoteProtocolError
 from sidecar.http import Header, HttpResponse
-from sidecar.x402.codec import ACCEPTS_MAX, read_payment_required
+from sidecar.x402.codec import ACCEPTS_MAX, KEPT_CHARS_MAX, read_payment_required
 from sidecar.x402.coding import BODY_BYTES_MAX, HEADER_CHARS_MAX
 from sidecar.x402.types import PaymentRequired, PaymentRequirements
 
@@ -119,6 +119,33 @@ def test_compressed_body(coding: str) -> None:
     response = HttpResponse(402, (("Content-Encoding", coding),), body)
 
     assert read(V2) == read_payment_required(response)
+
+
+def test_read_again() -> None:
+    """A header that comes again is read once; one that differs in its last word is another."""
+    dearer = {**V2, "accepts": [{**OFFER, "extra": {"name": "USDC", "version": "3"}}]}
+
+    assert read(V2) is read(V2)
+    assert "2" == read(V2).accepts[0].extra["version"]
+    assert "3" == read(dearer).accepts[0].extra["version"]
+
+
+def test_types_are_kept_apart() -> None:
+    """What only Python takes for equal is read apart, for it is repeated as it was written."""
+    seen = [
+        read_offer(maxTimeoutSeconds=300).original,
+        read_offer(maxTimeoutSeconds=300.0).original,
+    ]
+
+    assert [int, float] == [type(original["maxTimeoutSeconds"]) for original in seen]
+
+
+def test_long_header() -> None:
+    """A long one is read each time: what a seller may have us keep is bounded."""
+    long = {**V2, "error": "x" * KEPT_CHARS_MAX}
+
+    assert read(long) == read(long)
+    assert read(long) is not read(long)
 
 
 def test_header_beats_body() -> None:

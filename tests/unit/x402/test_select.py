@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -61,6 +62,23 @@ def test_payable() -> None:
 
     expected = Candidate(plain, BASE, Usdc(1000), position=0)
     assert ((expected,), ()) == candidates(required(plain))
+
+
+def test_judged_once() -> None:
+    """A challenge is judged once, and judging it makes it no other challenge."""
+    challenge = required(offer())
+
+    assert candidates(challenge) is candidates(challenge)
+    assert required(offer()) == challenge
+
+
+def test_other_offers() -> None:
+    """A challenge that is made from one that was judged is judged by its own offers."""
+    challenge = required(offer(amount="1000"))
+    candidates(challenge)
+
+    payable, _ = candidates(replace(challenge, accepts=(offer(amount="1"),)))
+    assert [Usdc(1)] == [candidate.amount for candidate in payable]
 
 
 def test_order() -> None:

@@ -1,0 +1,73 @@
+"""How long requests took: counts per bucket, and sums."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from operator import sub
+
+from sidecar.metrics.catalogue import LONG_S, SHORT_S
+from sidecar.payments.events import RequestServed
+
+# So many durations of a kind are kept until they are counted together.
+NEW_MAX = 256
+
+
+class Times:
+    """How long something took, how often: counts per bucket, and the sum.
+
+    ``new`` are those that ``settle`` has not counted yet: many at a time cost a third of what
+    they would one by one.
+    """
+
+    __slots__ = ("bounds", "buckets", "new", "total_s")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.buckets = [0] * (len(bounds) + 1)
+        self.new: list[float] = []
+        self.total_s = 0.0
+
+    def settle(self) -> None:
+        """Count the new ones. A bound belongs to the bucket below it, as ``le`` says."""
+        new, self.new = self.new, []
+        new.sort()
+        # Two readings of one clock may be rounded apart; less than no time makes no sense.
+        self.total_s += sum(new[bisect_left(new, 0.0) :])
+        begin = 0
+        for bucket, bound in enumerate(self.bounds):
+            end = bisect_right(new, bound, begin)
+            self.buckets[bucket] += end - begin
+            begin = end
+        self.buckets[-1] += len(new) - begin
+
+    def cumulative(self) -> Iterable[int]:
+        """How many took at most each bound; all of them last."""
+        return accumulate(self.buckets)
+
+
+class RouteTimes:
+    """The three durations of a route's requests."""
+
+    __slots__ = ("overhead", "request", "upstream")
+
+    def __init__(self) -> None:
+        self.request = Times(LONG_S)
+        self.overhead = Times(SHORT_S)
+        self.upstream = Times(LONG_S)
+
+    def add(self, served: Sequence[RequestServed]) -> None:
+        """Take note of one of each for each."""
+        durations_s = [event.duration_s for event in served]
+        waits_s = [event.upstream_s for event in served]
+        self.request.new += durations_s
+        self.upstream.new += waits_s
+        self.overhead.new += map(sub, durations_s, waits_s)
+        if len(self.request.new) >= NEW_MAX:
+            self.settle()
+
+    def settle(self) -> None:
+        """Count what is new."""
+        for times in (self.request, self.overhead, self.upstream):
+            times.settle()

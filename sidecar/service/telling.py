@@ -1,0 +1,33 @@
+"""Telling of many requests at once, where the one who hears can take that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from sidecar.payments.events import Emit, EmitServed, Event, RequestServed
+
+
+@runtime_checkable
+class HearsMany(Protocol):
+    """Hears of an event; or, in one call, of requests that ended together."""
+
+    def __call__(self, event: Event) -> None:
+        """It happened."""
+        ...
+
+    def hear_requests(self, served: Sequence[RequestServed]) -> None:
+        """They ended, in this order."""
+        ...
+
+
+def of_many(emit: Emit) -> EmitServed:
+    """How this one is told of many requests: of all at once, or of each."""
+    if isinstance(emit, HearsMany):
+        return emit.hear_requests
+
+    def of_each(served: Sequence[RequestServed]) -> None:
+        for event in served:
+            emit(event)
+
+    return of_each
