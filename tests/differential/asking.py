@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.differential.dice import Dice, chunked, text
+from tests.differential.dice import HEAD_END, Dice, chunked, text
 from tests.world.running import TOKEN
 
 PORT = b"@PORT@"
@@ -70,6 +70,26 @@ HOSTILE_FIELDS = (
     b"X-Huge: " + b"h" * 17_000,
     b"",
 )
+# What a line's value may become when its head comes again: other words, or no value at all.
+VALUES = (
+    b"00-7",
+    b"00-8-a b",
+    b"caf\xc3\xa9",
+    b"",
+    b" ",
+    b"v ",
+    b"\tv",
+    b"a\0b",
+    b"a\rb",
+    b"a\nX-More: b",
+    b"a\r\nContent-Length: 3",
+    b"a\r\nTransfer-Encoding: chunked",
+    b"a\r\n folded",
+    b"a\r\n\r\nGET /v1/models HTTP/1.1",
+    b"l" * 9000,
+)
+VARYING = (b"\r\ntraceparent: ", b"\r\nX-Request-Id: ")
+ONCE = b"\r\nUser-Agent: "
 TARGETS = (
     b"/v1/chat/completions",
     b"/v1/models?x=1&y=%20",
@@ -127,7 +147,7 @@ def request(dice: Dice, place: bytes) -> tuple[bytes, str]:
             dice.one(b"Content-Length: ", b"content-length: ", b"Content-Length:")
             + b"%d" % len(body)
         )
-    if dice.often(40):
+    if dice.often(60):
         name = dice.one(b"traceparent", b"X-Request-Id")
         fields.append(b"%b: 00-%d" % (name, dice.random.randrange(50)))
     if dice.often(15):
@@ -140,3 +160,15 @@ def request(dice: Dice, place: bytes) -> tuple[bytes, str]:
     blank = b"\r\n\r\n" if dice.often(98) else dice.one(b"\n\n", b"\r\n\n", b"\r\r\n\r\n")
     lead = b"" if dice.often(98) else dice.one(b"\r\n", b"\r\n\r\n", b" ", b"\0")
     return lead + head + blank + (chunked(dice, body) if is_chunked else body), method.decode()
+
+
+def again(dice: Dice, asked: bytes) -> bytes:
+    """The same request, but for the value of one line of its head."""
+    head, end, body = asked.partition(HEAD_END)
+    there = [name for name in VARYING if name in head]
+    before, name, rest = head.partition(dice.one(*there) if there and dice.often(90) else ONCE)
+    if not name:
+        return asked
+    _, crlf, behind = rest.partition(b"\r\n")
+    value = b"00-%d" % dice.random.randrange(50) if dice.often(60) else dice.one(*VALUES)
+    return before + name + value + crlf + behind + end + body

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.differential.answering import Script, answer, challenge, receipt
-from tests.differential.asking import PAID, PAID_BY_MEMBERS, PLACES, TARGETS, request
+from tests.differential.asking import PAID, PAID_BY_MEMBERS, PLACES, TARGETS, again, request
 from tests.differential.dice import Dice
 
 
@@ -27,9 +27,12 @@ class Case:
 def make_case(seed: int) -> Case:
     """The case of this seed."""
     dice = Dice(seed)
-    count = dice.random.choice((1, 1, 2, 3))
+    count = dice.random.choice((1, 1, 2, 3, 4))
     place = dice.one(*PLACES)
-    made = [request(dice, place) for _ in range(count)]
+    made = [request(dice, place)]
+    for _ in range(count - 1):
+        data, method = made[-1]
+        made.append((again(dice, data), method) if dice.often(60) else request(dice, place))
     methods = tuple(method for _, method in made)
     wants_money = 50 if place in {PAID, PAID_BY_MEMBERS} else 5 if place != TARGETS[0] else 0
     for_members = place.startswith(b"/member/")
