@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from sidecar.payments.events import RequestServed
+from sidecar.proxy.boarding import BoardingConnection
 from sidecar.proxy.handler import RequestLimits
 from tests.e2e.lane_ends import OK, call, until
 from tests.world.plain_proxy import plain_proxy
@@ -145,6 +146,40 @@ async def test_next_body_while_unread() -> None:
 
     assert request.endswith(b"0123456789")
     assert OK == answer
+
+
+async def test_last_piece_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wire that waited for the app in its answer's very end is read from again, for the next."""
+    write = BoardingConnection.write
+
+    def write_too_much(connection: BoardingConnection, data: bytes) -> None:
+        write(connection, data)
+        if data == b"56789":
+            # As its transport does where that was more than it takes.
+            connection.pause_writing()
+            asyncio.get_running_loop().call_soon(connection.resume_writing)
+
+    monkeypatch.setattr(BoardingConnection, "write", write_too_much)
+    async with (
+        raw_upstream() as upstream,
+        plain_proxy(web.Application(), upstream_port=upstream.port, response_wait_s=0.5) as world,
+        raw_app(world.port) as app,
+    ):
+        app.say(call(world))
+        other = await upstream.connection()
+        await other.request()
+        other.say(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n01234")
+        begun = await app.reader.readuntil(b"01234")
+        other.say(b"56789")
+        ended = await app.reader.readexactly(5)
+        app.say(call(world))
+        await other.request()
+        other.say(OK)
+        again = await app.answer()
+
+    assert begun.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"56789" == ended
+    assert OK == again
 
 
 @pytest.mark.parametrize("lane", [True, False], ids=["lane", "around"])

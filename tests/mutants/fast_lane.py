@@ -218,4 +218,11 @@ FAST_LANE = (
         "            pass\n",
         (f"{IDLE}::test_noticed_when_gone[opened here]",),
     ),
+    Mutant(
+        "puts a wire back that is not read from",
+        "sidecar/proxy/passage.py",
+        "            if is_paused:\n                wire.transport.resume_reading()\n",
+        "",
+        (f"{FLOW}::test_last_piece_is_too_much",),
+    ),
 )
