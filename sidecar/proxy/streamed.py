@@ -44,9 +44,7 @@ class StreamedReply:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         if self.is_here:
-            # To be asked for it, the reader would wake the parser first.
-            whole = b"".join(self._payload._buffer)
-            self._payload._buffer.clear()
+            whole = self._payload.read_nowait()
             if whole:
                 yield whole
             self.close()

@@ -10,6 +10,7 @@ from aiohttp import ClientPayloadError, StreamReader
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.connector import Connection
 from aiohttp.http import RawResponseMessage
+from aiohttp.streams import EMPTY_PAYLOAD
 
 from sidecar.errors import UpstreamError
 from sidecar.proxy.streamed import StreamedReply
@@ -48,6 +49,17 @@ def arriving() -> tuple[StreamReader, FakeConnection, StreamedReply]:
         connection,
         StreamedReply(message, payload, cast(Connection, connection), None),
     )
+
+
+async def test_no_body() -> None:
+    """An answer that can have no body is whole, and nothing."""
+    connection = FakeConnection()
+    message, held = cast(RawResponseMessage, Message()), cast(Connection, connection)
+    reply = StreamedReply(message, EMPTY_PAYLOAD, held, None)
+
+    assert reply.is_here
+    assert [] == [chunk async for chunk in reply.chunks()]
+    assert ["released"] == connection.ends
 
 
 @pytest.mark.parametrize("pieces", [[], [b"one"], [b"one", b"two"]])
