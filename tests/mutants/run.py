@@ -5,6 +5,7 @@ A money rule whose violation no test sees is not held. Run by `make test` and `m
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import sys
@@ -103,15 +104,22 @@ def _slow_first(mutant: Mutant) -> bool:
     return not any(test.startswith(SLOW) for test in mutant.tests)
 
 
-def main(words: Sequence[str] = ()) -> int:
-    """Run those whose names hold any of these words, or all; 0 when every one is caught.
+def _parsed(words: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tests.mutants.run", description=__doc__)
+    parser.add_argument("words", nargs="*", help="those whose names hold any of these; else all")
+    parser.add_argument("--slow", action="store_true", help="those that take a canary's whole day")
+    parser.add_argument("--times", action="store_true", help="what each took, the slowest last")
+    return parser.parse_args(words)
 
-    ``--slow`` runs those instead that each take a whole day of the canary's; ``--times`` says what
-    each took, the slowest last.
-    """
-    known = SLOW_MUTANTS if "--slow" in words else MUTANTS
-    wanted = [word for word in words if not word.startswith("--")]
-    chosen = [m for m in known if not wanted or any(word in m.name for word in wanted)]
+
+def main(words: Sequence[str] = ()) -> int:
+    """Run what is asked for; 0 when every bug is caught, 2 when there is none of such a name."""
+    args = _parsed(words)
+    known = SLOW_MUTANTS if args.slow else MUTANTS
+    chosen = [m for m in known if not args.words or any(word in m.name for word in args.words)]
+    if not chosen:
+        print(f"no planted bug has any of these words in its name: {' '.join(args.words)}")
+        return 2
     # Most of these tests wait for a process of their own most of the time.
     with sound_tree() as sound, ThreadPoolExecutor(3 * (os.cpu_count() or 1)) as pool:
         # Long ones last would be waited for with nothing else to do.
@@ -119,7 +127,7 @@ def main(words: Sequence[str] = ()) -> int:
     survivors = [look for look in looks if len(look.missed) == LOOKS_MAX]
     for look in looks:
         print(f"{'SURVIVED' if look in survivors else 'caught  '}  {look.mutant.name}")
-    if "--times" in words:
+    if args.times:
         for look in sorted(looks, key=lambda look: look.took_s):
             print(f"{look.took_s:6.1f} s  {look.mutant.name} ({' '.join(look.mutant.tests)})")
     # Last, where a log that was cut to its end still shows them.
