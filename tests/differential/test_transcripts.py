@@ -85,6 +85,24 @@ async def test_unsolicited_answer(lane: bool, early: bool) -> None:
 
 
 @WAYS
+async def test_garbage_behind_an_answer(lane: bool) -> None:
+    """What comes with bytes that are no HTTP, in one piece, is not taken for an answer."""
+    async with (
+        raw_upstream() as upstream,
+        plain_proxy(web.Application(), upstream_port=upstream.port, fast_lane=lane) as world,
+        raw_app(world.port) as app,
+    ):
+        app.say(call(world))
+        first = await upstream.connection()
+        await first.request()
+        first.say(OK + b"\0garbage\r\n\r\n")
+        answer = await app.answer()
+        await first.hung_up()
+
+    assert answer.startswith(b"HTTP/1.1 502 ")
+
+
+@WAYS
 async def test_bytes_behind_an_answer(lane: bool) -> None:
     """Where more comes than an answer has, its connection serves nobody else."""
     async with (

@@ -97,7 +97,7 @@ FAST_LANE = (
         "sidecar/proxy/passage.py",
         "            if body.excess:\n",
         "            if False:\n",
-        (f"{TRANSCRIPTS}::test_unsolicited_answer[at once-lane]",),
+        (f"{TRANSCRIPTS}::test_garbage_behind_an_answer[lane]",),
     ),
     Mutant(
         "keeps a connection that its upstream closes",
