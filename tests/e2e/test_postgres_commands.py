@@ -107,6 +107,8 @@ class Home:
         )
         try:
             process.wait_for_port(self.port)
+            # It listens there next.
+            process.wait_for_port(self.admin_port)
             wait_until(self._is_ready, "the sidecar is ready")
             yield
         finally:
