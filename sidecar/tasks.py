@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -46,9 +47,12 @@ class Supervisor:
 
     async def drain(self, wait_s: float) -> int:
         """Wait this long for what runs, cancel the rest, and say how many were cancelled."""
-        if not self._tasks:
-            return 0
-        _, late = await asyncio.wait(self._tasks, timeout=wait_s)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                # What runs may begin more.
+                while self._tasks:
+                    await asyncio.wait(self._tasks)
+        late = self._tasks.copy()
         for task in late:
             task.cancel()
         if late:

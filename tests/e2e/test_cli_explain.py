@@ -12,7 +12,7 @@ import pytest
 
 from sidecar.clock import SystemEntropy
 from tests.e2e.shell import answering, serving, write_config
-from tests.e2e.typed import Typist, begun, counted, run, typed
+from tests.e2e.typed import Typist, begun, counted, delivered, run, typed
 from tests.unit.cli.commands import Ran
 from tests.unit.cli.rows import write_ledger
 from tests.world.market import Market, market
@@ -58,6 +58,7 @@ async def test_payment(typed: Typist) -> None:
     """A payment's life is told step by step, with each proof."""
     async with market(typed.folder) as place:
         _, payment_id = await ask(place, "seller")
+        await delivered(place)
         ran = await typed(place, "explain", payment_id)
         last = await typed(place, "explain")
         told = json.loads((await typed(place, "explain", payment_id, "--json")).out)
@@ -137,6 +138,7 @@ async def test_top_up(typed: Typist) -> None:
     async with market(typed.folder) as place:
         start = await begun(place)
         ran = await typed(place, "top-up", "venice")
+        await delivered(place)
         as_json = await typed(place, "top-up", "venice", "--json")
         async with aiohttp.ClientSession(headers=place.headers) as session:
             call = {"model": "sandbox-small", "messages": [{"role": "user", "content": "hi"}]}

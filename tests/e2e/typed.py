@@ -69,6 +69,13 @@ async def begun(place: Market) -> tuple[int, int, int]:
     return now
 
 
+async def delivered(place: Market) -> None:
+    """Wait until each payment has the mark that its last byte makes, which no app waits for."""
+    async with asyncio.timeout(WAIT_S):
+        while any(payment.delivered_at is None for payment in await place.payments()):
+            await asyncio.sleep(0.01)
+
+
 async def counted(place: Market) -> tuple[int, int, int]:
     """At the sellers: payments that were presented, that settled, and sign-ins."""
     async with aiohttp.ClientSession() as session:

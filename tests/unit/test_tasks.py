@@ -100,6 +100,23 @@ async def test_drain_waits(tasks: Supervisor) -> None:
     assert "done" == task.result()
 
 
+async def test_drain_waits_for_what_is_begun_meanwhile(tasks: Supervisor) -> None:
+    """What runs may begin more, as a top-up does with its mark: that comes to its end as well."""
+    marked: list[int] = []
+
+    async def mark() -> None:
+        await asyncio.sleep(0.01)
+        marked.append(1)
+
+    async def buy() -> None:
+        await asyncio.sleep(0.01)
+        tasks.spawn("mark", mark())
+
+    tasks.spawn("buy", buy())
+
+    assert (0, [1]) == (await tasks.drain(5), marked)
+
+
 async def test_drain_cancels(tasks: Supervisor, failures: Failures) -> None:
     """What is late is cancelled, counted, and given the time to clean up."""
     cleaned: list[str] = []
