@@ -202,4 +202,11 @@ CONFIG_AND_LIFECYCLE = (
         "Requests of one caller.",
         (f"{REFERENCE}::test_written",),
     ),
+    Mutant(
+        "stops before what running tasks began",
+        "sidecar/tasks.py",
+        "                while self._tasks:\n",
+        "                if self._tasks:\n",
+        ("tests/unit/test_tasks.py::test_drain_waits_for_what_is_begun_meanwhile",),
+    ),
 )
