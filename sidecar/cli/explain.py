@@ -18,7 +18,7 @@ from sidecar.cli.admin_port import admin_url, ask_admin
 from sidecar.cli.config_file import read_config
 from sidecar.cli.desk import open_desk
 from sidecar.cli.payments import row_of
-from sidecar.cli.rules import RULES, rule_of
+from sidecar.cli.rules import RULES, advise, rule_of
 from sidecar.cli.screen import plain, utc, write_json
 from sidecar.cli.story import outcome, sentence
 from sidecar.errors import ConfigError, UpstreamError
@@ -90,7 +90,7 @@ def _refusal(wanted: str, refusals: Sequence[Mapping[str, Any]]) -> Mapping[str,
 
 def _write_refusal(refusal: Mapping[str, Any], *, as_json: bool) -> None:
     rule = rule_of(str(refusal.get("rule") or ""), str(refusal.get("decision") or ""))
-    advice = RULES.get(rule)
+    advice = advise(rule, str(refusal.get("detail") or ""))
     if as_json:
         told = None if advice is None else {"rule": rule, "means": advice.means, "do": advice.fix}
         write_json({"refusal": dict(refusal), "rule": told})

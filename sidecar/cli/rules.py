@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from sidecar.x402.receipt import Refusal, classify_refusal
+
 CODE_PREFIX = "sidecar_"
 
 
@@ -192,6 +194,22 @@ RULES: Mapping[str, Advice] = MappingProxyType(
     {**_OF_BUDGETS, **_OF_ONE_PAYMENT, **_OF_CREDIT, **_OF_REQUESTS, **_AT_THE_DOOR}
 )
 
+# What else a payment that is in doubt means where its seller has said why it does not serve.
+_BY_REFUSAL: Mapping[Refusal, Advice] = MappingProxyType(
+    {
+        "funds": Advice(
+            "A payment was signed, and the seller says that the wallet holds too little for it.",
+            "`sidecar balance` shows what it holds: send USDC to it, then the same call again. It "
+            "presents the same payment, never a second one, until that has expired.",
+        ),
+        "ours": Advice(
+            "A payment was signed, and the seller finds fault with how.",
+            "`sidecar doctor` compares this machine's clock with others: if it is right, please "
+            "report the seller's words. Until it expires, the same call presents the same payment.",
+        ),
+    }
+)
+
 # What decided where no rule did.
 _BY_DECISION = {
     "in_doubt": "payment_in_doubt",
@@ -204,3 +222,10 @@ def rule_of(rule: str, decision: str) -> str:
     """The key for what was answered by this rule, or without one; "" where nobody knows it."""
     named = rule.removeprefix(CODE_PREFIX) or _BY_DECISION.get(decision, "")
     return named if named in RULES else ""
+
+
+def advise(rule: str, detail: str) -> Advice | None:
+    """What this refusal means, with what its detail says of a seller's reason; None: unknown."""
+    if rule == "payment_in_doubt":
+        return _BY_REFUSAL.get(classify_refusal(detail), RULES[rule])
+    return RULES.get(rule)

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.cli.rules import RULES, rule_of
+from sidecar.cli.rules import RULES, advise, rule_of
+from sidecar.ledger.model import PaymentState
 from sidecar.metrics.catalogue import RULES as COUNTED
+from sidecar.proxy.outcomes import answer_in_doubt
 from sidecar.refusal import Denied
 from tests.unit.cli.commands import Command
+from tests.unit.cli.test_receipt import payment
 
 SIDECAR = Path(__file__).resolve().parents[3] / "sidecar"
 
@@ -65,6 +68,31 @@ def test_sentences(rule: str) -> None:
 def test_rule_of(rule: str, decision: str, key: str) -> None:
     """What was answered is found by its rule, else by what was decided."""
     assert key == rule_of(rule, decision)
+
+
+@pytest.mark.parametrize(
+    ("said", "do"),
+    [
+        ("402: invalid_exact_evm_insufficient_balance", "send USDC"),
+        ("402: invalid_exact_evm_payload_authorization_valid_before", "sidecar doctor"),
+        ("402: invalid_exact_svm_payload_memo_mismatch", "sidecar doctor"),
+        ("402: settlement_pending", "Send the same call again"),
+        ("the upstream did not answer in 30 s", "Send the same call again"),
+    ],
+)
+def test_said_by_the_seller(said: str, do: str) -> None:
+    """What is in doubt because of the wallet or the clock is mended there: the seller says so."""
+    detail = answer_in_doubt(payment(1, PaymentState.AUTHORIZED), said, None).message
+    advice = advise("payment_in_doubt", detail)
+
+    assert advice is not None
+    assert do in advice.fix
+
+
+def test_said_of_something_else() -> None:
+    """Words like a seller's in another refusal change nothing; what nobody knows has no advice."""
+    assert RULES["upstream"] == advise("upstream", "insufficient_funds")
+    assert None is advise("", "insufficient_funds")
 
 
 def test_all(sidecar: Command) -> None:
