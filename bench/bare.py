@@ -7,10 +7,10 @@ are neither metrics nor log lines. Its config has no callers, no budgets of thei
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 
 from sidecar.cli import main
-from sidecar.payments.events import Event, RequestServed
+from sidecar.payments.events import Event
+from sidecar.payments.served import Together
 from sidecar.service import Service
 
 
@@ -18,7 +18,7 @@ def drop(self: Service, event: Event) -> None:
     """In place of ``Service._emit``."""
 
 
-def drop_served(self: Service, served: Sequence[RequestServed]) -> None:
+def drop_served(self: Service, served: Together) -> None:
     """In place of ``Service._emit_served``."""
 
 

@@ -87,7 +87,8 @@ def budgets_of(kind: str, payer: str) -> tuple[Budget, ...]:
 
 async def pay(ledger: Ledger, payment_id: str, budgets: tuple[Budget, ...]) -> None:
     """One payment, from the first question to its last byte."""
-    now = datetime.now(UTC)
+    # Whole seconds, as the ends of all that wallets sign.
+    now = datetime.now(UTC).replace(microsecond=0)
     wanted = intent(payment_id, budgets)
     assert await ledger.claim(wanted.purchase, now, now - timedelta(minutes=10)) is None
     made = await ledger.reserve(wanted, now)

@@ -109,6 +109,15 @@ def read_headers(raw: Sequence[tuple[bytes, bytes]]) -> Headers:
     return tuple([(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw])
 
 
+def split_lines(lines: Sequence[str]) -> Headers:
+    """Header lines that were found to be well-formed, as values."""
+    return tuple([(name, value.removeprefix(" ")) for name, _, value in map(_parted, lines)])
+
+
+def _parted(line: str) -> tuple[str, str, str]:
+    return line.partition(":")
+
+
 def lowered_names(headers: Sequence[Header]) -> Iterator[str]:
     """The names, in lower case. Nearly always it is asked whether one is there that is not."""
     return map(str.lower, map(itemgetter(0), headers))
@@ -220,6 +229,10 @@ async def run_exchange(
 
 async def read_whole(reply: Reply, body_bytes_max: int) -> HttpResponse:
     """Read a bounded body, and close. RemoteProtocolError when it is larger."""
+    if isinstance(reply, WholeReply):
+        if len(reply.response.body) > body_bytes_max:
+            raise RemoteProtocolError(f"a body of over {body_bytes_max} bytes")
+        return reply.response
     parts: list[bytes] = []
     size = 0
     try:

@@ -62,7 +62,7 @@ class SecretKind(StrEnum):
     KEYSTORE = "keystore"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)  # each repr is compiled at a start, for nobody
 class SecretRef:
     """Where a secret is kept; ``secrets.open_secret`` goes and gets it.
 
@@ -82,7 +82,7 @@ class SecretRef:
             raise ValueError("a keystore has a password, and nothing else has one")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SignerRef:
     """The socket of a signer that keeps a key, and gives it to nobody; the rest as above."""
 
@@ -95,7 +95,7 @@ Nonces: TypeAlias = Literal["random", "derived"]
 Finality: TypeAlias = Literal["finalized", "safe"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class WalletConfig:
     """A key that can pay, and where it is kept, or who keeps it.
 
@@ -108,7 +108,7 @@ class WalletConfig:
     nonces: Nonces = "random"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ChainConfig:
     """Where to ask about a network: one URL, or several that must agree."""
 
@@ -118,7 +118,7 @@ class ChainConfig:
     insecure: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class CallerConfig:
     """A local app: known by its own token, with budgets of its own beside the route's.
 
@@ -135,7 +135,7 @@ class CallerConfig:
             raise ValueError("a caller is known by a token or by a uid")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class TopUpConfig:
     """How much credit a prepaid route buys, how often, and how long a request waits for it.
 
@@ -149,7 +149,7 @@ class TopUpConfig:
     wait_s: float = 60
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ApprovalConfig:
     """Over which amount a person has to approve, and how long a request is held for it.
 
@@ -161,7 +161,7 @@ class ApprovalConfig:
     webhook: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RouteConfig:
     """A path prefix, the upstream behind it, and what may be paid there.
 
@@ -195,7 +195,7 @@ class RouteConfig:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Limits:
     """What one app, one request or one connection may take."""
 
@@ -211,7 +211,7 @@ class Limits:
     fast_lane: bool = True  # ordinary requests pass without a task or a parser
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RecoveryConfig:
     """How often what is in doubt is looked at, and how long an undelivered payment binds.
 
@@ -223,7 +223,7 @@ class RecoveryConfig:
     reconcile_interval_s: float = 3600
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class BalancesConfig:
     """How often balances are read: the vendors' and the wallets'."""
 
@@ -234,7 +234,7 @@ LogFormat: TypeAlias = Literal["auto", "json", "console"]
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class LogConfig:
     """``auto`` is console on a terminal and JSON elsewhere."""
 
@@ -242,14 +242,14 @@ class LogConfig:
     level: LogLevel = "info"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SqliteFile:
     """A ledger in a file of this machine."""
 
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class PostgresUrl:
     """A ledger in a Postgres database, which the sidecars of many machines share.
 
@@ -270,7 +270,7 @@ Mode: TypeAlias = Literal["live", "shadow"]
 EventLoop: TypeAlias = Literal["uvloop", "asyncio"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Config:
     """Everything that the service is told. Names are the keys of the mappings."""
 

@@ -212,6 +212,43 @@ class Payment:
     confirmed: bool
 
 
+def moved(
+    payment: Payment,
+    state: PaymentState,
+    authorization: Authorization,
+    authorized_at: datetime | None,
+    *,
+    proof: Proof | None = None,
+    settled_at: datetime | None = None,
+    delivered_at: datetime | None = None,
+    closed_at: datetime | None = None,
+) -> Payment:
+    """The payment after its moves, with all that no move changes."""
+    # Field by field: dataclasses.replace looks each of them up, and takes four times as long.
+    return Payment(
+        id=payment.id,
+        purchase=payment.purchase,
+        state=state,
+        route=payment.route,
+        caller=payment.caller,
+        purpose=payment.purpose,
+        scheme=payment.scheme,
+        network=payment.network,
+        asset=payment.asset,
+        pay_to=payment.pay_to,
+        amount=payment.amount,
+        envelope=payment.envelope,
+        authorization=authorization,
+        proof=proof,
+        reserved_at=payment.reserved_at,
+        authorized_at=authorized_at,
+        settled_at=settled_at,
+        delivered_at=delivered_at,
+        closed_at=closed_at,
+        confirmed=proof is not None and proof.confirmed,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A reserved payment that a person may approve, until then."""

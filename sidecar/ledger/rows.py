@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Protocol
 
 from sidecar.ledger.model import Intent, PayeePin, Payment, PaymentState, Proof, Purchase
@@ -32,7 +33,8 @@ def moment(at_ms: int) -> datetime:
     return _EPOCH + at_ms * _MILLISECOND
 
 
-def _moment_or_none(at_ms: int | None) -> datetime | None:
+def moment_or_none(at_ms: int | None) -> datetime | None:
+    """The same; None where there is none."""
     return None if at_ms is None else moment(at_ms)
 
 
@@ -106,10 +108,10 @@ def payment_of(row: Row) -> Payment:
         authorization=_authorization_of(row),
         proof=_proof_of(row),
         reserved_at=moment(row["reserved_at"]),
-        authorized_at=_moment_or_none(row["authorized_at"]),
-        settled_at=_moment_or_none(row["settled_at"]),
-        delivered_at=_moment_or_none(row["delivered_at"]),
-        closed_at=_moment_or_none(row["closed_at"]),
+        authorized_at=moment_or_none(row["authorized_at"]),
+        settled_at=moment_or_none(row["settled_at"]),
+        delivered_at=moment_or_none(row["delivered_at"]),
+        closed_at=moment_or_none(row["closed_at"]),
         confirmed=bool(row["confirmed"]),
     )
 
@@ -141,9 +143,15 @@ def _proof_of(row: Row) -> Proof | None:
     return Proof(row["proof_kind"], row["proof_transaction"])
 
 
-def windows_of(row: Row) -> list[tuple[str, int]]:
+def windows_of(row: Row) -> tuple[tuple[str, int], ...]:
     """The budget windows that the payment in this row was reserved in."""
-    return [(budget, starts_at) for budget, starts_at in json.loads(row["windows"])]
+    return _windows_of(row["windows"])
+
+
+@lru_cache(maxsize=256)
+def _windows_of(text: str) -> tuple[tuple[str, int], ...]:
+    # The same text for most payments of an hour.
+    return tuple((budget, starts_at) for budget, starts_at in json.loads(text))
 
 
 def pin_of(row: Row) -> PayeePin:

@@ -15,6 +15,7 @@ sqlite_quote      what a reservation would be told, asked without writing
 sqlite_lists      questions
 sqlite_spending   what moved in each hour
 sqlite_audit      the books against their events, when a ledger is opened
+sqlite_signed     what this process has signed for, so that it need not be read back
 sqlite_instances  which processes live, and so what they hold
 sqlite_marks      how far they had come, kept outside of the file
 sqlite_file       the file: made, recognised, hardened; its faults in a person's words

@@ -1,6 +1,6 @@
 """The moves of a ledger file. Each runs inside a transaction that its caller opens and commits.
 
-Every move looks at the state first, changes the row only where it is still in that state, and
+Every move changes the row only where its state permits that, tells why where it does not, and
 adds the event that says so. A move that raises, or returns a refusal, is undone by its caller.
 """
 
@@ -41,6 +41,7 @@ from sidecar.ledger.rows import (
 )
 from sidecar.ledger.sqlite_claims import Claims
 from sidecar.ledger.sqlite_instances import Instances
+from sidecar.ledger.sqlite_signed import Signed
 from sidecar.ledger.windows import as_text
 from sidecar.refusal import Denied
 from sidecar.x402.types import Authorization
@@ -85,10 +86,15 @@ _USED = "SELECT 1 FROM payments WHERE owner = ? OR holder = ?"
 _FIND = "SELECT * FROM payments WHERE id = ?"
 # What a move is decided by: to read the whole row takes three times as long.
 _LOOK = """
-SELECT seq, id, state, confirmed, delivered_at, closed_at, amount, windows
+SELECT seq, id, state, confirmed, amount, authorized_at, delivered_at, closed_at, windows,
+  auth_identity
 FROM payments WHERE id = ?
 """
 _TELL = "INSERT INTO events (at, payment, kind, detail) VALUES (?, ?, ?, ?)"
+_DELIVERED = """
+INSERT INTO events (at, payment, kind, detail)
+SELECT ?, seq, 'delivered', ? FROM payments WHERE id = ?
+"""
 
 
 class Books:
@@ -99,6 +105,7 @@ class Books:
         self.instances = instances
         self._path = path
         self.claims = Claims()
+        self._signed = Signed()
         self.said_by: dict[str, str] = {}  # {"by": name} where a person makes the moves
         self._identity = _identity(path)
 
@@ -128,7 +135,9 @@ class Books:
         detail = f'{{"amount":{intent.amount.atomic},"windows":{windows_json}}}'
         self.connection.execute(_TELL, (at_ms, made.lastrowid, "reserved", detail))
         sqlite_approvals.ask(self.connection, intent, at_ms)
-        return reserved_payment(intent, at_ms)
+        payment = reserved_payment(intent, at_ms)
+        self._signed.reserved(payment)
+        return payment
 
     def _bind(self, intent: Intent, at_ms: int) -> Payment | Denied | int:
         """A payment of this purchase that is free to claim; else the slot for a new one."""
@@ -163,6 +172,7 @@ class Books:
         self._change(_AUTHORIZE, at_ms, *authorization_columns(authorization), payment_id)
         known_as = {"network": authorization.network, "identity": authorization.identity}
         self._tell(row, "authorized", at_ms, **known_as)
+        self._signed.authorized(payment_id, authorization)
         return None
 
     def post(self, payment_id: str, proof: Proof, at: datetime) -> Change:
@@ -179,7 +189,8 @@ class Books:
         self._change(_POST, at_ms, proof.kind, proof.transaction, proof.confirmed, payment_id)
         sqlite_budgets.spend(self.connection, windows_of(row), row["amount"])
         self._tell(row, "posted", at_ms, **moves.evidence(proof))
-        return Change(payment_of(self._find(payment_id)), "posted")
+        posted = self._signed.posted(row, proof, at_ms)
+        return Change(posted or payment_of(self._find(payment_id)), "posted")
 
     def void(self, payment_id: str, proof: Proof, at: datetime) -> Change:
         row = self._find(payment_id)
@@ -192,6 +203,7 @@ class Books:
         self._change(_VOID, at_ms, proof.kind, proof.transaction, row["id"], row["state"])
         sqlite_budgets.free(self.connection, windows_of(row), row["amount"])
         self._tell(row, "voided", at_ms, **moves.evidence(proof))
+        self._signed.voided(row["id"])
 
     def claim(
         self, purchase: Purchase, at: datetime, undelivered_since: datetime
@@ -208,14 +220,14 @@ class Books:
         self.connection.execute(_RELEASE, (payment_id, self.instances.own))
 
     def deliver(self, payment_id: str, at: datetime) -> None:
-        row = self._look(payment_id)
-        moves.permit_deliver(row)
-        if row["delivered_at"] is not None:
-            self.release(payment_id)
-            return
         at_ms = milliseconds(at)
-        self._change(_DELIVER, at_ms, self.instances.own, payment_id)
-        self._tell(row, "delivered", at_ms)
+        # Nearly always it is changed: why it was not is looked up afterwards.
+        values = (at_ms, self.instances.own, payment_id)
+        if self.connection.execute(_DELIVER, values).rowcount == 1:
+            self._change(_DELIVERED, at_ms, self._detail({}), payment_id)
+            return
+        moves.permit_deliver(self._look(payment_id))
+        self.release(payment_id)
 
     def give_up(self, payment_id: str, at: datetime) -> None:
         row = self._look(payment_id)
@@ -248,7 +260,10 @@ class Books:
         assert changed == 1, "the row was not in the state that it was found in"
 
     def _tell(self, row: sqlite3.Row, kind: str, at_ms: int, **detail: Any) -> None:
-        self.connection.execute(_TELL, (at_ms, row["seq"], kind, to_json(detail | self.said_by)))
+        self.connection.execute(_TELL, (at_ms, row["seq"], kind, self._detail(detail)))
+
+    def _detail(self, detail: dict[str, Any]) -> str:
+        return to_json(detail | self.said_by)
 
     def require_file(self) -> None:
         """LedgerError when the file is not at its path any more: writing to it would be lost."""

@@ -21,9 +21,10 @@ from typing import Literal, TextIO, TypeAlias
 
 from sidecar.clock import Clock, SystemClock
 from sidecar.logs.bridge import Bridge
-from sidecar.logs.lines import LEVELS, Level, Line, RequestLines, describe
+from sidecar.logs.lines import LEVELS, QUIET, Level, Line, RequestLines, describe
 from sidecar.logs.redaction import SECRET_CHARS_MIN, Redactor
 from sidecar.payments.events import Event, RequestServed
+from sidecar.payments.served import Ended, Ending, Together, each_of
 
 __all__ = ["Format", "Level", "LogSink", "Redactor", "configure"]
 
@@ -33,9 +34,12 @@ Renderer: TypeAlias = Callable[[str, Line], str]
 QUEUE_LINES_MAX = 20_000
 SLICE_LINES_MAX = 64
 WRITE_SLICES_MAX = 64
+# With each write the interpreter changes hands twice; larger ones take fresh pages each.
+JOINED_SLICES_MAX = 4
 WRITE_EVERY_S = 0.1
 FAULT_CHARS_MAX = 8_000
 _SECOND = timedelta(seconds=1)
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 # To format one of them costs more than the rest of a line's time.
 _MILLISECONDS = tuple([f".{number:03d}Z" for number in range(1000)])
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
@@ -116,22 +120,22 @@ class LogSink:
 
     def __call__(self, event: Event) -> None:
         """Put one event in the queue; drop it, and count it, when the queue is full."""
-        if self._console is None and isinstance(event, RequestServed):
-            self.hear_requests((event,))
-        else:
+        if isinstance(event, RequestServed) and event.is_shared:
+            self.hear_requests({event.ending: (event.ended,)})
+        elif self._lowest == 0 or not isinstance(event, QUIET):
             self._put(event)
 
-    def hear_requests(self, served: Sequence[RequestServed]) -> None:
+    def hear_requests(self, served: Together) -> None:
         """The same of requests that ended together."""
         if self._console is not None:
-            for event in served:
+            for event in each_of(served):
                 self._put(event)
             return
-        count = len(served)
-        if len(self._queue) + self._beside + count > QUEUE_LINES_MAX:
-            room = max(0, QUEUE_LINES_MAX - len(self._queue) - self._beside)
+        count = sum(map(len, served.values()))
+        room = QUEUE_LINES_MAX - len(self._queue) - self._beside
+        if count > room:
             self._dropped += count - room
-            served, count = served[:room], room
+            served, count = _first(served, room), room
         if count:
             # Made in a slice, many lines would hold up the one request that comes just then.
             text = self._requests.text(self._timestamp(self._clock.now()), served)
@@ -178,13 +182,16 @@ class LogSink:
 
     def _write_rendered(self) -> None:
         with self._writing:
+            count = 1
             try:
                 while self._rendered:
-                    self._stream.write(self._rendered.popleft())
+                    count = min(len(self._rendered), JOINED_SLICES_MAX)
+                    text = "".join([self._rendered.popleft() for _ in range(count)])
+                    self._stream.write(text)
                 self._stream.flush()
             except OSError:
                 # Nobody reads the log any more, and there is nobody to tell.
-                self._dropped += SLICE_LINES_MAX
+                self._dropped += count * SLICE_LINES_MAX
 
     def _render_slice(self) -> None:
         lines = []
@@ -209,11 +216,20 @@ class LogSink:
             self._rendered.append(text)
 
     def _render(self, at: datetime, event: Event | Line) -> str:
+        if self._console is None and isinstance(event, RequestServed):
+            return self._requests.one(self._timestamp(at), event)
         line = event if isinstance(event, Line) else describe(event)
         if LEVELS.index(line.level) < self._lowest:
             return ""
-        line = self._redacted(line)
-        return self._redactor.redact((self._console or _json)(self._timestamp(at), line)) + "\n"
+        timestamp, render = self._timestamp(at), self._console or _json
+        text = render(timestamp, line)
+        # Looked at once, for most lines hold no secret: what is in a part is in all of it. What
+        # the renderer wrote otherwise is looked at as it was: its words could hide a secret.
+        texts = [value for value in line.fields.values() if isinstance(value, str)]
+        hidden = [value for value in texts if value not in text]
+        if "exception" in line.fields or self._redactor.finds((text, *hidden)):
+            text = self._redactor.redact(render(timestamp, self._redacted(line)))
+        return text + "\n"
 
     def _redacted(self, line: Line) -> Line:
         # Before it is rendered too: what a renderer does to a text could hide a secret in it.
@@ -234,9 +250,18 @@ class LogSink:
         return self._second_text + _MILLISECONDS[at.microsecond // 1000]
 
 
+def _first(served: Together, count: int) -> Together:
+    """So many of them."""
+    first: dict[Ending, Sequence[Ended]] = {}
+    for ending, requests in served.items():
+        first[ending] = requests[:count]
+        count -= len(first[ending])
+    return first
+
+
 def _json(timestamp: str, line: Line) -> str:
     named = {"timestamp": timestamp, "level": line.level, "event": line.event, **line.fields}
-    return json.dumps(named, separators=(",", ":"))
+    return _encode(named)
 
 
 def _console_renderer(colours: bool) -> Renderer:

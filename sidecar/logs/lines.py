@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from json.encoder import encode_basestring_ascii as _quote
+from math import floor
 from typing import Literal, TypeAlias
 
 from sidecar.ledger.model import Payment
@@ -36,6 +37,7 @@ from sidecar.payments.events import (
     WalletBalanceObserved,
     WebhookFailed,
 )
+from sidecar.payments.served import Ending, Together
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 Fields: TypeAlias = dict[str, str | int | float | bool]
@@ -44,9 +46,11 @@ LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
 # Signing is refused past this (money-safety.md, Chains).
 CLOCK_SKEW_LOUD_S = 30
 SHARED_MAX = 1024
+# Their lines are debug's, whatever they say, and most payments have some.
+QUIET = (PaymentReserved, BalanceObserved, CostObserved, WalletBalanceObserved)
 _LOUD = frozenset({"in_doubt", "undelivered", "failed"})
 _HUNG_UP = 499
-_THOUSANDTHS = tuple([f".{number:03d}" for number in range(1000)])
+DURATIONS_MAX = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,56 +191,62 @@ class RequestLines:
     def __init__(self, redact: Callable[[str], str], lowest: int) -> None:
         self._redact = redact
         self._lowest = lowest
-        self._shared: dict[tuple[str | int, ...], tuple[str, str, str] | None] = {}
+        self._shared: dict[Ending, tuple[str, str, str] | None] = {}
+        # By microseconds. To format one takes three times as long, and most come again.
+        self._milliseconds: dict[int, str] = {}
 
-    def text(self, timestamp: str, served: Sequence[RequestServed]) -> str:
+    def text(self, timestamp: str, served: Together) -> str:
         """Their lines, redacted; without those that are not loud enough."""
-        opening = f'{{"timestamp":"{timestamp}"'
-        lines = []
-        for event in served:
-            if event.rule or event.amount is not None or event.payment_id or event.detail:
-                lines.append(self._redact(self._rare(timestamp, event)))
+        lines: list[str] = []
+        milliseconds = self._milliseconds
+        for ending, requests in served.items():
+            if ending.detail:
+                lines += [self.one(timestamp, ending.served(*each)) for each in requests]
                 continue
-            route, caller, method = event.route, event.caller, event.method
-            key = (route, caller, method, event.path, event.status, event.decision)
             try:
-                shared = self._shared[key]
+                shared = self._shared[ending]
             except KeyError:
-                shared = self._share(key, event)
+                shared = self._share(ending)
             if shared is None:
                 continue
             begin, middle, end = shared
-            # To format a float takes twice as long.
-            took_us, waited_us = (
-                int(event.duration_s * 1e6 + 0.5),
-                int(event.upstream_s * 1e6 + 0.5),
-            )
-            lines.append(
-                f"{opening}{begin}{event.request_id}{middle}"
-                f'{took_us // 1000}{_THOUSANDTHS[took_us % 1000]},"upstream_ms":'
-                f"{waited_us // 1000}{_THOUSANDTHS[waited_us % 1000]}{end}"
-            )
+            begin = f'{{"timestamp":"{timestamp}"{begin}'
+            for request_id, took_s, waited_s in requests:
+                took_us, waited_us = floor(took_s * 1e6 + 0.5), floor(waited_s * 1e6 + 0.5)
+                try:
+                    took_ms, waited_ms = milliseconds[took_us], milliseconds[waited_us]
+                except KeyError:
+                    took_ms, waited_ms = self._format(took_us), self._format(waited_us)
+                lines.append(f'{begin}{request_id}{middle}{took_ms},"upstream_ms":{waited_ms}{end}')
         return "".join(lines)
 
-    def _rare(self, timestamp: str, event: RequestServed) -> str:
+    def _format(self, duration_us: int) -> str:
+        if len(self._milliseconds) >= DURATIONS_MAX:
+            self._milliseconds.clear()
+        text = self._milliseconds[duration_us] = f"{duration_us / 1000:.3f}"
+        return text
+
+    def one(self, timestamp: str, event: RequestServed) -> str:
+        """A line that is like no other, redacted; "" where it is not loud enough."""
+        return self._redact(self._line(timestamp, event))
+
+    def _line(self, timestamp: str, event: RequestServed) -> str:
         if LEVELS.index(request_level(event)) < self._lowest:
             return ""
         return request_json(timestamp, event) + "\n"
 
-    def _share(
-        self, key: tuple[str | int, ...], event: RequestServed
-    ) -> tuple[str, str, str] | None:
+    def _share(self, ending: Ending) -> tuple[str, str, str] | None:
         # Apps choose their paths: what they can make us remember is bounded.
         if len(self._shared) >= SHARED_MAX:
             self._shared.clear()
         shared = None
-        line = self._rare("", replace(event, request_id="", duration_s=0.0, upstream_s=0.0))
+        line = self._line("", ending.served("", 0.0, 0.0))
         if line:
             begin, line = line.removeprefix('{"timestamp":""').split('""', 1)
             middle, end = line.rsplit('0.000,"upstream_ms":0.000', 1)
             begin, middle = f'{begin}"', f'"{middle}'
             shared = (self._redact(begin), self._redact(middle), self._redact(end))
-        self._shared[key] = shared
+        self._shared[ending] = shared
         return shared
 
 

@@ -51,6 +51,7 @@ from sidecar.payments.events import (
     WalletBalanceObserved,
     WebhookFailed,
 )
+from sidecar.payments.served import Together
 from sidecar.refusal import BudgetUse
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class Metrics:
         """Count what happened."""
         match event:
             case RequestServed():
-                self._tally.add_requests((event,))
+                self._tally.add_requests({event.ending: (event.ended,)})
             case PaymentReserved() | PaymentConfirmed() | ApprovalAsked() | WebhookFailed():
                 pass  # no outcome yet; and one that was counted when it was posted
             case PaymentRehearsed(payment):
@@ -150,7 +151,7 @@ class Metrics:
             case TaskFailed():
                 self._tally.task_failures[()] += 1
 
-    def observe_requests(self, served: Sequence[RequestServed]) -> None:
+    def observe_requests(self, served: Together) -> None:
         """Count requests that ended together."""
         self._tally.add_requests(served)
 

@@ -1,14 +1,14 @@
 """What was counted since the process started: whole numbers in dicts, and nothing else.
 
-Requests are on everybody's path, so they are put in a list, and counted many at a time, or when
-somebody looks. Every configured name starts at 0, so that a rate has a first value to start from;
-not every pair of thousands of routes and callers does.
+Requests are on everybody's path: those that ended together are counted together, and their
+durations many at a time, or when somebody looks. Every configured name starts at 0, so that a rate
+has a first value to start from; not every pair of thousands of routes and callers does.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import product
 from math import prod
@@ -31,7 +31,8 @@ from sidecar.metrics.catalogue import (
     MetricDoc,
 )
 from sidecar.metrics.times import RouteTimes, Times
-from sidecar.payments.events import CostObserved, RequestServed, SignedIn, ToppedUp
+from sidecar.payments.events import CostObserved, SignedIn, ToppedUp
+from sidecar.payments.served import Together
 
 Labels: TypeAlias = tuple[str, ...]
 Counts: TypeAlias = defaultdict[Labels, int]
@@ -45,9 +46,6 @@ COST_USD_MAX = Decimal(1_000_000)
 # Names multiply: past so many of a kind, a counter starts when it is first used.
 ZEROS_MAX = 10_000
 FOUND_MAX = 4_096
-# So many requests are kept until they are counted together: of more, one call in a hundred would
-# notice.
-SERVED_MAX = 128
 _CLASS_OF_HUNDRED = {2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
 
 
@@ -87,7 +85,6 @@ class Tally:
         self.callers: frozenset[str] = frozenset()
         self.times: dict[str, RouteTimes] = {}
         self.requests: dict[Labels, Requests] = {}
-        self._served: list[RequestServed] = []
         # By what events say, so that a request costs one look-up and no word is looked at twice.
         self._found: dict[tuple[str, str, int], Requests] = {}
         self.payments = _zeros(())
@@ -118,8 +115,6 @@ class Tally:
         ``payable`` names the networks that each paying route may pay on; ``prepaid`` the routes
         that sign in and buy credit.
         """
-        # What has ended goes by the names of before.
-        self._count()
         self.routes |= frozenset(routes)
         self.callers |= frozenset(callers)
         # Under these names they may have been counted as others.
@@ -153,21 +148,13 @@ class Tally:
         ):
             counts.update({labels: counts.get(labels, 0) for labels in labelled})
 
-    def add_requests(self, served: Sequence[RequestServed]) -> None:
+    def add_requests(self, served: Together) -> None:
         """Count requests, and their durations."""
-        self._served += served
-        if len(self._served) >= SERVED_MAX:
-            self._count()
-
-    def _count(self) -> None:
-        served, self._served = self._served, []
-        alike: defaultdict[tuple[str, str, int], list[RequestServed]] = defaultdict(list)
-        for event in served:
-            alike[event.route, event.caller, event.status].append(event)
-        for said, events in alike.items():
+        for ending, ended in served.items():
+            said = (ending.route, ending.caller, ending.status)
             requests = self._found.get(said) or self._find(*said)
-            requests.count += len(events)
-            requests.times.add(events)
+            requests.count += len(ended)
+            requests.times.add(ended)
 
     def _find(self, route: str, caller: str, status: int) -> Requests:
         code_class = "499" if status == 499 else _CLASS_OF_HUNDRED.get(status // 100, "other")
@@ -185,8 +172,7 @@ class Tally:
         return requests
 
     def settled(self) -> Mapping[str, RouteTimes]:
-        """The durations of each route, all of them counted; and so are the requests."""
-        self._count()
+        """The durations of each route, all of them counted."""
         for times in self.times.values():
             times.settle()
         return self.times

@@ -8,7 +8,7 @@ from itertools import accumulate
 from operator import sub
 
 from sidecar.metrics.catalogue import LONG_S, SHORT_S
-from sidecar.payments.events import RequestServed
+from sidecar.payments.served import Ended
 
 # So many durations of a kind are kept until they are counted together.
 NEW_MAX = 256
@@ -17,21 +17,18 @@ NEW_MAX = 256
 class Times:
     """How long something took, how often: counts per bucket, and the sum.
 
-    ``new`` are those that ``settle`` has not counted yet: many at a time cost a third of what
-    they would one by one.
+    Many at a time cost a third of what they would one by one.
     """
 
-    __slots__ = ("bounds", "buckets", "new", "total_s")
+    __slots__ = ("bounds", "buckets", "total_s")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self.bounds = bounds
         self.buckets = [0] * (len(bounds) + 1)
-        self.new: list[float] = []
         self.total_s = 0.0
 
-    def settle(self) -> None:
-        """Count the new ones. A bound belongs to the bucket below it, as ``le`` says."""
-        new, self.new = self.new, []
+    def count(self, new: list[float]) -> None:
+        """Count these, in any order. A bound belongs to the bucket below it, as ``le`` says."""
         new.sort()
         # Two readings of one clock may be rounded apart; less than no time makes no sense.
         self.total_s += sum(new[bisect_left(new, 0.0) :])
@@ -50,24 +47,25 @@ class Times:
 class RouteTimes:
     """The three durations of a route's requests."""
 
-    __slots__ = ("overhead", "request", "upstream")
+    __slots__ = ("_new", "overhead", "request", "upstream")
 
     def __init__(self) -> None:
+        self._new: list[Ended] = []
         self.request = Times(LONG_S)
         self.overhead = Times(SHORT_S)
         self.upstream = Times(LONG_S)
 
-    def add(self, served: Sequence[RequestServed]) -> None:
+    def add(self, requests: Sequence[Ended]) -> None:
         """Take note of one of each for each."""
-        durations_s = [event.duration_s for event in served]
-        waits_s = [event.upstream_s for event in served]
-        self.request.new += durations_s
-        self.upstream.new += waits_s
-        self.overhead.new += map(sub, durations_s, waits_s)
-        if len(self.request.new) >= NEW_MAX:
+        self._new += requests
+        if len(self._new) >= NEW_MAX:
             self.settle()
 
     def settle(self) -> None:
         """Count what is new."""
-        for times in (self.request, self.overhead, self.upstream):
-            times.settle()
+        new, self._new = self._new, []
+        durations_s = [duration_s for _, duration_s, _ in new]
+        waits_s = [upstream_s for _, _, upstream_s in new]
+        self.overhead.count(list(map(sub, durations_s, waits_s)))
+        self.request.count(durations_s)
+        self.upstream.count(waits_s)

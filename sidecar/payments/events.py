@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from sidecar.ledger.model import Change, Payment
 from sidecar.money import Usdc
+from sidecar.payments.served import RequestServed as RequestServed  # noqa: PLC0414 - an event
 from sidecar.providers.base import Balance
 from sidecar.refusal import Denied
 
@@ -214,26 +215,6 @@ class TaskFailed:
     fault: BaseException
 
 
-# Not frozen, as all others are: every request makes one, at a quarter of a frozen one's price.
-@dataclass(slots=True)
-class RequestServed:
-    """One app request, start to finish: the canonical log line."""
-
-    request_id: str
-    route: str  # "" when it reached none
-    caller: str  # "" when it was not let in
-    method: str
-    path: str  # without its query, which may hold secrets
-    status: int  # what the app got; 499: it hung up first
-    duration_s: float
-    upstream_s: float  # of which waiting for the upstream: heads, payments, chunks
-    decision: str  # relayed | paid | denied | in_doubt | undelivered | refused | failed
-    rule: str = ""  # which rule, where one refused
-    amount: Usdc | None = None
-    payment_id: str = ""
-    detail: str = ""  # one sentence, where something went wrong
-
-
 @dataclass(frozen=True, slots=True)
 class RequestsRefused:
     """Requests, or connections, that were refused before anything knew of them as requests.
@@ -273,8 +254,6 @@ Event: TypeAlias = (
     | RequestsRefused
 )
 Emit: TypeAlias = Callable[[Event], None]
-# Of requests that ended together, in their order: to tell of each alone costs twice as much.
-EmitServed: TypeAlias = Callable[[Sequence[RequestServed]], None]
 
 
 def tell(emit: Emit, change: Change) -> None:

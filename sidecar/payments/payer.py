@@ -7,7 +7,6 @@ what came back decides only what it can prove (money-safety.md).
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sidecar.clock import Entropy, WatchedClock
@@ -21,7 +20,7 @@ from sidecar.errors import (
 )
 from sidecar.http import Reply, read_whole, run_exchange
 from sidecar.ledger import Ledger
-from sidecar.ledger.model import Payment, PaymentState, Proof
+from sidecar.ledger.model import Payment, PaymentState, Proof, moved
 from sidecar.payments.approvals import Approvals
 from sidecar.payments.events import Emit, PaymentInDoubt, PaymentReserved, PaymentUndelivered, tell
 from sidecar.payments.holds import Holds
@@ -141,9 +140,7 @@ class Payer:
         if denied is not None:
             await self._drop(payment)
             return denied
-        return replace(
-            payment, state=PaymentState.AUTHORIZED, authorization=authorization, authorized_at=now
-        )
+        return moved(payment, PaymentState.AUTHORIZED, authorization, now)
 
     async def _authorization(
         self, order: Order, payment: Payment, allowed: Allowed
@@ -205,7 +202,10 @@ class Payer:
         delays_s = list(PRESENTATION_DELAYS_S)
         reason, answered, retry_after_s = "", False, None
         while delays_s:
-            await self._clock.sleep(max(delays_s.pop(0), retry_after_s or 0.0))
+            pause_s = max(delays_s.pop(0), retry_after_s or 0.0)
+            # Even a pause of nothing takes a turn of the loop.
+            if pause_s > 0:
+                await self._clock.sleep(pause_s)
             remaining_s = ends_at - self._clock.monotonic_s()
             if reason and (order.deserted or remaining_s <= 0 or await self._ledger.frozen_since()):
                 break

@@ -15,8 +15,9 @@ from sidecar.payments.events import Emit
 from sidecar.proxy import web
 from sidecar.proxy.begun import Begun
 from sidecar.proxy.calls import Asked
+from sidecar.proxy.connection import Connection
 from sidecar.proxy.framing import HEAD_END, bytes_of_request
-from sidecar.proxy.server import Connection, Handler, ProxyServer, ServerLimits
+from sidecar.proxy.server import Handler, ProxyServer, ServerLimits
 
 # What an app may send ahead of its answer before it has to wait.
 EARLY_BYTES_MAX = 64 * 1024
@@ -55,6 +56,7 @@ class BoardingConnection(Connection):
 
     __slots__ = (
         "_begun",
+        "_boards",
         "_closes",
         "_early",
         "_express",
@@ -65,27 +67,26 @@ class BoardingConnection(Connection):
         "last",
     )
 
-    _begun: Begun | None
-    _closes: bool  # once the request on the lane is over
-    _early: bytes  # what came while a request was on the lane
-    _express: FastLane
-    _given: bytes  # the head of what the parser was given since it rested, and how much that was
-    _given_bytes: int
-    _passing: Passing | None
-    _requests_before: int
-    last: Asked | None  # what the lane took of it last
-
-    def board(self, express: FastLane) -> None:
-        """Made ready, before it is connected."""
-        self._express = express
-        self._begun = None
-        self._closes = False
-        self._early = b""
+    def __init__(self, server: BoardingServer, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(server, loop)
+        self._boards = server
+        self._express = server.express
+        self._begun: Begun | None = None
+        self._closes = False  # once the request on the lane is over
+        self._early = b""  # what came while a request was on the lane
+        # The head of what the parser was given since it rested, and how much that was.
         self._given = b""
         self._given_bytes = 0
-        self._passing = None
+        self._passing: Passing | None = None
         self._requests_before = 0
-        self.last = None
+        self.last: Asked | None = None  # what the lane took of it last
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        # An app that connects anew mostly asks what it asked on its connection before.
+        newest = self._boards.newest
+        if newest is not None and newest.call.user == self.user:
+            self.last = newest
 
     def data_received(self, data: bytes) -> None:
         passing = self._passing
@@ -103,12 +104,14 @@ class BoardingConnection(Connection):
     def enter(self, passing: Passing) -> None:
         """A request takes the lane."""
         self._passing = passing
-        if self._head_handle is not None:
+        if self._awaits_head:
             self.head_arrived()
 
     def leave(self) -> None:
         """It is over; the next may come."""
         self._passing = None
+        if self.transport is None:
+            return
         if self._closes:
             super().close()
             if self.transport is not None:
@@ -173,6 +176,8 @@ class BoardingConnection(Connection):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         passing, self._passing = self._passing, None
+        if self.last is not None:
+            self._boards.newest = self.last
         super().connection_lost(exc)
         if passing is not None:
             passing.app_gone()
@@ -199,6 +204,9 @@ class BoardingConnection(Connection):
     # The parser's share.
 
     def _give_parser(self, data: bytes) -> None:
+        if self._given_bytes:
+            # Sent ahead of an answer, the next request is not to be taken for more of this one.
+            self._has_whole()
         if data and HEAD_END not in self._given:
             # No longer than a head may be: a longer one ends its connection.
             self._given += data
@@ -210,6 +218,10 @@ class BoardingConnection(Connection):
         waiter = self._waiter
         if waiter is None or waiter.done() or self._messages or self._upgraded:
             return False
+        return self._has_whole()
+
+    def _has_whole(self) -> bool:
+        """Whether what the parser was given is one request that it has read; forgotten if so."""
         if self._request_count != self._requests_before + 1:
             return False
         if self._given_bytes != bytes_of_request(self._given):
@@ -259,12 +271,12 @@ class BoardingServer(ProxyServer):
         express: FastLane,
     ) -> None:
         super().__init__(handler, limits, users, emit=emit)
-        self._express = express
+        self.express = express
+        # What was asked last on the connection that ended last.
+        self.newest: Asked | None = None
 
-    def _new_connection(self) -> Connection:
-        connection = BoardingConnection(self, loop=self._loop, **self._kwargs)
-        connection.board(self._express)
-        return connection
+    def __call__(self) -> web.RequestHandler:
+        return BoardingConnection(self, self._loop)
 
 
 def begun_of(request: web.BaseRequest) -> Begun | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from sidecar.errors import LocalProtocolError
 from sidecar.http import Header, Headers
+from sidecar.payments.served import Ending
 from sidecar.providers.base import Credential
 from sidecar.proxy.admission import DECIDING, Caller, Gate
 from sidecar.proxy.answers import Answer
@@ -44,6 +45,9 @@ class Call:
     start: bytes
     has_length: bool  # even of nothing
     dress: Dress | None = None
+    # How one of its requests ended last: most end alike.
+    ended: tuple[int, str, str] | None = None
+    ending: Ending | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,7 +238,7 @@ class Dealings:
 
 
 async def _read_refusal(reply: Reply) -> HttpResponse:
-    if isinstance(reply, StreamedReply) and reply.is_here:
+    if isinstance(reply, WholeReply) or (isinstance(reply, StreamedReply) and reply.is_here):
         return await read_whole(reply, REFUSAL_BYTES_MAX)
     try:
         async with asyncio.timeout(REFUSAL_WAIT_S):

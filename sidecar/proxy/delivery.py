@@ -39,7 +39,7 @@ class Delivery:
     async def unpaid(self, turn: Turn, route: Route, reply: Reply) -> web.StreamResponse:
         """Relay an answer that cost nothing."""
         headers = response_headers(reply.headers, (*route.secrets, *turn.secrets))
-        response = RelayedResponse(reply.status, headers)
+        response = turn.respond(reply.status, headers)
         await self._stream(turn, route, response, reply)
         return response
 
@@ -78,7 +78,7 @@ class Delivery:
         turn.status = reply.status
         tail = Tail(reply.status, reply.headers) if route.reads_bodies else None
         try:
-            await response.prepare(turn.request)
+            await response.begin()
             waiting_s = self._clock.monotonic_s()
             async for chunk in reply.chunks():
                 turn.upstream_s += self._clock.monotonic_s() - waiting_s
@@ -88,17 +88,17 @@ class Delivery:
                 waiting_s = self._clock.monotonic_s()
             await response.write_eof()
             if turn.payment is not None:
-                await response.flushed(turn.request)
+                await response.flushed()
         except UpstreamError as fault:
             # Never ended as if it were whole.
             turn.detail = fault.diagnostics()
-            response.cut(turn.request)
+            response.cut()
             return False
         except asyncio.CancelledError:
             turn.status, turn.detail = HUNG_UP, "the app hung up"
             if turn.request.transport is not None:
                 turn.detail = "cut: the sidecar is stopping"
-                response.cut(turn.request)
+                response.cut()
             raise
         finally:
             reply.close()
@@ -121,4 +121,4 @@ class Delivery:
 def _with_payment(turn: Turn, route: Route, reply: Reply, payment: Payment) -> RelayedResponse:
     added = ("x-sidecar-payment-id", payment.id)
     secrets = (*route.secrets, *turn.secrets)
-    return RelayedResponse(reply.status, response_headers(reply.headers, secrets, added))
+    return turn.respond(reply.status, response_headers(reply.headers, secrets, added))

@@ -6,20 +6,22 @@ admit -> route -> body -> the dealings with its upstream -> one record
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 
 from sidecar.clock import Clock, Entropy
 from sidecar.errors import SidecarError
-from sidecar.http import read_headers
-from sidecar.payments.events import Emit, EmitServed, TaskFailed
+from sidecar.http import read_headers, split_lines
+from sidecar.payments.events import Emit, TaskFailed
+from sidecar.payments.served import EmitServed
 from sidecar.proxy import web
 from sidecar.proxy.admission import Caller, Gate
 from sidecar.proxy.answers import Answer, busy, no_room, no_route
+from sidecar.proxy.attended import Attended
 from sidecar.proxy.begun import Begun
-from sidecar.proxy.boarding import begun_of
+from sidecar.proxy.boarding import BoardingConnection, begun_of
 from sidecar.proxy.body import Kept, NoRoom, ReplayMemory, read_body
 from sidecar.proxy.copied import Copied
 from sidecar.proxy.dealings import Dealings
@@ -81,6 +83,7 @@ class RequestHandler:
             self._gate,
             self._routes,
             self._limits.of_lane,
+            self.attend,
             (self._under_way, self._memory),
             tasks,
             (self._clock, self._ids, emit),
@@ -96,8 +99,24 @@ class RequestHandler:
             request.raw_path.partition("?")[0],
             read_headers(request.raw_headers),
         )
+        serving = self._serve(turn, request) if begun is None else self._go_on(turn, begun)
+        return await self._answer(turn, began_s, serving)
+
+    def attend(
+        self, tasks: Supervisor, connection: BoardingConnection, head: bytes, begun: Begun
+    ) -> None:
+        """Go on with what the fast lane has sent, and with this head; it stays on the lane."""
+        first, *lines = head.decode("ascii").split("\r\n")
+        method, target, _ = first.split(" ")
+        attended = Attended(connection, method, begun)
+        turn = Turn(attended, begun.request_id, target.partition("?")[0], split_lines(lines))
+        attended.go(tasks, lambda: self._answer(turn, begun.began_s, self._go_on(turn, begun)))
+
+    async def _answer(
+        self, turn: Turn, began_s: float, serving: Awaitable[web.StreamResponse]
+    ) -> web.StreamResponse:
         try:
-            return await (self._serve(turn) if begun is None else self._go_on(turn, begun))
+            return await serving
         except SidecarError as fault:
             return await turn.say(answer_fault(fault))
         except ConnectionError:
@@ -111,8 +130,7 @@ class RequestHandler:
         finally:
             self._emit(turn.served(self._clock.monotonic_s() - began_s))
 
-    async def _serve(self, turn: Turn) -> web.StreamResponse:
-        request = turn.request
+    async def _serve(self, turn: Turn, request: web.BaseRequest) -> web.StreamResponse:
         user = user_behind(request)
         caller = self._gate().admit(request.method, request.raw_path, turn.headers, user)
         if isinstance(caller, Answer):
@@ -127,7 +145,7 @@ class RequestHandler:
             return await turn.say(busy("too many requests of this caller are under way"))
         self._under_way[caller.name] += 1
         try:
-            return await self._with_body(turn, caller, route, target)
+            return await self._with_body(turn, request, (caller, route, target))
         finally:
             self._under_way[caller.name] -= 1
 
@@ -143,13 +161,13 @@ class RequestHandler:
             begun.give_back()
 
     async def _with_body(
-        self, turn: Turn, caller: Caller, route: Route, target: str
+        self, turn: Turn, request: web.BaseRequest, whither: tuple[Caller, Route, str]
     ) -> web.StreamResponse:
-        _continue(turn)
+        _continue(request)
         try:
             body = await read_body(
-                turn.request.content,
-                _declared_length(turn),
+                request.content,
+                _declared_length(request),
                 self._memory,
                 self._limits.replay_bytes_max,
                 self._limits.body_idle_s,
@@ -160,7 +178,7 @@ class RequestHandler:
             return await turn.say(no_room())
         try:
             try:
-                response = await self._dealings.serve(Errand(turn, caller, route, target, body))
+                response = await self._dealings.serve(Errand(turn, *whither, body))
             except SidecarError as fault:
                 response = await turn.say(answer_fault(fault))
             if isinstance(body, Copied):
@@ -181,17 +199,17 @@ class RequestHandler:
         return await turn.say(Answer(408, "sidecar_body", message, closes=True))
 
 
-def _declared_length(turn: Turn) -> int | None:
+def _declared_length(request: web.BaseRequest) -> int | None:
     """The length that the app declared; 0 where it sends no body; None for a chunked one."""
-    length = turn.request.headers.get("content-length")
+    length = request.headers.get("content-length")
     if length is not None:
         return int(length)
-    return 0 if turn.request.content.at_eof() else None
+    return 0 if request.content.at_eof() else None
 
 
-def _continue(turn: Turn) -> None:
+def _continue(request: web.BaseRequest) -> None:
     """curl waits a second for this before it sends a body."""
-    expected = turn.request.headers.getall("expect", ())
-    transport = turn.request.transport
+    expected = request.headers.getall("expect", ())
+    transport = request.transport
     if expected and transport is not None and "100-continue" in map(str.lower, expected):
         transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -64,8 +64,7 @@ class Intake:
         elif self._left == 0:
             self._stop_waiting()
             whole = b"".join(self._parts)
-            body = whole[len(whole) - self._length :]
-            self._send(body)
+            self._send(whole, whole[len(whole) - self._length :])
         return True
 
     def app_gone(self) -> None:
@@ -81,14 +80,14 @@ class Intake:
     def app_ready(self) -> None:
         pass
 
-    def _send(self, body: bytes) -> None:
+    def _send(self, whole: bytes, body: bytes) -> None:
         """All of it is here: on its way."""
         asked = self._asked
         dress = asked.call.dress
         assert dress is not None
         text = asked.render(dress, *self._gaps, body)
         began = Passage(self._express, self._connection, asked, dress, self._began_s)
-        began.send(self._parts[0], body, text)
+        began.send(whole, body, text)
 
     def _decline(self) -> None:
         """Nothing was sent: the parser has what came, as it came."""

@@ -8,15 +8,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sidecar.errors import SidecarError, UpstreamError, UpstreamTimeoutError
-from sidecar.proxy.begun import Answered, Begun, Failed, Outcome
+from sidecar.proxy.arrived import go_on, outcome_of
+from sidecar.proxy.begun import Begun, Failed, Outcome
 from sidecar.proxy.boarding import BoardingConnection
 from sidecar.proxy.bodies import BadChunksError, Body, Chunked, Counted
 from sidecar.proxy.calls import Asked, Dress
-from sidecar.proxy.framing import HEAD_END
-from sidecar.proxy.heads import without_body
 from sidecar.proxy.relayed import Relayed
 from sidecar.proxy.turn import HUNG_UP
-from sidecar.proxy.wires import Wire, Wires
+from sidecar.proxy.wires import Wire
 
 if TYPE_CHECKING:
     from sidecar.proxy.express import Express
@@ -35,19 +34,20 @@ class Passage:
         "_answer",
         "_asked",
         "_began_s",
-        "_body",
         "_came",
         "_connecting",
         "_connection",
         "_dress",
         "_express",
         "_head",
+        "_length",
         "_relayed",
         "_request_id",
         "_since_s",
         "_state",
         "_upstream_s",
         "_wire",
+        "_wires",
     )
 
     def __init__(
@@ -58,11 +58,11 @@ class Passage:
         dress: Dress,
         began_s: float,
     ) -> None:
-        self._express = express
-        self._connection = connection
-        self._asked = asked
-        self._dress = dress
+        self._express, self._connection = express, connection
+        self._asked, self._dress = asked, dress
         self._began_s = began_s
+        assert asked.call.route.wires is not None
+        self._wires = asked.call.route.wires
         self._request_id = express.ids.next()
         self._state = SENDING
         self._upstream_s = 0.0
@@ -97,23 +97,22 @@ class Passage:
     # The way there.
 
     def send(self, came: bytes, body: bytes, text: bytes) -> None:
-        """Go, as this text, on a wire that is free or a new one; ``came`` began with its head."""
+        """Go, as this text, on a wire that is free or a new one. All that ``came`` ends with it."""
         self._came = came
-        self._body = body
+        self._length = len(body)
         self._connection.enter(self)
         self._since_s = self._express.monotonic_s()
-        route = self._asked.call.route
-        assert route.wires is not None
-        wire = route.wires.take()
+        wait_s = self._asked.call.route.response_wait_s
+        wire = self._wires.take()
         if wire is not None:
-            self._write(wire, text, route.response_wait_s)
+            self._write(wire, text, wait_s)
         else:
-            connect = self._connect(text, route.wires, route.response_wait_s)
-            self._connecting = self._express.tasks.spawn("connect", connect)
+            # The text is made again afterwards: many may be connecting at once.
+            self._connecting = self._express.tasks.spawn("connect", self._connect(wait_s))
 
-    async def _connect(self, text: bytes, wires: Wires, wait_s: float) -> None:
+    async def _connect(self, wait_s: float) -> None:
         try:
-            wire = await wires.connect(wait_s)
+            wire = await self._wires.connect(wait_s)
         except UpstreamError as fault:
             self._connecting = None
             self._add_wait()
@@ -121,6 +120,9 @@ class Passage:
             return
         waited_s = self._express.monotonic_s() - self._since_s
         self._connecting = None
+        read = self._asked.framed.read(self._came)
+        assert read is not None
+        text = self._asked.render(self._dress, *read)
         self._write(wire, text, max(0.0, wait_s - waited_s))
 
     def _write(self, wire: Wire, text: bytes, wait_s: float) -> None:
@@ -151,9 +153,8 @@ class Passage:
         if self._state is RELAYING:
             self._cut(UpstreamTimeoutError("the upstream went silent in its response"))
         else:
-            route = self._asked.call.route
-            assert route.wires is not None
-            self._hand_over(Failed(route.wires.silence(route.response_wait_s)))
+            wait_s = self._asked.call.route.response_wait_s
+            self._hand_over(Failed(self._wires.silence(wait_s)))
 
     # The way back.
 
@@ -184,8 +185,8 @@ class Passage:
         self._state = RELAYING
         self._relayed, self._answer = relayed, body
         # It is ordinary: it will not be needed to send the request again.
-        self._express.forget_body(len(self._body))
-        self._came = self._body = b""
+        self._express.forget_body(self._length)
+        self._came, self._length = b"", 0
         head = b"".join((relayed.before, digits, relayed.after))
         if rest or relayed.chunked:
             self._connection.write(head + rest)
@@ -227,12 +228,11 @@ class Passage:
     # The end.
 
     def _finish(self, status: int, keeps: bool) -> None:
-        wire, wires = self._wire, self._asked.call.route.wires
+        wire = self._wire
         assert wire is not None
-        assert wires is not None
         self._wire = None
         if keeps:
-            wires.put(wire)
+            self._wires.put(wire)
         else:
             wire.close()
         self._end("", status, "relayed")
@@ -248,7 +248,7 @@ class Passage:
         if self._wire is not None or self._connecting is not None:
             self._stop()
         self._state = OVER
-        self._express.forget(self._asked.call, len(self._body))
+        self._express.forget(self._asked.call, self._length)
         self._express.record(
             self._asked,
             self._request_id,
@@ -259,17 +259,15 @@ class Passage:
 
     def _hand_answer_over(self, data: bytes) -> None:
         """It is not ordinary; this much of it has come."""
-        wire, call = self._wire, self._asked.call
+        call, wire, self._wire = self._asked.call, self._wire, None
         assert wire is not None
-        assert call.route.wires is not None
-        self._wire = None
         wait_s = call.route.response_wait_s
         waits_s = (wait_s, max(0.0, wait_s - self._upstream_s))
-        self._hand_over(Answered(call.route.wires.upstream, wire, call.method, data, waits_s))
+        self._hand_over(outcome_of(self._wires, wire, call.method, data, waits_s))
 
     def _hand_over(self, outcome: Outcome) -> None:
         """``dealings`` goes on with it."""
-        call = self._asked.call
+        call, length = self._asked.call, self._length
         self._stop()
         self._state = OVER
         begun = Begun(
@@ -280,13 +278,12 @@ class Passage:
             call.route,
             call.target,
             self._dress.answers.credential,
-            self._body,
-            len(self._body),
+            self._came[len(self._came) - length :],
+            length,
             outcome,
-            partial(self._express.forget, call, len(self._body)),
+            partial(self._express.forget, call, length),
         )
-        head = self._came.partition(HEAD_END)[0]
-        self._connection.hand_over(without_body(head), begun)
+        go_on(self._express, self._connection, self._came, begun)
 
     def _stop(self) -> None:
         """Let go of everything but what counts against limits."""

@@ -6,6 +6,8 @@ notice that we are there, so only the framing is ours. ``flushed`` waits for the
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from socket import SO_LINGER, SOL_SOCKET
 from struct import pack
 
@@ -26,13 +28,24 @@ TERMINAL_STARTS = (b"event: response.completed\n", b"event: response.incomplete\
 class RelayedResponse(web.StreamResponse):
     """Status and headers as given. Raises ConnectionError when the app has gone."""
 
-    def __init__(self, status: int, headers: Headers, closes: bool = False) -> None:
+    def __init__(
+        self, request: web.BaseRequest, status: int, headers: Headers, closes: bool = False
+    ) -> None:
         super().__init__(status=status, _real_headers=CIMultiDict(headers))
-        self._is_stream = self.headers.get("Content-Type", "").startswith("text/event-stream")
-        self._last = b""
-        self._ending = False
+        self._watch(self.headers.getall("Content-Type", ()))
+        self._request = request
         if closes:
             self.force_close()
+
+    def _watch(self, content_types: Sequence[str]) -> None:
+        """Look out for the end of a stream, if it is one."""
+        self._is_stream = "".join(content_types[:1]).startswith("text/event-stream")
+        self._last = b""
+        self._ending = False
+
+    async def begin(self) -> None:
+        """The head is on its way, or goes with the first of a body whose length is known."""
+        await self.prepare(self._request)
 
     async def _prepare_headers(self) -> None:
         request, writer = self._req, self._payload_writer
@@ -58,29 +71,36 @@ class RelayedResponse(web.StreamResponse):
             self._headers["Connection"] = "keep-alive"
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
-        await super().write(data)
+        await self._send(data)
         if not self._is_stream:
             return
         written = bytes(data)
         self._last = written[-TERMINAL_BYTES_MAX:]
         self._ending = self._ending or any(start in written for start in TERMINAL_STARTS)
 
-    async def flushed(self, request: web.BaseRequest) -> None:
+    async def _send(self, data: bytes | bytearray | memoryview) -> None:
+        await super().write(data)
+
+    async def flushed(self) -> None:
         """Return when the kernel has taken the last byte. ConnectionError when it never will."""
-        transport = request.transport
+        await self._emptied(self._request.transport, self._request.protocol)
+
+    async def _emptied(
+        self, transport: asyncio.Transport | None, protocol: web.RequestHandler
+    ) -> None:
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the app has hung up")
         transport.set_write_buffer_limits(high=0)
-        await request.protocol._drain_helper()
-        if request.transport is None or transport.is_closing():
+        await protocol._drain_helper()
+        if protocol.transport is None or transport.is_closing():
             raise ConnectionResetError("the app has hung up")
         transport.set_write_buffer_limits()
 
-    def cut(self, request: web.BaseRequest) -> None:
+    def cut(self) -> None:
         """End the connection without ending the body: what was cut upstream stays cut."""
         self._eof_sent = True
         self.force_close()
-        transport = request.protocol.transport
+        transport = self._request.protocol.transport
         if transport is None:
             return
         if "Content-Length" in self._headers or "Transfer-Encoding" in self._headers:

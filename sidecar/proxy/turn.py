@@ -10,6 +10,7 @@ from sidecar.ledger.model import Payment
 from sidecar.payments.events import RequestServed
 from sidecar.proxy import web
 from sidecar.proxy.answers import Answer
+from sidecar.proxy.attended import Attended, DirectResponse
 from sidecar.proxy.relay import RelayedResponse
 
 HUNG_UP = 499  # what the log says where no status reached the app
@@ -39,7 +40,7 @@ class RequestIds:
 class Turn:
     """Starts as a failure that nobody saw; each step says what it made of it."""
 
-    request: web.BaseRequest
+    request: web.BaseRequest | Attended
     id: str
     path: str
     headers: Headers = ()
@@ -65,12 +66,18 @@ class Turn:
     ) -> web.StreamResponse:
         """Send a body that is here already. ConnectionError when the app has gone."""
         framed = (*headers, ("Content-Length", str(len(body))))
-        response = RelayedResponse(status, framed, closes)
-        await response.prepare(self.request)
+        response = self.respond(status, framed, closes)
+        await response.begin()
         await response.write(b"" if self.request.method == "HEAD" else body)
         await response.write_eof()
         self.status = status
         return response
+
+    def respond(self, status: int, headers: Headers, closes: bool = False) -> RelayedResponse:
+        """A response to its app, not begun yet."""
+        if isinstance(self.request, Attended):
+            return DirectResponse(self.request, status, headers, closes)
+        return RelayedResponse(self.request, status, headers, closes)
 
     def served(self, duration_s: float) -> RequestServed:
         """The request as an event, once it is over."""

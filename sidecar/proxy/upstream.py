@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from aiohttp import (
     BasicAuth,
@@ -30,12 +30,18 @@ from sidecar.errors import (
     UpstreamError,
     UpstreamTimeoutError,
 )
-from sidecar.http import HttpRequest, Origin, header_values
+from sidecar.http import HttpRequest, Origin, WholeReply, header_values
+from sidecar.proxy.asking import ask
 from sidecar.proxy.certificates import believed
+from sidecar.proxy.dial import Dial
 from sidecar.proxy.outgoing import render_head, split_url
+from sidecar.proxy.replies import Replies
 from sidecar.proxy.streamed import StreamedReply, told
 from sidecar.proxy.upload import send_on
 from sidecar.tasks import Supervisor
+
+if TYPE_CHECKING:
+    from sidecar.proxy.wires import Wires
 
 HEAD_BYTES_MAX = 256 * 1024  # one header field of a response; the app gets smaller ones only
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -68,7 +74,8 @@ class HttpUpstream:
         # The connector wants a request to know whom to connect to; one for each origin does.
         self._targets: dict[Origin, ClientRequest] = {}
         self._by_prefix: dict[str, tuple[Origin, ClientRequest]] = {}
-        self._lenders: dict[ClientRequest, Callable[[], Connection | None]] = {}
+        self._wires: dict[ClientRequest, Wires] = {}
+        self.replies = Replies()
         self._proxy_for = proxy_for
         self.allow(origins)
 
@@ -80,32 +87,47 @@ class HttpUpstream:
 
     async def send(
         self, request: HttpRequest, *, wait_s: float, body: AsyncIterator[bytes] | None = None
-    ) -> StreamedReply:
-        return await self._finish(request, None, wait_s, wait_s, body)
+    ) -> StreamedReply | WholeReply:
+        origin, target, path = self._find(request.url)
+        head = render_head(request, origin, path, streamed=body is not None)
+        wires = self._wires.get(target)
+        if wires is None or body is not None or request.stored is not None:
+            return await self._finish(request, head, None, wait_s, wait_s, body)
+        came = await ask(wires, request.method, head + request.body, wait_s)
+        if isinstance(came, WholeReply):
+            return came
+        begun, left_s = came
+        return await self._finish(request, head, begun, wait_s, left_s, None)
 
     async def finish(
         self, request: HttpRequest, begun: Connection, *, wait_s: float, left_s: float
     ) -> StreamedReply:
         """The reply to what was written to this connection already, ``left_s`` before the end."""
-        return await self._finish(request, begun, wait_s, left_s, None)
+        origin, _, path = self._find(request.url)
+        head = render_head(request, origin, path, streamed=False)
+        return await self._finish(request, head, begun, wait_s, left_s, None)
+
+    def _find(self, url: str) -> tuple[Origin, ClientRequest, str]:
+        """Where this URL leads, and the path there."""
+        prefix, path = split_url(url)
+        known = self._by_prefix.get(prefix)
+        if known is not None:
+            return *known, path
+        origin = Origin.of(url)
+        if origin not in self._targets:
+            raise LocalProtocolError(f"{origin} is not an upstream of this route")
+        return origin, self._targets[origin], path
 
     async def _finish(
         self,
         request: HttpRequest,
+        head: bytes,
         begun: Connection | None,
         wait_s: float,
         left_s: float,
         body: AsyncIterator[bytes] | None,
     ) -> StreamedReply:
-        prefix, path = split_url(request.url)
-        known = self._by_prefix.get(prefix)
-        if known is None:
-            origin = Origin.of(request.url)
-            if origin not in self._targets:
-                raise LocalProtocolError(f"{origin} is not an upstream of this route")
-            known = (origin, self._targets[origin])
-        origin, target = known
-        head = render_head(request, origin, path, streamed=body is not None)
+        origin, target, _ = self._find(request.url)
         if request.stored is not None:
             body = request.stored.chunks()
         try:
@@ -122,18 +144,19 @@ class HttpUpstream:
             raise
         return reply
 
-    def borrow(self, origin: Origin, lender: Callable[[], Connection | None]) -> None:
-        """Use what this has, before a connection to the origin is made."""
-        self._lenders[self._targets[origin]] = lender
+    def borrow(self, origin: Origin, wires: Wires) -> None:
+        """Use these, before a connection to the origin is made."""
+        self._wires[self._targets[origin]] = wires
 
-    async def connect(self, origin: Origin) -> Connection:
-        """A connection to one of the origins. UpstreamError where there is none to be had."""
-        return await self._connect(self._targets[origin])
+    def dial(self, origin: Origin) -> Dial:
+        """How the fast lane is connected to one of the origins."""
+        return Dial(self._connector, self._targets[origin], self._connect, self._timeout)
 
     async def _connect(self, target: ClientRequest) -> Connection:
-        lent = self._lenders[target]() if target in self._lenders else None
-        if lent is not None:
-            return lent
+        wires = self._wires.get(target)
+        wire = None if wires is None else wires.take()
+        if wire is not None:
+            return wire.hand_over(b"")
         try:
             while True:
                 connection = await self._connector.connect(target, [], self._timeout)

@@ -30,7 +30,7 @@ Identity: TypeAlias = tuple[RouteConfig, Secret | None]
 AllSlots: TypeAlias = dict[tuple[str, str | None], Slots]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Contact:
     """A route's vendor, as it is reached. ``unbounded``: with no limit of requests in flight."""
 
@@ -43,7 +43,7 @@ class Contact:
     wires: Wires | None  # for the fast lane; None where all go the ordinary way
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Known:
     """What one config leaves to the next: contacts, and the turns of each wallet at a vendor."""
 

@@ -32,7 +32,7 @@ class Place:
     has_admin: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Ports:
     """Time, chance, and what may stand around the books and the wire.
 

@@ -33,6 +33,7 @@ from sidecar.payments.events import (
     TopUpsStopped,
     WalletBalanceObserved,
 )
+from sidecar.payments.served import Together
 from sidecar.service.held import Held
 
 REFUSALS_MAX = 50
@@ -90,11 +91,12 @@ class Recent:
         if keep is not None:
             keep(event)
 
-    def observe_requests(self, served: Sequence[RequestServed]) -> None:
+    def observe_requests(self, served: Together) -> None:
         """The same, of requests that ended together."""
-        for event in served:
-            if event.decision != "relayed":
-                self._served(event)
+        for ending, requests in served.items():
+            if ending.decision != "relayed":
+                for request in requests:
+                    self._served(ending.served(*request))
 
     def refusals(self) -> Sequence[tuple[datetime, RequestServed]]:
         """What was not served as its app had asked for, and when; the newest first."""

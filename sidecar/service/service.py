@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -13,18 +13,12 @@ from sidecar.config.model import Config
 from sidecar.errors import ConfigError
 from sidecar.ledger import Ledger
 from sidecar.metrics import Metrics
-from sidecar.payments.events import (
-    ConfigReloaded,
-    Emit,
-    Event,
-    LedgerWriteFailed,
-    RequestServed,
-    TaskFailed,
-)
+from sidecar.payments.events import ConfigReloaded, Emit, Event, LedgerWriteFailed, TaskFailed
 from sidecar.payments.payer import Payer
 from sidecar.payments.prover import Prover
 from sidecar.payments.purchases import Purchases
 from sidecar.payments.recovery import Recovery
+from sidecar.payments.served import Together
 from sidecar.proxy.admin import AdminHandler
 from sidecar.proxy.admin_office import ViewOffice
 from sidecar.proxy.admission import Gate
@@ -174,7 +168,8 @@ class Service:
         if self._admin is not None:
             self._admin_hosts = wiring.host_names(config.admin, self._admin.port, config.hosts)
         if self._express is not None:
-            self._express.change(wired.table, wiring.request_limits(config).of_lane)
+            limits = wiring.request_limits(config).of_lane
+            self._express.change(wired.table, limits, wired.handler.attend)
         self._lasting.memory.resize(wiring.replay_memory_max(config))
         self._rpc.allow(wiring.rpc_origins(config))
         self._prover.watch(wiring.build_chains(config))
@@ -238,7 +233,7 @@ class Service:
         self._recent.observe(event)
         self._log(event)
 
-    def _emit_served(self, served: Sequence[RequestServed]) -> None:
+    def _emit_served(self, served: Together) -> None:
         self._metrics.observe_requests(served)
         self._recent.observe_requests(served)
         self._log_served(served)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from sidecar.payments.events import Emit, EmitServed, Event, RequestServed
+from sidecar.payments.events import Emit, Event
+from sidecar.payments.served import EmitServed, Together, each_of
 
 
 @runtime_checkable
@@ -16,8 +16,8 @@ class HearsMany(Protocol):
         """It happened."""
         ...
 
-    def hear_requests(self, served: Sequence[RequestServed]) -> None:
-        """They ended, in this order."""
+    def hear_requests(self, served: Together) -> None:
+        """They ended."""
         ...
 
 
@@ -26,8 +26,8 @@ def of_many(emit: Emit) -> EmitServed:
     if isinstance(emit, HearsMany):
         return emit.hear_requests
 
-    def of_each(served: Sequence[RequestServed]) -> None:
-        for event in served:
+    def of_each(served: Together) -> None:
+        for event in each_of(served):
             emit(event)
 
     return of_each

@@ -36,7 +36,7 @@ from sidecar.service.secrets import Opened
 from sidecar.tasks import Supervisor
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Lasting:
     """What there is one of, as long as the process lives."""
 
@@ -55,7 +55,7 @@ class Lasting:
     slots: AllSlots = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Wired:
     """What one config has made."""
 

@@ -37,8 +37,7 @@ def transfer_digest(
     ``value`` is atomic units as they are on the wire, ``nonce`` 32 bytes. WalletError when the
     token is none of ours, an address is not in EIP-55's case, or the value is no amount.
     """
-    terms = _party(parties[0]) + _party(parties[1]) + _amount(value)
-    words = _TRANSFER_TYPE + terms + _ALWAYS_VALID + until.to_bytes(32, "big") + nonce
+    words = _transfer(*parties, value) + until.to_bytes(32, "big") + nonce
     return keccak256(_prefix(network, token) + keccak256(words))
 
 
@@ -77,6 +76,7 @@ def checksum_address(address: str) -> str:
     return "0x" + "".join(cased)
 
 
+@lru_cache(maxsize=256)
 def token_of(network: str, address: str) -> Asset:
     """Our row for a token. WalletError where we have none."""
     asset = find_asset(network, address)
@@ -88,6 +88,12 @@ def token_of(network: str, address: str) -> Asset:
 @lru_cache(maxsize=256)
 def _prefix(network: str, token: str) -> bytes:
     return b"\x19\x01" + domain_separator(token_of(network, token))
+
+
+@lru_cache(maxsize=1024)
+def _transfer(payer: str, payee: str, value: str) -> bytes:
+    """The words of a transfer that come again with each call of one price."""
+    return _TRANSFER_TYPE + _party(payer) + _party(payee) + _amount(value) + _ALWAYS_VALID
 
 
 @lru_cache(maxsize=1024)

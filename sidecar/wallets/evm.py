@@ -43,6 +43,7 @@ _KEY = re.compile(r"(?:0x)?([0-9a-fA-F]{64})", re.ASCII)
 _NONCE = re.compile(r"0x([0-9a-f]{64})", re.ASCII)
 # What is signed, by the names that it has on the wire.
 _FIELDS = ("from", "to", "value", "validAfter", "validBefore", "nonce")
+_of_transfer = itemgetter(*_FIELDS)
 _signed = itemgetter(*_FIELDS, "asset")
 # By the recovery id that goes with a signature.
 _V = ("1b", "1c")
@@ -117,7 +118,7 @@ class EvmAccount:
             }
         authorization = Authorization(asset.network, _identity(fields), expires_at, fields)
         # What could not be signed must not be written down either.
-        self.digest(authorization)
+        object.__setattr__(authorization, "drawn", (self, self.digest(authorization)))
         if number is not None:
             # The last thing, in one step: of two that asked at once only one gets the number.
             self._numbers.give(asset, number, at)
@@ -125,7 +126,9 @@ class EvmAccount:
 
     def to_sign(self, authorization: Authorization) -> bytes:
         """``digest``, to be signed now: a Permit's number is out from here on."""
-        digest = self.digest(authorization)
+        drawer, digest = authorization.drawn or (None, b"")
+        if drawer is not self:
+            digest = self.digest(authorization)
         fields = authorization.fields
         if "primaryType" in fields:
             asset = token_of(authorization.network, fields["asset"])
@@ -218,7 +221,7 @@ class EvmWallet(KeyHolder):
         fields = authorization.fields
         return {
             "signature": self._sign(self._account.to_sign(authorization)),
-            "authorization": {name: fields[name] for name in _FIELDS},
+            "authorization": dict(zip(_FIELDS, _of_transfer(fields), strict=True)),
         }
 
     def _sign(self, digest: bytes) -> str:

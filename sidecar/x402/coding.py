@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import zlib
 
 from sidecar.document import Unreadable
@@ -15,8 +16,12 @@ _URL_SAFE_TO_STANDARD = str.maketrans("-_", "+/")
 
 def decode_base64(text: str) -> bytes:
     """Base64 in either alphabet, padded or not: servers write all four. Else ValueError."""
-    digits = text.strip().rstrip("=").translate(_URL_SAFE_TO_STANDARD)
-    return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
+    try:
+        # Nearly all write it as it should be.
+        return binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:
+        digits = text.strip().rstrip("=").translate(_URL_SAFE_TO_STANDARD)
+        return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
 
 
 def inflate(body: bytes, coding: str) -> bytes:

@@ -7,7 +7,7 @@ after a restart. Source: x402.md 1.3, 1.5, 5.3.
 
 from __future__ import annotations
 
-import base64
+import binascii
 import json
 import re
 from collections.abc import Mapping
@@ -27,6 +27,33 @@ ECHO_BYTES_MAX = PAYMENT_HEADER_BYTES_MAX * 3 // 4 - PAYLOAD_BYTES_MAX
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{16,128}", re.ASCII)
 
 
+class Envelope(dict[str, Any]):
+    """The payment header but for its payload, and how every header that is made of it begins."""
+
+    __slots__ = ("_beginning",)
+    _beginning: tuple[str, str]
+
+    @property
+    def beginning(self) -> tuple[str, str]:
+        """What of it is encoded already, and what is to be encoded with the payload."""
+        try:
+            return self._beginning
+        except AttributeError:
+            self._beginning = self._begin()
+            return self._beginning
+
+    def _begin(self) -> tuple[str, str]:
+        document = self["document"]
+        assert document
+        assert "payload" not in document
+        begun = _compact(document)[:-1] + ',"payload":'
+        if self["encoding"] != "base64":
+            return "", begun
+        # Base64 makes four characters of three bytes, whatever comes before or after them.
+        whole = len(begun) // 3 * 3
+        return _base64(begun[:whole]), begun[whole:]
+
+
 def envelope_for(
     required: PaymentRequired, requirements: PaymentRequirements, payment_id: str
 ) -> dict[str, Any]:
@@ -34,8 +61,13 @@ def envelope_for(
 
     The document has JSON values in the order to write them; ``accepted`` and ``resource`` are
     the seller's own words. Of the extensions only payment-identifier is answered: the others
-    may be left out, and make headers too large.
+    may be left out, and make headers too large. Where it holds nothing of this payment, it is
+    the same one for all payments of these terms.
     """
+    shared = required.shared_envelope
+    if shared is not None and shared[0] is requirements:
+        envelope: Envelope = shared[1]
+        return envelope
     dialect = required.written_in
     document: dict[str, Any] = {"x402Version": required.x402_version}
     if dialect.flat:
@@ -48,7 +80,11 @@ def envelope_for(
         identifier = _identifier(required.extensions, payment_id)
         if identifier is not None:
             document["extensions"] = {PAYMENT_IDENTIFIER: identifier}
-    return {"header": dialect.header, "encoding": dialect.encoding, "document": document}
+    envelope = Envelope(header=dialect.header, encoding=dialect.encoding, document=document)
+    if "extensions" not in document:
+        # It depends on nothing but these terms, and nobody changes it, so it lives as long.
+        object.__setattr__(required, "shared_envelope", (requirements, envelope))
+    return envelope
 
 
 def echoable(required: PaymentRequired) -> tuple[bool, ...]:
@@ -66,15 +102,21 @@ def echoable(required: PaymentRequired) -> tuple[bool, ...]:
 
 def payment_header(envelope: Mapping[str, Any], payload: Mapping[str, Any]) -> Header:
     """The header that pays: compact JSON, in standard padded base64 or as it is."""
-    document = {**envelope["document"], "payload": payload}
-    text = _compact(document)
+    if not isinstance(envelope, Envelope):
+        envelope = Envelope(envelope)
+    encoded, begun = envelope.beginning
+    text = begun + _compact(payload) + "}"
     if envelope["encoding"] == "base64":
-        text = base64.b64encode(text.encode("ascii")).decode("ascii")
-    return envelope["header"], text
+        text = _base64(text)
+    return envelope["header"], encoded + text
 
 
 # Made once: json.dumps makes another for each call that has options.
 _compact = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
+def _base64(text: str) -> str:
+    return binascii.b2a_base64(text.encode("ascii"), newline=False).decode("ascii")
 
 
 def _identifier(extensions: Json, payment_id: str) -> dict[str, Any] | None:

@@ -72,7 +72,7 @@ def _settlement(receipt: Any) -> SettlementResponse:
         success=receipt["success"],
         transaction=_transaction(receipt.get("transaction")),
         network=(isinstance(network, str) and caip2(network)) or shown(network, 100),
-        error_reason=told(reason, REASON_CHARS_MAX),
+        error_reason=told(reason, REASON_CHARS_MAX) if reason else "",
     )
 
 

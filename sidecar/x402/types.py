@@ -58,6 +58,8 @@ class PaymentRequired:
     dialect: Dialect | None = None  # None: as its version has it
     # What ``select.candidates`` made of it: a challenge that comes again is judged once.
     judged: Any = field(default=None, init=False, compare=False, repr=False)
+    # And ``encode.envelope_for``: the offer, and the envelope of every payment of it.
+    shared_envelope: Any = field(default=None, init=False, compare=False, repr=False)
 
     @property
     def written_in(self) -> Dialect:
@@ -79,6 +81,8 @@ class Authorization:
     identity: str  # what the chain knows it by: the EIP-3009 nonce, the Solana message's digest
     expires_at: datetime
     fields: Mapping[str, str]
+    # By whom it was drawn up, and the digest that it had; of no use to anybody else.
+    drawn: Any = field(default=None, init=False, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -276,6 +276,29 @@ async def test_stop_has_an_end(lane: bool) -> None:
     assert [499] == served
 
 
+async def test_ends_otherwise() -> None:
+    """Requests of one head that end in different ways are each told of as they ended."""
+    missing = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+    async with (
+        raw_upstream() as upstream,
+        plain_proxy(web.Application(), upstream_port=upstream.port) as world,
+        raw_app(world.port) as app,
+    ):
+        for place, answer in enumerate((OK, missing, OK, OK, missing)):
+            app.say(call(world))
+            if place == 0:
+                other = await upstream.connection()
+            await other.request()
+            other.say(answer)
+            await app.some(len(answer))
+        await until(lambda: len(world.events) == 5)
+        took = world.on_lane
+        ends = [e.status for e in world.events if isinstance(e, RequestServed)]
+
+    assert [200, 404, 200, 200, 404] == ends
+    assert 5 == took
+
+
 async def test_stop_while_collecting() -> None:
     """A body that is on its way when the end comes is still taken, sent and answered."""
     async with (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -99,3 +100,27 @@ async def test_head_that_grows() -> None:
 
     assert 6 == took
     assert answer.split(b" ")[1] in {b"400", b"431"}
+
+
+async def test_back_to_the_lane() -> None:
+    """What is sent ahead of an answer that is handed over keeps nobody from the lane for good."""
+    async with (
+        raw_upstream() as upstream,
+        plain_proxy(web.Application(), upstream_port=upstream.port) as world,
+        raw_app(world.port) as app,
+    ):
+        app.say(call(world))
+        other = await upstream.connection()
+        await other.request()
+        app.say(call(world, b"sent ahead"))
+        await asyncio.sleep(0.05)
+        other.say(b"HTTP/1.1 204 No Content\r\n\r\n")
+        await app.answer()
+        ahead = await other.request()
+        other.say(OK)
+        await app.answer()
+        after = await serve(app, other, call(world, b"after"))
+        took = world.on_lane
+
+    assert (True, True) == (ahead.endswith(b"sent ahead"), after.endswith(b"after"))
+    assert 2 == took

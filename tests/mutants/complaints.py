@@ -33,8 +33,8 @@ COMPLAINTS = (
     Mutant(
         "goes on for an app that has gone",
         "sidecar/proxy/server.py",
-        "            handler_cancellation=True,\n",
-        "            handler_cancellation=False,\n",
+        "handler_cancellation=True",
+        "handler_cancellation=False",
         (f"{COMPLAINTS_TESTS}::test_gone_before_the_price",),
     ),
     Mutant(

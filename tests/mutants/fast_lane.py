@@ -22,16 +22,16 @@ FAST_LANE = (
     Mutant(
         "keeps the replay memory of an answer that is being relayed",
         "sidecar/proxy/passage.py",
-        "        self._express.forget_body(len(self._body))\n",
+        "        self._express.forget_body(self._length)\n",
         "",
         (f"{EDGES}::test_given_back[lane-app_leaves_relaying]",),
     ),
     Mutant(
         "gives the replay memory back twice",
         "sidecar/proxy/passage.py",
-        "        self._express.forget_body(len(self._body))\n"
-        '        self._came = self._body = b""\n',
-        "        self._express.forget_body(len(self._body))\n",
+        "        self._express.forget_body(self._length)\n"
+        '        self._came, self._length = b"", 0\n',
+        '        self._express.forget_body(self._length)\n        self._came = b""\n',
         (f"{EDGES}::test_given_back_once",),
     ),
     Mutant(
@@ -130,8 +130,8 @@ FAST_LANE = (
     Mutant(
         "hands over without the body",
         "sidecar/proxy/passage.py",
-        "            self._body,\n            len(self._body),\n            outcome,\n",
-        '            b"",\n            len(self._body),\n            outcome,\n',
+        "            self._came[len(self._came) - length :],\n",
+        '            b"",\n',
         (f"{WIRES}::test_credential_changes[lane]",),
     ),
     Mutant(
@@ -172,8 +172,8 @@ FAST_LANE = (
     Mutant(
         "waits for a silent upstream for ever",
         "sidecar/proxy/wires.py",
-        "            asking.overdue()\n",
-        "            pass\n",
+        "                wire.asking.overdue()\n",
+        "                pass\n",
         (f"{EDGES}::test_given_back[lane-upstream_is_silent]",),
     ),
     Mutant(
@@ -185,14 +185,14 @@ FAST_LANE = (
     ),
     Mutant(
         "keeps idle connections for ever that the parser never saw",
-        "sidecar/proxy/server.py",
+        "sidecar/proxy/connection.py",
         "        if self._task_handler is None and self._keepalive_handle is None:\n",
         "        if self._task_handler is None and self._keepalive_handle is not None:\n",
         (f"{IDLE}::test_ends[lane]",),
     ),
     Mutant(
         "waits at the end for idle connections that the parser never saw",
-        "sidecar/proxy/server.py",
+        "sidecar/proxy/connection.py",
         "        super().close()\n        if self._task_handler is None:\n            self.force_close()\n",
         "        super().close()\n",
         (f"{FLOW}::test_graceful_stop",),
@@ -206,7 +206,7 @@ FAST_LANE = (
     ),
     Mutant(
         "makes a task for each connection",
-        "sidecar/proxy/server.py",
+        "sidecar/proxy/connection.py",
         "        self._server.connection_made(self, self.transport)\n",
         "        self._server.connection_made(self, self.transport)\n        self._start()\n",
         (f"{IDLE}::test_no_task",),

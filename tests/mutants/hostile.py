@@ -136,17 +136,17 @@ HOSTILE = (
     ),
     Mutant(
         "does not count what it refuses",
-        "sidecar/proxy/server.py",
+        "sidecar/proxy/connection.py",
         "        self._server.refusals.add(reason)\n",
         "",
         (f"{H}/test_refusals.py::test_counted[a large head]",),
     ),
     Mutant(
         "keeps a buffer of every connection",
-        "sidecar/proxy/server.py",
-        "        connection._server = self\n",
-        "        connection._server = self\n"
-        '        self.__dict__.setdefault("_all", []).append(bytearray(8_192))\n',
+        "sidecar/proxy/connection.py",
+        "        self._manager = self._server = server\n",
+        "        self._manager = self._server = server\n"
+        '        server.__dict__.setdefault("_all", []).append(bytearray(8_192))\n',
         (f"{H}/test_slow_and_many.py::test_slow_and_many",),
     ),
 )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from tests.mutants.alert_rules import FIRST_RISES
 from tests.mutants.approvals_and_shadow import APPROVALS_AND_SHADOW
+from tests.mutants.attended import ATTENDED
 from tests.mutants.budget_leases import BUDGET_LEASES
 from tests.mutants.canary import CANARY
 from tests.mutants.certificates import CERTIFICATES
 from tests.mutants.commands import COMMANDS
 from tests.mutants.complaints import COMPLAINTS
 from tests.mutants.config_and_lifecycle import CONFIG_AND_LIFECYCLE
+from tests.mutants.connections import CONNECTIONS
 from tests.mutants.containers import CONTAINERS
 from tests.mutants.durability import DURABILITY
 from tests.mutants.fast_lane import FAST_LANE
@@ -22,6 +24,7 @@ from tests.mutants.ledger_faults import LEDGER_FAULTS
 from tests.mutants.ledger_turns import LEDGER_TURNS
 from tests.mutants.mutant import Mutant
 from tests.mutants.nonces import NONCES
+from tests.mutants.paid_cost import PAID_COST
 from tests.mutants.pins_and_freeze import PINS_AND_FREEZE
 from tests.mutants.postgres_faults import POSTGRES_FAULTS
 from tests.mutants.postgres_ledger import POSTGRES_LEDGER
@@ -36,6 +39,7 @@ from tests.mutants.start_and_size import START_AND_SIZE
 from tests.mutants.status_page import STATUS_PAGE
 from tests.mutants.stores_and_copy import STORES_AND_COPY
 from tests.mutants.streams import STREAMS
+from tests.mutants.told import TOLD
 from tests.mutants.unix_socket import UNIX_SOCKET
 from tests.mutants.workers import SEVERAL_WORKERS
 
@@ -51,7 +55,7 @@ MUTANTS = (
         "sidecar/payments/payer.py",
         '        payment_id = f"pay_{self._entropy.token(16).hex()}"\n',
         '        payment_id = f"pay_{self._entropy.token(16).hex()}"\n'
-        "        order.purchase = replace(order.purchase, key=payment_id)\n",
+        '        order.purchase = __import__("dataclasses").replace(order.purchase, key=payment_id)\n',
         (f"{MONEY_PATH}::test_in_doubt_binds",),
     ),
     Mutant(
@@ -104,7 +108,7 @@ MUTANTS = (
         "writes down after sending",
         "sidecar/payments/payer.py",
         "        denied = await self._ledger.authorize(payment.id, authorization, now)\n",
-        "        early = replace(payment, authorization=authorization)\n"
+        '        early = __import__("dataclasses").replace(payment, authorization=authorization)\n'
         "        await order.route.upstream.send(\n"
         "            order.request.with_headers(\n"
         "                payment_header(early.envelope, order.route.signer.sign(authorization))\n"
@@ -208,6 +212,10 @@ MUTANTS = (
     *RESOLVE,
     *FAST_LANE,
     *LANE_COST,
+    *CONNECTIONS,
+    *ATTENDED,
+    *TOLD,
+    *PAID_COST,
     *LARGE_UPLOADS,
     *CERTIFICATES,
     *GROWTH,

@@ -27,7 +27,7 @@ RELOADS = (
     Mutant(
         "lets the fast lane go by what it remembers",
         SERVICE,
-        "            self._express.change(wired.table, wiring.request_limits(config).of_lane)\n",
+        "            self._express.change(wired.table, limits, wired.handler.attend)\n",
         "            pass\n",
         (f"{RELOAD}::test_token_is_rotated", f"{RELOAD}::test_routes_come_and_go"),
     ),

@@ -36,9 +36,9 @@ START_AND_SIZE = (
     ),
     Mutant(
         "takes requests that differ in their status for alike",
-        "sidecar/logs/lines.py",
-        "event.path, event.status, event.decision)",
-        "event.path, 200, event.decision)",
+        "sidecar/payments/served.py",
+        "            self.status,\n            self.decision,",
+        "            200,\n            self.decision,",
         (f"{LOGS}::test_lines_that_share", f"{LOGS}::test_levels"),
     ),
     Mutant(
@@ -143,8 +143,8 @@ START_AND_SIZE = (
     Mutant(
         "judges other offers as it judged the first",
         "sidecar/x402/types.py",
-        "field(default=None, init=False, compare=False, repr=False)",
-        "field(default=None, compare=False, repr=False)",
+        "    judged: Any = field(default=None, init=False, compare=False, repr=False)",
+        "    judged: Any = field(default=None, compare=False, repr=False)",
         (f"{U}/x402/test_select.py::test_other_offers",),
     ),
     Mutant(

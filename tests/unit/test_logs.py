@@ -22,7 +22,7 @@ import sidecar.logs
 from sidecar.ledger.model import Proof
 from sidecar.logs import LogSink, configure
 from sidecar.logs.faults import show_fault
-from sidecar.logs.lines import SHARED_MAX, RequestLines, describe
+from sidecar.logs.lines import DURATIONS_MAX, QUIET, SHARED_MAX, RequestLines, describe
 from sidecar.money import ZERO, Usdc
 from sidecar.payments.events import (
     ApprovalAsked,
@@ -50,7 +50,7 @@ from sidecar.payments.events import (
 )
 from sidecar.providers.base import Balance
 from sidecar.refusal import Denied
-from tests.unit.test_metrics import PAYMENT, SERVED
+from tests.unit.test_metrics import PAYMENT, SERVED, alike
 from tests.world.fakes import NOON, FakeClock
 
 KEY = "0x" + "4c0883a69102937d6231471b5dbb6204fe512961708279f8a1b2c3d4e5f60718"
@@ -175,9 +175,73 @@ def test_shared_is_bounded() -> None:
     """However many paths an app asks for, what is remembered of them is bounded."""
     shared = RequestLines(str, 0)
     for number in range(SHARED_MAX + 2):
-        shared.text("", [replace(SERVED, path=f"/{number}")])
+        shared.text("", alike(replace(SERVED, path=f"/{number}")))
 
     assert 2 == len(shared._shared)
+
+
+def test_durations_are_bounded() -> None:
+    """However many durations there are, each has its own text, and few of them are remembered."""
+    requests = RequestLines(str, 0)
+    count = DURATIONS_MAX + 2
+    ended = [("r", number / 1e6, number / 1e6 + 1) for number in range(count)]
+    written = requests.text("", {SERVED.ending: ended}).splitlines()
+    durations = [json.loads(line) for line in written]
+
+    assert [(number / 1000, 1000 + number / 1000) for number in range(count)] == [
+        (line["duration_ms"], line["upstream_ms"]) for line in durations
+    ]
+    assert len(requests._milliseconds) <= DURATIONS_MAX
+
+
+@pytest.mark.parametrize("name", ["id", "route", "caller", "pay_to", "network", "scheme"])
+def test_secret_in_one_field(make: Make, name: str) -> None:
+    """A secret in any one field of a payment's line is taken out, and all else stays."""
+    changed: dict[str, Any] = {name: f"a {TOKEN} b"}
+    event = PaymentPosted(replace(PAYMENT, **changed))
+    fields = {**describe(event).fields, "payment_id" if name == "id" else name: "a [redacted] b"}
+    (line,) = logged(make, event)
+
+    assert {
+        "timestamp": "2026-11-21T12:00:00.000Z",
+        "level": "info",
+        "event": "payment_posted",
+        **fields,
+    } == line
+
+
+def test_long_fault(make: Make) -> None:
+    """Of a long fault the end is written, whether there is a secret in it or not."""
+    for start in ("", TOKEN):
+        (line,) = logged(make, TaskFailed("t", ValueError(start + "x" * 9_000 + "end")))
+
+        assert sidecar.logs.FAULT_CHARS_MAX == len(line["exception"])
+        assert line["exception"].endswith("xend")
+
+
+def test_secret_of_two_lines() -> None:
+    """A secret that a console would write in other words is found before it is written."""
+    stream = Terminal()
+    sink = configure("auto", "info", ("first-half\nsecond-half",), clock=FakeClock(), stream=stream)
+    sink(LedgerWriteFailed("with First-half\nsecond-half in it"))
+    sink.close()
+
+    assert "with [redacted] in it" in stream.getvalue()
+    assert "half" not in stream.getvalue()
+
+
+@pytest.mark.parametrize("kind", QUIET)
+def test_quiet(make: Make, kind: type[Event]) -> None:
+    """What is never louder than debug is written where debug is, and nowhere else."""
+    events: dict[type, Event] = {
+        PaymentReserved: PaymentReserved(PAYMENT),
+        BalanceObserved: BalanceObserved("venice", "", CREDIT, NOON),
+        CostObserved: CostObserved("venice", "aider", Decimal(1), estimated=True),
+        WalletBalanceObserved: WalletBalanceObserved("main", "eip155:8453", Usdc(1), NOON),
+    }
+
+    assert ["debug"] == [line["level"] for line in logged(make, events[kind])]
+    assert [] == logged(make, events[kind], level="info")
 
 
 def test_no_line_breaks(make: Make) -> None:
@@ -604,7 +668,7 @@ def test_requests_together(make: Make) -> None:
             one(event)
         many = make(together, level, format)
         many(LedgerWriteFailed("before"))
-        many.hear_requests(mixed)
+        many.hear_requests(alike(*mixed))
         many(LedgerWriteFailed("after"))
         one.flush()
         many.flush()
@@ -613,7 +677,7 @@ def test_requests_together(make: Make) -> None:
         assert TOKEN not in together.getvalue()
     stream = io.StringIO()
     sink = make(stream)
-    sink.hear_requests(mixed)
+    sink.hear_requests(alike(*mixed))
     sink.flush()
 
     assert [("r2", 30.0), ("r3", 30.0), ("r4", 1000.6)] == [
@@ -628,7 +692,7 @@ def test_full_queue_of_many(make: Make) -> None:
     most, rounds = sidecar.logs.QUEUE_LINES_MAX, sidecar.logs.QUEUE_LINES_MAX // 48 + 2
     for _ in range(2):
         for _ in range(rounds):
-            sink.hear_requests([SERVED] * 48)
+            sink.hear_requests(alike(*[SERVED, replace(SERVED, status=404)] * 24))
         sink(LedgerWriteFailed("full"))
         sink.flush()
     written = lines(stream)

@@ -47,6 +47,7 @@ from sidecar.payments.events import (
     TopUpsStopped,
     WalletBalanceObserved,
 )
+from sidecar.payments.served import Ended, Ending, Together
 from sidecar.providers.base import Balance
 from sidecar.refusal import BudgetUse, Denied
 from tests.world.fakes import NOON
@@ -77,6 +78,16 @@ PAYMENT = Payment(
 SERVED = RequestServed(
     "r1", "venice", "aider", "POST", "/v1/chat", 200, 0.030, 0.025, decision="relayed"
 )
+
+
+def alike(*events: RequestServed) -> Together:
+    """These requests as what ended together."""
+    together: dict[Ending, list[Ended]] = {}
+    for event in events:
+        together.setdefault(event.ending, []).append(event.ended)
+    return together
+
+
 DAY = BudgetUse("day", Usdc(5_000_000), Usdc(1_250_000), Usdc(10_000), NOON + timedelta(hours=12))
 PAID_ONLY = {"route": "venice", "network": BASE, "scheme": "exact", "purpose": "request"}
 
@@ -171,7 +182,7 @@ def test_requests_together() -> None:
     ]
     together = observed()
     for begin in range(0, len(events), 7):
-        together.observe_requests(events[begin : begin + 7])
+        together.observe_requests(alike(*events[begin : begin + 7]))
         if begin % 70 == 0:
             together.counted()
     one, many = samples(observed(*events)), samples(together)

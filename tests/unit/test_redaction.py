@@ -91,6 +91,18 @@ def test_no_secret_survives(secret: str, around: str) -> None:
         assert "[redacted]" in result, name
 
 
+@given(secret_texts, st.lists(st.text()), st.lists(st.text()))
+def test_finds(secret: str, before: list[str], after: list[str]) -> None:
+    """A secret in any one of several texts is found, in every dress, wherever it stands."""
+    redactor = Redactor([secret])
+    for name, form in dressed(secret).items():
+        for text in (form, f"x{form}", f"é{form}"):
+            assert redactor.finds([*before, text, *after]), name
+    found = redactor.finds([*before, *after])
+
+    assert found or all(redactor.redact(text) == text for text in (*before, *after))
+
+
 @given(secret_texts, st.binary(max_size=10), st.binary(max_size=10))
 def test_inside_basic_auth(secret: str, before: bytes, after: bytes) -> None:
     """Inside a longer base64 text, at any of the three alignments, at most its edges are left."""

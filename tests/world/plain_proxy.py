@@ -31,6 +31,7 @@ from sidecar.proxy.pool import Pool
 from sidecar.proxy.route import Route, RouteTable
 from sidecar.proxy.server import ProxyServer, ServerLimits
 from sidecar.service.socket_file import SocketFile
+from sidecar.service.telling import of_many
 from sidecar.tasks import Supervisor
 
 TOKEN = "sk-app"
@@ -147,7 +148,7 @@ async def plain_proxy(
     users = {} if socket_path is None else {os.geteuid(): Caller("app")}
     server = ProxyServer(handler, server_limits, users, emit=emit)
     if fast_lane:
-        express = CountedLane(handler.express(tasks, world.events.extend), world)
+        express = CountedLane(handler.express(tasks, of_many(world.events.append)), world)
         server = BoardingServer(handler, server_limits, users, emit=emit, express=express)
     world.open_connections = lambda: len(server.connections)
     if socket_path is None:

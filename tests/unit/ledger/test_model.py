@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
-from sidecar.ledger.model import TRANSITIONS, Budget, PaymentState, Proof, Window
+from sidecar.ledger.model import (
+    TRANSITIONS,
+    Budget,
+    Payment,
+    PaymentState,
+    Proof,
+    Window,
+    moved,
+)
 from sidecar.money import Usdc
+from sidecar.x402.types import Authorization
 from tests.world.fakes import NOON
 
 
@@ -83,3 +94,23 @@ def test_confirming_proofs(kind: str) -> None:
 def test_served_confirms_nothing() -> None:
     """``served`` is only our reading of a 2xx."""
     assert not Proof("served").confirmed
+
+
+def test_moved() -> None:
+    """A move changes what it says of a payment, and nothing else."""
+    values: dict[str, Any] = {field.name: object() for field in fields(Payment)}
+    at = NOON + timedelta(seconds=1)
+    signed = Authorization("n", "i", NOON, {})
+    told: dict[str, Any] = {"authorization": signed, "authorized_at": at}
+    unsettled: dict[str, Any] = dict.fromkeys(("proof", "settled_at", "delivered_at", "closed_at"))
+    settled = {name: values[name] for name in ("settled_at", "delivered_at", "closed_at")}
+    proof = Proof("receipt", "0x1")
+    payment = Payment(**values)
+
+    authorized = moved(payment, PaymentState.AUTHORIZED, signed, at)
+    posted = moved(payment, PaymentState.POSTED, signed, at, proof=proof, **settled)
+
+    authorized_ = told | unsettled | {"state": PaymentState.AUTHORIZED, "confirmed": False}
+    assert replace(payment, **authorized_) == authorized
+    posted_ = told | {"state": PaymentState.POSTED, "proof": proof, "confirmed": True}
+    assert replace(payment, **posted_) == posted

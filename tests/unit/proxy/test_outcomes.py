@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -58,6 +59,16 @@ async def test_other_call_other_purchase(route: str, caller: str, request_: Http
     other = await purchase_of(route, caller, request_, ())
 
     assert await purchase_of("r", "app", REQUEST, ()) != other
+
+
+async def test_key_of_a_purchase() -> None:
+    """The key is the same in every version: after an update a retry still finds its payment."""
+    request = HttpRequest("POST", 'http://seller/"\\é\u2028', (), b"body")
+    parts = ["call", "åpp", 'r"', "POST", request.url, hashlib.sha256(b"body").hexdigest()]
+
+    purchase = await purchase_of('r"', "åpp", request, ())
+
+    assert hashlib.sha256(json.dumps(parts).encode()).hexdigest() == purchase.key
 
 
 class Elsewhere:

@@ -23,6 +23,7 @@ from sidecar.payments.events import (
 from sidecar.providers.base import Balance
 from sidecar.refusal import Denied
 from sidecar.service.recent import REFUSALS_MAX, STOPPED_MAX, Recent
+from tests.unit.test_metrics import alike
 from tests.world.fakes import NOON, FakeClock
 
 SERVED = RequestServed("r1", "venice", "aider", "POST", "/v1/chat", 200, 0.1, 0.1, "relayed")
@@ -122,9 +123,9 @@ async def test_no_news(event: Event) -> None:
 async def test_no_news_of_many() -> None:
     """Of requests that ended together, those that were not served are kept, and are news."""
     seen = recent()
-    seen.observe_requests([SERVED, SERVED])
+    seen.observe_requests(alike(SERVED, SERVED))
     served = await seen.news(0)
-    seen.observe_requests([SERVED, refused(1), SERVED, refused(2)])
+    seen.observe_requests(alike(SERVED, refused(1), SERVED, refused(2)))
 
     assert 0 == served
     assert ["r2", "r1"] == [event.request_id for _, event in seen.refusals()]

@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 
-from sidecar.payments.events import Event, RequestServed
+from sidecar.payments.events import Event
+from sidecar.payments.served import Together
 from sidecar.service.telling import of_many
-from tests.unit.service.test_recent import SERVED, refused
+from tests.unit.service.test_recent import SERVED
+from tests.unit.test_metrics import alike
+
+FAILED = [replace(SERVED, request_id=f"r{n}", status=502, decision="failed") for n in (2, 3)]
 
 
 class Ears:
     """Hears of many at once."""
 
     def __init__(self) -> None:
-        self.heard: list[Sequence[RequestServed]] = []
+        self.heard: list[Together] = []
 
     def __call__(self, event: Event) -> None:
         raise AssertionError("it was told of one")
 
-    def hear_requests(self, served: Sequence[RequestServed]) -> None:
+    def hear_requests(self, served: Together) -> None:
         self.heard.append(served)
 
 
 def test_at_once() -> None:
     """Who can hear of many requests in one call is told of them in one call."""
     ears = Ears()
-    of_many(ears)([SERVED, refused(1)])
+    of_many(ears)(alike(SERVED, *FAILED))
 
-    assert [[SERVED, refused(1)]] == ears.heard
+    assert [alike(SERVED, *FAILED)] == ears.heard
 
 
 def test_each() -> None:
     """Who can only hear of events is told of each, in their order."""
     heard: list[Event] = []
-    of_many(heard.append)([SERVED, refused(1), refused(2)])
+    of_many(heard.append)(alike(SERVED, *FAILED))
 
-    assert [SERVED, refused(1), refused(2)] == heard
+    assert [SERVED, *FAILED] == heard

@@ -116,6 +116,36 @@ def test_same_bytes() -> None:
     assert EvmWallet(KEY).sign(authorization()) == EvmWallet(KEY).sign(authorization())
 
 
+def test_drawn_by_another() -> None:
+    """What one wallet drew up another does not sign, although its digest is there already."""
+    with pytest.raises(WalletError):
+        EvmWallet(bytes(31) + b"\7").sign(authorization())
+
+
+def test_as_if_stored() -> None:
+    """What a wallet drew up is signed as when it comes back from a ledger, and is equal to it."""
+    wallet = EvmWallet(KEY)
+    drawn = value_of(wallet.authorize(REQUIREMENTS, Usdc(10_000_000), NONCE, AT, VALIDITY_S))
+    stored = replace(drawn)
+
+    assert drawn.drawn is not None
+    assert stored.drawn is None
+    assert drawn == stored
+    assert wallet.sign(stored) == wallet.sign(drawn)
+
+
+def test_changed_since() -> None:
+    """What was changed after it was drawn up is looked at again: nothing of its digest is left."""
+    wallet = EvmWallet(KEY)
+    drawn = value_of(wallet.authorize(REQUIREMENTS, Usdc(10_000_000), NONCE, AT, VALIDITY_S))
+    changed = replace(drawn, fields={**drawn.fields, "value": "20000000"})
+    wrong = replace(drawn, fields={**drawn.fields, "validBefore": "1"})
+
+    assert wallet.sign(drawn)["signature"] != wallet.sign(changed)["signature"]
+    with pytest.raises(WalletError):
+        wallet.sign(wrong)
+
+
 def test_low_s_and_v() -> None:
     """Signatures have an s in the lower half, and a v of 27 or 28."""
     wallet = EvmWallet(KEY)

@@ -127,6 +127,49 @@ def test_same_bytes_after_storage() -> None:
     )
 
 
+@pytest.mark.parametrize("encoding", ["base64", "json"])
+@pytest.mark.parametrize("size", [0, 1, 2])
+def test_same_terms_again(encoding: Literal["base64", "json"], size: int) -> None:
+    """What was made for one payment of some terms is used for the next, and each is whole."""
+    dialect = Dialect("X-Other", encoding, flat=False)
+    required = PaymentRequired(2, (REQUIREMENTS,), "x" * size, dialect=dialect)
+    first = envelope_for(required, REQUIREMENTS, PAYMENT_ID)
+    payment_header(first, {"signature": "0x1"})
+
+    second = envelope_for(required, REQUIREMENTS, "pay_" + "1" * 32)
+    _, text = payment_header(second, PAYLOAD)
+
+    assert first is second
+    written = base64.b64decode(text, validate=True) if encoding == "base64" else text.encode()
+    document = {**second["document"], "payload": PAYLOAD}
+    assert json.dumps(document, separators=(",", ":")).encode() == written
+
+
+def test_other_offer() -> None:
+    """The envelope of one offer is not that of another, nor of the same offer in other terms."""
+    other = replace(REQUIREMENTS, original={"amount": "2"})
+    required = PaymentRequired(2, (REQUIREMENTS, other))
+    envelope_for(required, REQUIREMENTS, PAYMENT_ID)
+    elsewhere = replace(required, resource="http://y")
+
+    second = envelope_for(required, other, PAYMENT_ID)
+    third = envelope_for(elsewhere, REQUIREMENTS, PAYMENT_ID)
+
+    assert {"x402Version": 2, "accepted": {"amount": "2"}} == second["document"]
+    assert "http://y" == third["document"]["resource"]
+
+
+def test_each_payment_its_identifier() -> None:
+    """An envelope that holds a payment's id serves no other payment."""
+    required = PaymentRequired(2, (REQUIREMENTS,), None, {"payment-identifier": {"info": {}}})
+    envelope_for(required, REQUIREMENTS, PAYMENT_ID)
+    other = "pay_" + "1" * 32
+
+    second = envelope_for(required, REQUIREMENTS, other)
+
+    assert {"info": {"id": other}} == second["document"]["extensions"]["payment-identifier"]
+
+
 def sized(size: int) -> PaymentRequirements:
     """An offer whose own words are so many bytes of JSON."""
     return replace(REQUIREMENTS, original={"a": "x" * (size - len('{"a":""}'))})

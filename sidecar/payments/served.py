@@ -1,0 +1,96 @@
+"""Requests that are over: one as an event, and those that ended together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from sidecar.money import Usdc
+
+
+# Not frozen, as all other events are: every request makes one, at a quarter of the price.
+@dataclass(slots=True)
+class RequestServed:
+    """One app request, start to finish: the canonical log line."""
+
+    request_id: str
+    route: str  # "" when it reached none
+    caller: str  # "" when it was not let in
+    method: str
+    path: str  # without its query, which may hold secrets
+    status: int  # what the app got; 499: it hung up first
+    duration_s: float
+    upstream_s: float  # of which waiting for the upstream: heads, payments, chunks
+    decision: str  # relayed | paid | denied | in_doubt | undelivered | refused | failed
+    rule: str = ""  # which rule, where one refused
+    amount: Usdc | None = None
+    payment_id: str = ""
+    detail: str = ""  # one sentence, where something went wrong
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether an ending, and what differs, say all of it."""
+        return not (self.rule or self.amount is not None or self.payment_id)
+
+    @property
+    def ended(self) -> Ended:
+        """What is its own."""
+        return self.request_id, self.duration_s, self.upstream_s
+
+    @property
+    def ending(self) -> Ending:
+        """What it may share with others; nothing of a payment is in it."""
+        return Ending(
+            self.route,
+            self.caller,
+            self.method,
+            self.path,
+            self.status,
+            self.decision,
+            self.detail,
+        )
+
+
+# A tuple, as it is looked up by its value: a dataclass's hash costs as much as a log line.
+class Ending(NamedTuple):
+    """What requests that were served alike, and not paid for, have in common."""
+
+    route: str
+    caller: str
+    method: str
+    path: str
+    status: int
+    decision: str
+    detail: str = ""
+
+    def served(self, request_id: str, duration_s: float, upstream_s: float) -> RequestServed:
+        """One of them, as an event."""
+        route, caller, method, path, status, decision, detail = self
+        return RequestServed(
+            request_id,
+            route,
+            caller,
+            method,
+            path,
+            status,
+            duration_s,
+            upstream_s,
+            decision,
+            detail=detail,
+        )
+
+
+# What differs between them: ``request_id``, ``duration_s`` and ``upstream_s``.
+Ended: TypeAlias = tuple[str, float, float]
+# Requests that ended in one turn of the loop: each of an ending in its order.
+Together: TypeAlias = Mapping[Ending, Sequence[Ended]]
+# Of requests that ended together: to tell of each alone costs several times as much.
+EmitServed: TypeAlias = Callable[[Together], None]
+
+
+def each_of(together: Together) -> Iterator[RequestServed]:
+    """Each of them, as an event."""
+    for ending, requests in together.items():
+        for request_id, duration_s, upstream_s in requests:
+            yield ending.served(request_id, duration_s, upstream_s)

@@ -1,0 +1,58 @@
+"""Waits that all take as long as each other, with one timer for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import takewhile
+from typing import Protocol
+
+
+class Waiting(Protocol):
+    """Whoever waits for a head."""
+
+    def head_overdue(self) -> None:
+        """It has not come in time."""
+        ...
+
+
+class Waits:
+    """Who waits for a head since when: each is told once its wait is over.
+
+    A timer of its own for each connection would be the larger part of what most of them take, and
+    most are cancelled within a millisecond.
+    """
+
+    def __init__(self, wait_s: float, loop: asyncio.AbstractEventLoop) -> None:
+        self._wait_s = wait_s
+        self._loop = loop
+        # Each came later than those before it, and so it ends later.
+        self._ends_s: dict[Waiting, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def expect(self, who: Waiting) -> None:
+        """From now on; not while the wait before is not over."""
+        assert who not in self._ends_s
+        ends_s = self._ends_s[who] = self._loop.time() + self._wait_s
+        if self._timer is None:
+            self._timer = self._loop.call_at(ends_s, self._look)
+
+    def arrived(self, who: Waiting) -> None:
+        """The wait is over."""
+        # The timer is left to find out: the next wait will need one, too.
+        del self._ends_s[who]
+
+    def stop(self) -> None:
+        """Nobody is told any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        self._timer = None
+        now_s = self._loop.time()
+        due = [*takewhile(lambda wait: wait[1] <= now_s, self._ends_s.items())]
+        for who, _ in due:
+            del self._ends_s[who]
+            who.head_overdue()
+        if self._ends_s:
+            self._timer = self._loop.call_at(next(iter(self._ends_s.values())), self._look)

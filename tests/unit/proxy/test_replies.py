@@ -1,0 +1,73 @@
+"""Which answers are read at once, as they came, and which are left to the parser."""
+
+from __future__ import annotations
+
+import pytest
+
+from sidecar.http import HttpResponse
+from sidecar.proxy.replies import HEAD_BYTES_MAX, Replies
+
+PAY = b"HTTP/1.1 402 Payment Required\r\nPAYMENT-REQUIRED: e30=\r\nContent-Length: 2\r\n\r\n"
+
+
+def test_whole() -> None:
+    """An ordinary answer that is all here is its status, its headers as they came, its body."""
+    data = (
+        b"HTTP/1.1 200 OK\r\ncontent-type: a/b\r\nX-Empty:\r\nX:1\r\nContent-Length: 3\r\n\r\nabc"
+    )
+    headers = (("content-type", "a/b"), ("X-Empty", ""), ("X", "1"), ("Content-Length", "3"))
+
+    assert (HttpResponse(200, headers, b"abc"), True) == Replies().read(data)
+
+
+def test_close() -> None:
+    """After an answer that says so, its connection serves nobody else."""
+    read = Replies().read(b"HTTP/1.1 500 \r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+    headers = (("Connection", "close"), ("Content-Length", "0"))
+
+    assert (HttpResponse(500, headers, b""), False) == read
+
+
+def test_offer_again() -> None:
+    """An offer that came before is read again as it came then, with the body that is here now."""
+    replies = Replies()
+    headers = (("PAYMENT-REQUIRED", "e30="), ("Content-Length", "2"))
+
+    assert (HttpResponse(402, headers, b"{}"), True) == replies.read(PAY + b"{}")
+    assert (HttpResponse(402, headers, b"[]"), True) == replies.read(PAY + b"[]")
+    assert replies.read(PAY + b"{") is None
+    assert replies.read(PAY + b"{} ") is None
+
+
+def test_offer_without_end() -> None:
+    """A known offer of no body is not all here before its head has ended."""
+    replies = Replies()
+    head = b"HTTP/1.1 402 Payment Required\r\nContent-Length: 0"
+
+    assert replies.read(head + b"\r\n\r\n") is not None
+    assert replies.read(head) is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        PAY,
+        PAY + b"{}x",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 304 Not Modified\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: http://other/\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: +0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: \xff\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX : 1\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * HEAD_BYTES_MAX + b"\r\nContent-Length: 0\r\n\r\n",
+    ],
+)
+def test_left_to_the_parser(data: bytes) -> None:
+    """What is more or less than one ordinary answer is not read here."""
+    assert Replies().read(data) is None
