@@ -26,6 +26,7 @@ from sidecar.proxy.route import Route, RouteTable
 from sidecar.proxy.varying import Gaps, Rest, Varying
 
 HEADS_MAX = 1024
+OTHERS_MAX = 128
 # They say who asks for what, and how the answer may be coded.
 _DECIDING = DECIDING | {"accept-encoding"}
 
@@ -93,6 +94,8 @@ class Calls:
         self._gate = gate
         self._routes = routes
         self._asked: Memo[bytes, Asked] = Memo(HEADS_MAX)
+        # Heads that are the parser's: it decides on each of them anew.
+        self._others: Memo[tuple[int | None, bytes], bool] = Memo(OTHERS_MAX)
         self._calls: Memo[tuple[int | bytes | None, ...], Call] = Memo(HEADS_MAX)
         self._rests: Memo[Rest, Asked] = Memo(HEADS_MAX)
         self._lines = Lines(_render, _DECIDING)
@@ -104,6 +107,8 @@ class Calls:
         asked = self._asked.get(head)
         if asked is not None and asked.call.user == user:
             return asked
+        if self._others.get((user, head)):
+            return None
         cut = self._varying.cut(head)
         known = None if cut is None else self._rests.get(cut[0])
         if known is not None and known.call.user == user:
@@ -119,6 +124,7 @@ class Calls:
             read = read_request(first, deciding, length_at >= 0)
             call = None if read is None else self._learn(read, user)
             if call is None:
+                self._others.keep((user, head), True)
                 return None
             self._calls.keep(key, call)
         self._varying.learn(lines)
