@@ -38,6 +38,8 @@ RESPONSE_WAIT_S = 0.6
 # Pauses up to this one are skipped: those between two presentations of one payment.
 SKIPPED_S = 10.0
 PAYMENTS_READ_MAX = 20
+# After so many turns of the loop, the next piece is a segment of its own, and is read as one.
+SEGMENT_TURNS = 6
 
 CONFIG = """\
 version: 1
@@ -87,8 +89,8 @@ class World:
     newest: str = ""
     lasting: set[asyncio.Task[None]] = field(default_factory=set)
 
-    async def run(self, case: Case) -> Outcome:
-        """The case through this sidecar."""
+    async def run(self, case: Case, turns: int) -> Outcome:
+        """The case through this sidecar, with so many turns of the loop between its pieces."""
         self.runs += 1
         run = b"%0*d" % (len(RUN), self.runs)
         self.upstream.start(case.scripts, case.paid)
@@ -104,7 +106,7 @@ class World:
                     if writer.is_closing():
                         break
                     writer.write(piece.replace(PORT, port).replace(RUN, run))
-                    for _ in range(6):
+                    for _ in range(turns):
                         await asyncio.sleep(0)
                 ended = await self._read(reader, got, wanted, bodiless)
                 if ended != "kept":
