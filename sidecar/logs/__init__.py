@@ -266,7 +266,7 @@ def _json(timestamp: str, line: Line) -> str:
 
 def _console_renderer(colours: bool) -> Renderer:
     # Loaded only where a person looks: it costs 7 MB.
-    from structlog.dev import ConsoleRenderer  # noqa: PLC0415
+    from structlog.dev import ConsoleRenderer  # noqa: PLC0415 - for a console only
 
     renderer = ConsoleRenderer(colors=colours, sort_keys=False)
 

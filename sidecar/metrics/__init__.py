@@ -264,6 +264,7 @@ def exposition(
     PlatformCollector(registry=registry)
     if prefers_openmetrics(accept):
         # Its annotations stop at its own door.
+        # Theirs has no types.
         text: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
         return text, openmetrics.CONTENT_TYPE_LATEST
     return generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4

@@ -36,6 +36,7 @@ def believed() -> ssl.SSLContext:
 def _import_aiohttp() -> None:
     if "aiohttp" in sys.modules:
         return
+    # Another one in its place, for as long as the import takes.
     ssl.SSLContext.set_default_verify_paths = _read_nothing  # type: ignore[assignment]
     try:
         with _left_out(NEVER_USED):
@@ -53,7 +54,7 @@ def _left_out(names: tuple[str, ...]) -> Iterator[None]:
     absent = [name for name in names if name not in sys.modules]
     for name in absent:
         # How the import system is told that there is no such module.
-        sys.modules[name] = None  # type: ignore[assignment]
+        sys.modules[name] = None  # type: ignore[assignment]  # as it is told
     try:
         yield
     finally:

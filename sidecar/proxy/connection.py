@@ -21,6 +21,17 @@ if TYPE_CHECKING:
     from sidecar.proxy.server import ProxyServer
 
 
+# What may have happened to a connection before there was a parser.
+_KEPT = (
+    "transport",
+    "_paused",
+    "_close",
+    "_force_close",
+    "_keepalive_handle",
+    "_next_keepalive_close_time",
+)
+
+
 class Connection(web.RequestHandler):
     """One app connection; closed when the head of a request does not come in time, or is large."""
 
@@ -67,23 +78,10 @@ class Connection(web.RequestHandler):
 
     def _equip(self) -> None:
         """Have what aiohttp reads requests with, and keep what has happened until now."""
-        kept = (
-            self.transport,
-            self._paused,
-            self._close,
-            self._force_close,
-            self._keepalive_handle,
-            self._next_keepalive_close_time,
-        )
+        kept = {name: getattr(self, name) for name in _KEPT}
         web.RequestHandler.__init__(self, self._server, loop=self._loop, **self._server.reading)
-        (
-            self.transport,
-            self._paused,
-            self._close,
-            self._force_close,
-            self._keepalive_handle,
-            self._next_keepalive_close_time,
-        ) = kept
+        for name, value in kept.items():
+            setattr(self, name, value)
         self._lines = RequestLines(self._server.limits.header_bytes_max)
         self._newest_body = None
         self._head_bytes = 0

@@ -70,8 +70,8 @@ class Express:
         self._gate = gate
         self._under_way, self._memory = shared
         self.tasks = tasks
-        self.clock, self.ids, self._emit = ports
-        self.monotonic_s = self.clock.monotonic_s
+        clock, self.ids, self._emit = ports
+        self.monotonic_s = clock.monotonic_s
         self._loop = asyncio.get_running_loop()  # noqa: TID251  # its turns are what is meant
         self._ended: defaultdict[Ending, list[Ended]] = defaultdict(list)
         self.change(routes, limits, attend)

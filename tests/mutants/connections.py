@@ -27,8 +27,8 @@ CONNECTIONS = (
     Mutant(
         "forgets that the app is slow when the parser comes",
         "sidecar/proxy/connection.py",
-        "        ) = kept\n",
-        "        ) = (kept[0], False, *kept[2:])\n",
+        '    "_paused",\n',
+        "",
         (f"{BOARDING}::test_parser_keeps_what_was",),
     ),
     Mutant(
