@@ -57,7 +57,12 @@ def asked(scene: Scene) -> Iterator[Future[int]]:
     scene.chain.stop_mining()
     with ThreadPoolExecutor(1) as app:
         status = app.submit(ask, scene)
-        wait_until(lambda: len(scene.chain.pool()) == 1, "the settlement is in the pool")
+
+        def sent() -> bool:
+            assert not status.done(), f"{status.result()}\n{scene.sidecar.process.output()}"
+            return len(scene.chain.pool()) == 1
+
+        wait_until(sent, "the settlement is in the pool")
         yield status
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import random
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,7 +26,11 @@ START_WAIT_S = 30.0
 STOP_WAIT_S = 10.0
 LOG_TAIL = 4_000
 
+# A byte for each port: whoever locks it has the port until its process ends.
+CLAIMS = Path(tempfile.gettempdir()) / f"sidecar-test-ports-{os.getuid()}"
+
 _handed_out: set[int] = set()
+_claims = CLAIMS.open("ab")
 
 
 class NotInstalledError(Exception):
@@ -38,13 +45,26 @@ def installed(path: Path) -> Path:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on, and that this process has not been given before."""
+    """A loopback port that nobody listens on, and that no process of any tests was given before.
+
+    Seconds pass before a program listens. Were its port given to another test in between, the
+    other's server would answer in its place.
+    """
     for _ in range(1_000):
         port = random.choice(PORTS)
-        if port not in _handed_out and _is_free(port):
+        if port not in _handed_out and _claimed(port) and _is_free(port):
             _handed_out.add(port)
             return port
     raise RuntimeError("no free port")
+
+
+def _claimed(port: int) -> bool:
+    """Whether this process has the port now, and no other one had it."""
+    try:
+        fcntl.lockf(_claims, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    return True
 
 
 def _is_free(port: int) -> bool:
