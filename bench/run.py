@@ -35,6 +35,8 @@ from bench.targets import TARGETS, verdicts
 ALL = (*PEERS, *SIDECARS)
 COUNTED = (NGINX, NAIVE, SIDECAR, "sidecar, lane off", BARE)
 MICRO_ROUNDS_LEAST, MICRO_WAIT_S = 5, 120.0
+# A start is one figure, and chance makes a fifth of it.
+STARTS_LEAST, SOON_MS = 9, 4000
 # After this nothing more is begun: what is under way then ends within half an hour in all.
 ENOUGH_S = {QUICK: 10 * 60.0, FULL: 26 * 60.0}
 
@@ -72,19 +74,27 @@ def measure_field(scale: Scale, folder: Path, up: Upstream, book: Book) -> None:
 
 
 def measure_starts(scale: Scale, folder: Path, up: Upstream, book: Book) -> None:
-    """More starts in turns, of those that start soon: the first one of each was with the field."""
+    """More starts in turns, of those that start soon: the first one of each was with the field.
+
+    Each round begins with another peer: after whom one starts makes some percent.
+    """
     soon: list[Peer] = [
-        peer for peer in ALL if (book.median(peer.name, "first_200_ms") or 1e9) < 4000
+        peer for peer in ALL if (book.median(peer.name, "first_200_ms") or 1e9) < SOON_MS
     ]
-    for round_ in range(scale.rounds - 1):
+    rounds = scale.rounds if scale is QUICK else max(scale.rounds, STARTS_LEAST)
+    began = time.monotonic()
+    for round_ in range(rounds - 1):
         if book.is_late():
-            book.fail("starts", f"out of time after {round_ + 1} of {scale.rounds} rounds")
+            book.fail("starts", f"out of time after {round_ + 1} of {rounds} rounds")
             return
-        for peer in soon:
+        turn = round_ % len(soon) if soon else 0
+        for peer in (*soon[turn:], *soon[:turn]):
             home = folder / f"start-{round_}"
             home.mkdir(mode=0o700, exist_ok=True)
             with started(peer, home, up, book):
                 pass
+    each_s = (time.monotonic() - began) / max(rounds - 1, 1)
+    print(f"{rounds - 1} rounds of {each_s:.1f} s", end=" ", file=sys.stderr, flush=True)
 
 
 def measure_micro(scale: Scale, folder: Path, book: Book) -> None:
