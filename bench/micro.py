@@ -12,9 +12,11 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import uvloop
 from coincurve import PrivateKey
 
 from bench.growth import intent
@@ -25,11 +27,25 @@ from sidecar.ledger.sqlite import SqliteLedger
 from sidecar.money import Usdc
 from sidecar.wallets.eip712 import checksum_address
 from sidecar.wallets.evm import EvmWallet
-from sidecar.x402.types import Authorization
+from sidecar.x402.encode import Envelope
+from sidecar.x402.types import V2, Authorization
 
 SIGNATURES, RESERVATIONS, PAYERS = 500, 200, 32
 PAGE = bytes(4096)
 KEY = bytes(31) + b"\7"
+# As the payer has it: one for all payments of an offer.
+_OFFER = {
+    "scheme": "exact",
+    "network": NETWORK,
+    "amount": "100",
+    "asset": usdc_on(NETWORK).address,
+    "payTo": PAYEE,
+    "maxTimeoutSeconds": 60,
+    "extra": {"name": "USDC", "version": "2"},
+}
+ENVELOPE = Envelope(
+    header=V2.header, encoding=V2.encoding, document={"x402Version": 2, "accepted": _OFFER}
+)
 
 
 def _each_us(action: Callable[[], object], times: int) -> float:
@@ -78,13 +94,19 @@ async def reservations(ledger: SqliteLedger, round_: int) -> dict[str, float]:
     """Reservations by one payer, one after the other, and by many at once."""
     budgets = (Budget("day", Usdc(10**12), Window.DAY),)
 
-    async def reserve(name: str) -> None:
-        made = await ledger.reserve(intent(name, budgets), datetime.now(UTC))
-        assert isinstance(made, Payment)
+    # What is to be paid is put together before it is timed: a reservation begins with it.
+    intents = [
+        [
+            replace(intent(f"pay_{round_}_{number}_{at}", budgets), envelope=ENVELOPE)
+            for at in range(RESERVATIONS)
+        ]
+        for number in range(PAYERS + 1)
+    ]
 
     async def payer(number: int) -> None:
-        for at in range(RESERVATIONS):
-            await reserve(f"pay_{round_}_{number}_{at}")
+        for wanted in intents[number]:
+            made = await ledger.reserve(wanted, datetime.now(UTC))
+            assert isinstance(made, Payment)
 
     began = time.perf_counter()
     await payer(0)
@@ -111,4 +133,6 @@ async def main(rounds: int, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), Path(sys.argv[2])))
+    # The loop that `sidecar run` has.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main(int(sys.argv[1]), Path(sys.argv[2])))

@@ -12,7 +12,6 @@ byte was flushed; until then a repeated request is the same purchase (money-safe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -20,6 +19,7 @@ from typing import Any
 
 from sidecar.chains import is_evm
 from sidecar.money import Usdc
+from sidecar.values import dataclass
 from sidecar.x402.types import Authorization
 
 
@@ -32,7 +32,7 @@ class PaymentState(StrEnum):
     VOIDED = "voided"
 
 
-TRANSITIONS: Mapping[PaymentState, frozenset[PaymentState]] = {
+TRANSITIONS: Mapping[str, frozenset[PaymentState]] = {  # a state is its text, too
     PaymentState.RESERVED: frozenset({PaymentState.AUTHORIZED, PaymentState.VOIDED}),
     PaymentState.AUTHORIZED: frozenset({PaymentState.POSTED, PaymentState.VOIDED}),
     PaymentState.POSTED: frozenset(),
@@ -60,12 +60,13 @@ class Budget:
     limit: Usdc
     window: Window
 
+    def __hash__(self) -> int:
+        return hash(self.name)  # asked for each payment
+
     def starts_at(self, at: datetime) -> int:
         """The start of the window that ``at`` falls in, in epoch seconds; 0 for all time."""
         length_s = _LENGTHS_S.get(self.window)
-        if length_s is None:
-            return 0
-        return int(at.timestamp()) // length_s * length_s
+        return 0 if length_s is None else int(at.timestamp()) // length_s * length_s
 
     def resets_at(self, at: datetime) -> datetime | None:
         """When the next window starts; None for a budget that never starts again."""

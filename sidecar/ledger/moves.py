@@ -16,11 +16,11 @@ _POSTING = frozenset({"receipt", "served", "upfront", "chain", "person", "rehear
 
 
 def is_terminal(row: Row) -> bool:
-    return not TRANSITIONS[PaymentState(row["state"])]
+    return not TRANSITIONS[row["state"]]
 
 
 def permit(row: Row, to: PaymentState) -> None:
-    if to not in TRANSITIONS[PaymentState(row["state"])]:
+    if to not in TRANSITIONS[row["state"]]:
         raise LedgerError(f"payment {row['id']} is {row['state']}: it cannot become {to}")
 
 

@@ -7,7 +7,6 @@ source: the number of rows, the sums of the money, and every row, column by colu
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from sidecar.ledger.postgres_faults import FAULTS, explain
 from sidecar.ledger.postgres_transactions import WAIT_S
 from sidecar.ledger.sqlite_source import SUMS, TABLES, Source, source
 from sidecar.money import Usdc
+from sidecar.values import dataclass
 
 FETCHED_AT_ONCE = 5_000
 

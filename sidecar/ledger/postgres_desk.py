@@ -10,7 +10,6 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -40,6 +39,7 @@ from sidecar.ledger.postgres_url import read_url
 from sidecar.ledger.resolutions import Resolution, objection
 from sidecar.ledger.rows import moment, payment_of
 from sidecar.refusal import BudgetUse, Denied
+from sidecar.values import dataclass
 
 T = TypeVar("T")
 

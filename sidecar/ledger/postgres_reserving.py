@@ -6,7 +6,7 @@ them; what did so for nothing is rolled back, or, where another payment is taken
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from sidecar.ledger import denials, moves, windows
@@ -135,7 +135,7 @@ class Reserving:
             )
         return rules.refusal(self._intent, [pinned, prices, *others], self._at)
 
-    def _raising(self, wanted: dict[WindowKey, Budget]) -> dict[WindowKey, Statement]:
+    def _raising(self, wanted: Mapping[WindowKey, Budget]) -> dict[WindowKey, Statement]:
         amount = self._intent.amount.atomic
         caps = {key: windows.cap(budget) for key, budget in wanted.items()}
         return {
@@ -156,7 +156,8 @@ class Reserving:
         windows_json = windows.as_text(keys)
         # Word for word what the audit puts together from the row.
         detail = f'{{"amount":{intent.amount.atomic},"windows":{windows_json}}}'
-        columns = reserved_columns(intent, slot, self._books.own, self._at_ms, windows_json)
+        explicit, own = intent.purchase.explicit, self._books.own
+        columns = reserved_columns(intent, explicit, slot, own, self._at_ms, windows_json)
         tx.later(statements.INSERT, *columns, self._at_ms, detail)
         if intent.ask_until is not None:
             until = to_json({"until": milliseconds(intent.ask_until)})

@@ -7,7 +7,7 @@ when it holds them all. It may be made twice: its reports are sums, and it wants
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from sidecar.ledger import denials, windows
@@ -21,6 +21,7 @@ from sidecar.ledger.slices import Grant, LeaseTerms, Report, Slice, Want, enlarg
 from sidecar.ledger.windows import WindowKey
 from sidecar.money import Usdc
 from sidecar.refusal import BudgetUse, Denied
+from sidecar.values import dataclass
 
 _MAKE_WINDOW = """
 INSERT INTO windows (budget, starts_at, reserved, spent) VALUES (%s, %s, 0, 0)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from sidecar.errors import ConfigError
+from sidecar.values import dataclass
 
 SCHEMES = ("postgresql://", "postgres://")
 PORT = "5432"

@@ -16,7 +16,7 @@ counting too much for a while, never too little: no crash needs a rule of its ow
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
@@ -25,6 +25,7 @@ from sidecar.ledger.model import Budget, Intent
 from sidecar.ledger.windows import WindowKey
 from sidecar.money import Usdc
 from sidecar.refusal import BudgetUse, Denied
+from sidecar.values import dataclass
 
 # No slice is more than this part of what is left, so that the last of a budget is spread thin.
 SHARE = 8

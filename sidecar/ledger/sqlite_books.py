@@ -36,7 +36,7 @@ from sidecar.ledger.rows import (
     payment_of,
     reserved_columns,
     reserved_payment,
-    to_json,
+    texts_to_json,
     windows_of,
 )
 from sidecar.ledger.sqlite_claims import Claims
@@ -128,8 +128,10 @@ class Books:
         if isinstance(windows, Denied):
             return windows
         windows_json = as_text(windows)
+        # The driver looks up how to adapt a bool each time, and knows what an int is.
+        explicit, own = int(intent.purchase.explicit), self.instances.own
         made = self.connection.execute(
-            _INSERT, reserved_columns(intent, slot, self.instances.own, at_ms, windows_json)
+            _INSERT, reserved_columns(intent, explicit, slot, own, at_ms, windows_json)
         )
         # Word for word what the audit puts together from the row.
         detail = f'{{"amount":{intent.amount.atomic},"windows":{windows_json}}}'
@@ -259,11 +261,11 @@ class Books:
         changed = self.connection.execute(statement, values).rowcount
         assert changed == 1, "the row was not in the state that it was found in"
 
-    def _tell(self, row: sqlite3.Row, kind: str, at_ms: int, **detail: Any) -> None:
+    def _tell(self, row: sqlite3.Row, kind: str, at_ms: int, **detail: str | None) -> None:
         self.connection.execute(_TELL, (at_ms, row["seq"], kind, self._detail(detail)))
 
-    def _detail(self, detail: dict[str, Any]) -> str:
-        return to_json(detail | self.said_by)
+    def _detail(self, detail: dict[str, str | None]) -> str:
+        return texts_to_json(detail | self.said_by)
 
     def require_file(self) -> None:
         """LedgerError when the file is not at its path any more: writing to it would be lost."""

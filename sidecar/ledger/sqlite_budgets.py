@@ -23,6 +23,11 @@ SELECT ?1, ?2, ?3, 0 WHERE ?3 <= ?4
 ON CONFLICT (budget, starts_at) DO UPDATE SET reserved = reserved + ?3
 WHERE reserved + spent + ?3 <= ?4
 """
+# What nearly all need, a quarter cheaper: their window is there, and has room for them.
+_RAISE_AGAIN = """
+UPDATE windows SET reserved = reserved + ?3
+WHERE budget = ?1 AND starts_at = ?2 AND reserved + spent + ?3 <= ?4
+"""
 _SPEND = """
 UPDATE windows SET reserved = reserved - ?3, spent = spent + ?3
 WHERE budget = ?1 AND starts_at = ?2 AND reserved >= ?3
@@ -45,7 +50,10 @@ def set_aside(
     if isinstance(asked, Denied):
         return asked
     for key, budget in asked.items():
-        if connection.execute(_RAISE, (*key, amount.atomic, windows.cap(budget))).rowcount != 1:
+        raised = (*key, amount.atomic, windows.cap(budget))
+        if connection.execute(_RAISE_AGAIN, raised).rowcount == 1:
+            continue
+        if connection.execute(_RAISE, raised).rowcount != 1:
             return denials.no_room(use(connection, budget, at), amount)
     return tuple(asked)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from sidecar.errors import LedgerError
@@ -20,6 +20,7 @@ from sidecar.ledger.sqlite_books import Books
 from sidecar.ledger.windows import LARGEST, WindowKey
 from sidecar.money import ZERO, Usdc
 from sidecar.refusal import Denied
+from sidecar.values import dataclass
 
 _TABLES = (
     """

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from sidecar.errors import LedgerError
 from sidecar.ledger import sqlite_file
 from sidecar.ledger.sqlite_audit import audit
 from sidecar.ledger.sqlite_instances import Instances
+from sidecar.values import dataclass
 
 LOCK_WAIT_S = 5.0
 

@@ -17,7 +17,6 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +25,7 @@ from sidecar.ledger import sqlite_marks
 from sidecar.ledger.sqlite_books import Books
 from sidecar.ledger.sqlite_file import explain, explained, read_only
 from sidecar.refusal import Denied
+from sidecar.values import dataclass
 
 T = TypeVar("T")
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TypeAlias
 
 from sidecar.ledger.model import Budget
@@ -19,10 +20,12 @@ WindowKey: TypeAlias = tuple[str, int]
 # past which SQLite would go on with floating point.
 LARGEST = 10**18
 
+_HOUR_S = 3_600
+
 
 def wanted(
     budgets: Sequence[Budget], amount: Usdc, at: datetime
-) -> dict[WindowKey, Budget] | Denied:
+) -> Mapping[WindowKey, Budget] | Denied:
     """The window of every budget, in one order for everybody, so that no two payments ever wait
 
     for each other. Without a budget nothing may be paid, and a budget that is named twice counts
@@ -32,13 +35,20 @@ def wanted(
         return Denied("budget", "no budget covers this payment, so nothing may be paid")
     if amount.atomic > LARGEST:
         return Denied("amount", f"{amount} is more than any ledger can hold")
+    return _of_hour(tuple(budgets), int(at.timestamp()) // _HOUR_S)
+
+
+@lru_cache(maxsize=256)
+def _of_hour(budgets: tuple[Budget, ...], hour: int) -> Mapping[WindowKey, Budget]:
+    # Every window begins with an hour, so all payments of an hour fall into the same ones.
+    at = datetime.fromtimestamp(hour * _HOUR_S, UTC)
     found: dict[WindowKey, Budget] = {}
     for budget in budgets:
         key = (budget.name, budget.starts_at(at) * 1000)
         rival = found.get(key)
         if rival is None or budget.limit < rival.limit:
             found[key] = budget
-    return {key: found[key] for key in sorted(found)}
+    return MappingProxyType({key: found[key] for key in sorted(found)})
 
 
 @lru_cache(maxsize=256)
