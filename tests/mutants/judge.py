@@ -9,41 +9,30 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from multiprocessing import get_context
 from pathlib import Path
 
-LIBRARIES = [
-    "aiohttp.web",
-    "coincurve",
-    "eth_account",
-    "hypothesis",
-    "jsonschema",
-    "nacl.signing",
-    "prometheus_client",
-    "psycopg",
-    "pytest",
-    "pytest_asyncio.plugin",
-    "solders.transaction",
-    "structlog",
-    "uvloop",
-    "yaml",
-]
 # The one plugin that these tests need, with its assertions as they were when it was preloaded.
 _PLUGINS = ("-p", "pytest_asyncio.plugin", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 # Python 3.11 may fail to parse a source where sockets that a bug left open are collected meanwhile.
 _TOLD = ("-q", "-x", "--tb=native")
 _OURS = ("sidecar", "tests", "bench")
-# So that pytest's word is told from that of a process which never came to it.
-_PYTEST = 64
+# What a process leaves in its tree: all that it printed, and how pytest ended. Not its exit code:
+# multiprocessing loses one where another thread starts a process at that moment.
+_SAID, _ENDED = "said", "ended"
 _CONTEXT = get_context("forkserver")
-_CONTEXT.set_forkserver_preload(LIBRARIES)
+_CONTEXT.set_forkserver_preload(["tests.mutants.warm"])
 
 
-def judged(tree: Path, tests: Sequence[str], time_max_s: float) -> tuple[int | None, str]:
-    """How pytest ended in this tree, and what it said; None where it took too long."""
-    said = tree / "said"
-    process = _CONTEXT.Process(target=_judge, args=(tree, tests, said))
+def judged(
+    tree: Path, tests: Sequence[str], time_max_s: float, environment: Mapping[str, str]
+) -> tuple[int | None, str]:
+    """How pytest ended in this tree, and what it said.
+
+    None where it took too long, -1 where the process ended before pytest did.
+    """
+    process = _CONTEXT.Process(target=_judge, args=(tree, tests, environment))
     process.start()
     process.join(time_max_s)
     late = process.exitcode is None
@@ -52,17 +41,19 @@ def judged(tree: Path, tests: Sequence[str], time_max_s: float) -> tuple[int | N
         # Its servers and sidecars, too.
         os.killpg(process.pid, signal.SIGKILL)
         process.join()
-    status = None if late else (process.exitcode or 0) - _PYTEST
-    return status, said.read_text() if said.exists() else ""
+    said, ended = tree / _SAID, tree / _ENDED
+    status = int(ended.read_text()) if ended.exists() else -1
+    return None if late else status, said.read_text() if said.exists() else ""
 
 
-def _judge(tree: Path, tests: Sequence[str], said: Path) -> None:
+def _judge(tree: Path, tests: Sequence[str], environment: Mapping[str, str]) -> None:
     os.setsid()
-    with said.open("wb") as output:
+    with (tree / _SAID).open("wb") as output:
         for stream in (1, 2):
             os.dup2(output.fileno(), stream)
     os.environ.clear()
     os.environ |= {
+        **environment,
         "PYTHONPATH": str(tree),
         "PATH": "/usr/bin:/bin",
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -83,5 +74,6 @@ def _judge(tree: Path, tests: Sequence[str], said: Path) -> None:
         status = 1
     sys.stdout.flush()
     sys.stderr.flush()
+    (tree / _ENDED).write_text(str(status))
     # No exit handler of the server's is ours to run.
-    os._exit(_PYTEST + status)
+    os._exit(0)

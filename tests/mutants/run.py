@@ -7,24 +7,21 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from tests.mutants.judge import judged
 from tests.mutants.mutant import Mutant
 from tests.mutants.mutants import MUTANTS, SLOW_MUTANTS
+from tests.mutants.trees import Trees, sound_trees
+from tests.world.postgres import PRISTINE, PostgresServer
+from tests.world.processes import NotInstalledError
 
-ROOT = Path(__file__).resolve().parents[2]
-COPIED = ("sidecar", "tests", "config", "deploy", "Dockerfile", ".dockerignore", "pyproject.toml")
-IGNORED = shutil.ignore_patterns("node_modules", ".hypothesis")
 TIME_MAX_S = 300
 # A bug of two that race may pass its test once by luck. How often it did is printed.
 LOOKS_MAX = 3
@@ -44,44 +41,23 @@ class Look:
 
 
 @contextmanager
-def sound_tree() -> Iterator[Path]:
-    """A copy of the tree, with what was compiled of it: a planted bug compiles its file alone."""
-    with tempfile.TemporaryDirectory() as folder:
-        tree = Path(folder)
-        for name in COPIED:
-            source = ROOT / name
-            if source.is_dir():
-                shutil.copytree(source, tree / name, ignore=IGNORED)
-            else:
-                shutil.copy2(source, tree / name)
-        yield tree
+def one_initdb() -> Iterator[dict[str, str]]:
+    """Variables by which the tests of all bugs start their servers from what initdb made once."""
+    with ExitStack() as stack:
+        environment = {}
+        # Without it those that need one say so.
+        with suppress(NotInstalledError):
+            made = stack.enter_context(closing(PostgresServer()))
+            environment[PRISTINE] = str(made.pristine)
+        yield environment
 
 
-@contextmanager
-def planted(mutant: Mutant, sound: Path) -> Iterator[Path | None]:
-    """The tree with this bug in it; None where its place is not there exactly once."""
-    text = (sound / mutant.file).read_text()
-    if text.count(mutant.old) != 1:
-        yield None
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        tree = Path(folder)
-        # Every file but the one with the bug is shared by all: no test writes to these.
-        shutil.copytree(sound, tree, copy_function=os.link, dirs_exist_ok=True)
-        # What is installed for the tests is read, and never written.
-        (tree / ".world").symlink_to(ROOT / ".world")
-        target = tree / mutant.file
-        target.unlink()
-        target.write_text(text.replace(mutant.old, mutant.new))
-        yield tree
-
-
-def survives(mutant: Mutant, sound: Path) -> str:
+def survives(mutant: Mutant, trees: Trees, environment: Mapping[str, str]) -> str:
     """Empty when the bug is caught; else what happened."""
-    with planted(mutant, sound) as tree:
+    with trees.planted(mutant) as tree:
         if tree is None:
             return f"its place in {mutant.file} is not there exactly once: update the list"
-        status, said = judged(tree, mutant.tests, TIME_MAX_S)
+        status, said = judged(tree, mutant.tests, TIME_MAX_S, environment)
     if status is None:
         return f"its tests took over {TIME_MAX_S} s: give what they wait for a limit"
     # 1 is "tests ran and some failed"; anything else says nothing about the bug.
@@ -91,11 +67,11 @@ def survives(mutant: Mutant, sound: Path) -> str:
     return f"pytest ended with {status}\n{said[-2000:]}"
 
 
-def looked_for(mutant: Mutant, sound: Path) -> Look:
+def looked_for(mutant: Mutant, trees: Trees, environment: Mapping[str, str]) -> Look:
     """What happened at each look that did not catch it; LOOKS_MAX of these: it survives."""
     began = time.monotonic()
     missed: list[str] = []
-    while len(missed) < LOOKS_MAX and (said := survives(mutant, sound)):
+    while len(missed) < LOOKS_MAX and (said := survives(mutant, trees, environment)):
         missed.append(said)
     return Look(mutant, tuple(missed), time.monotonic() - began)
 
@@ -121,9 +97,11 @@ def main(words: Sequence[str] = ()) -> int:
         print(f"no planted bug has any of these words in its name: {' '.join(args.words)}")
         return 2
     # Most of these tests wait for a process of their own most of the time.
-    with sound_tree() as sound, ThreadPoolExecutor(3 * (os.cpu_count() or 1)) as pool:
+    threads = 4 * (os.cpu_count() or 1)
+    with sound_trees() as trees, one_initdb() as environment, ThreadPoolExecutor(threads) as pool:
+        look_for = partial(looked_for, trees=trees, environment=environment)
         # Long ones last would be waited for with nothing else to do.
-        looks = list(pool.map(partial(looked_for, sound=sound), sorted(chosen, key=_slow_first)))
+        looks = list(pool.map(look_for, sorted(chosen, key=_slow_first)))
     survivors = [look for look in looks if len(look.missed) == LOOKS_MAX]
     for look in looks:
         print(f"{'SURVIVED' if look in survivors else 'caught  '}  {look.mutant.name}")

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.mutants.mutant import Mutant
 from tests.mutants.mutants import MUTANTS
-from tests.mutants.run import planted, sound_tree
+from tests.mutants.trees import sound_trees
 from tests.simulation.run import FAULT, live
 
 WAIT_S = 60
@@ -36,7 +36,7 @@ CHOSEN = (
     "gives a top-up up, and so allows the next",
     "gives a top-up up that was paid and refused",
     "reserves while frozen",
-    "presents what is in doubt while frozen",
+    "presents while frozen what it would not sign again",
     "writes down while frozen",
     "goes on presenting after a freeze",
     "voids on Solana what a late node does not show",
@@ -118,7 +118,7 @@ OWN = (
 
 def found(mutant: Mutant) -> str:
     """By which seed the bug was seen, after how many seconds, and as what; or why not."""
-    with sound_tree() as sound, planted(mutant, sound) as tree:
+    with sound_trees() as trees, trees.planted(mutant) as tree:
         if tree is None:
             return f"its place in {mutant.file} is not there exactly once"
         run = subprocess.run(

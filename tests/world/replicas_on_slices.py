@@ -124,7 +124,7 @@ class Replica:
         """How much could be paid."""
         paid = 0
         # No cap here is nearly as high.
-        while paid < 1_000 and isinstance(await self.pay(amount), Payment):
+        while paid < 300 and isinstance(await self.pay(amount), Payment):
             paid += amount
         return paid
 

@@ -119,7 +119,7 @@ class Crew:
         """Come back once so many were started in place of others, and serve."""
         async with asyncio.timeout(10):
             while self.warden.restarts < count or len(self.warden.serving) < 3:
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.001)
 
 
 async def turns() -> None:
