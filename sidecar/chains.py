@@ -8,7 +8,7 @@ Source: x402.md A.1 and A.2; Base USDC's separator equals the on-chain value (pr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from sidecar.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

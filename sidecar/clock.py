@@ -70,24 +70,33 @@ class WatchedClock:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._wall = clock.now
         self.monotonic_s: Callable[[], float] = clock.monotonic_s
         # How far the wall was ahead of the count, and until when at least: each lead is lower than
         # those that came after it, so the first that still counts is the lowest.
         self._leads: deque[tuple[float, float]] = deque()
 
     def now(self) -> datetime:
-        wall, count_s = self._clock.now(), self._clock.monotonic_s()
+        wall, count_s = self._wall(), self.monotonic_s()
         lead_s = wall.timestamp() - count_s
+        leads = self._leads
+        # Less than a second more is a clock that is read, not one that is set.
+        if leads and 0 <= lead_s - leads[-1][0] < 1:
+            leads[-1] = (leads[-1][0], count_s)
+        else:
+            self._set(lead_s, count_s)
+        return wall
+
+    def _set(self, lead_s: float, count_s: float) -> None:
+        """It was set, or is read for the first time, or a little earlier than it should be."""
         leads = self._leads
         while leads and leads[-1][0] >= lead_s:
             leads.pop()
-        # Less than a second more is a clock that is read, not one that is set.
         if leads and lead_s - leads[-1][0] < 1:
             lead_s, _ = leads.pop()
         leads.append((lead_s, count_s))
         while leads[0][1] < count_s - REMEMBERED_S:
             leads.popleft()
-        return wall
 
     def mark_s(self) -> float:
         """The count at this moment, for ``after`` to be asked of later."""
@@ -102,7 +111,12 @@ class WatchedClock:
 
         Where the wall was never set, this long ago.
         """
-        return self._after(self.mark_s() - duration.total_seconds())
+        return self.now_and_since(duration)[1]
+
+    def now_and_since(self, duration: timedelta) -> tuple[datetime, datetime]:
+        """This moment, and what ``since`` says at it: by one reading."""
+        wall = self.now()
+        return wall, self._after(self._leads[-1][1] - duration.total_seconds())
 
     def after(self, mark_s: float) -> datetime:
         """The moment that nothing is stamped before that this clock told since the mark."""

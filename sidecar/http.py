@@ -8,12 +8,13 @@ as one can pay, block or leak: ``Upstream`` decides what may leave.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from itertools import repeat
 from operator import itemgetter
 from typing import Protocol, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from sidecar.errors import RemoteProtocolError
+from sidecar.values import dataclass
 
 Header: TypeAlias = tuple[str, str]
 Headers: TypeAlias = tuple[Header, ...]
@@ -89,9 +90,10 @@ class HttpRequest:
 
     def with_headers(self, *added: Header) -> HttpRequest:
         """The same request, with these headers in place of any that have their names."""
-        names, kept = {name.lower() for name, _ in added}, self.headers
-        if not names.isdisjoint(lowered_names(kept)):
-            kept = tuple(header for header in kept if header[0].lower() not in names)
+        kept = self.headers
+        for name, _ in added:
+            if header_values(kept, name):
+                kept = _without(kept, name)
         return HttpRequest(self.method, self.url, kept + added, self.body, self.stored)
 
 
@@ -111,11 +113,8 @@ def read_headers(raw: Sequence[tuple[bytes, bytes]]) -> Headers:
 
 def split_lines(lines: Sequence[str]) -> Headers:
     """Header lines that were found to be well-formed, as values."""
-    return tuple([(name, value.removeprefix(" ")) for name, _, value in map(_parted, lines)])
-
-
-def _parted(line: str) -> tuple[str, str, str]:
-    return line.partition(":")
+    parted = map(str.partition, lines, repeat(":"))
+    return tuple([(name, value.removeprefix(" ")) for name, _, value in parted])
 
 
 def lowered_names(headers: Sequence[Header]) -> Iterator[str]:
@@ -125,8 +124,14 @@ def lowered_names(headers: Sequence[Header]) -> Iterator[str]:
 
 def header_values(headers: Sequence[Header], name: str) -> tuple[str, ...]:
     """Every value that goes by this name, in order; the case of names does not matter."""
+    lowered, size = name.lower(), len(name)
+    # Most names are of another length, and to lower one takes six times as long as to see that.
+    return tuple([value for key, value in headers if len(key) == size and key.lower() == lowered])
+
+
+def _without(headers: Headers, name: str) -> Headers:
     lowered = name.lower()
-    return tuple([value for key, value in headers if key.lower() == lowered])
+    return tuple([header for header in headers if header[0].lower() != lowered])
 
 
 def gather(headers: Headers, names: frozenset[str]) -> dict[str, list[str]]:
@@ -149,8 +154,16 @@ def named_in_connection(headers: Sequence[Header]) -> frozenset[str]:
 
 def end_to_end(headers: Headers, also_drop: frozenset[str] = frozenset()) -> Headers:
     """The headers that outlive a hop: without hop-by-hop ones and those that Connection names."""
-    dropped = HOP_BY_HOP | also_drop | named_in_connection(headers)
-    return tuple([header for header in headers if header[0].lower() not in dropped])
+    listed = named_in_connection(headers)
+    return tuple(
+        [
+            header
+            for header in headers
+            if (name := header[0].lower()) not in HOP_BY_HOP
+            and name not in also_drop
+            and name not in listed
+        ]
+    )
 
 
 T = TypeVar("T")

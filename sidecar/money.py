@@ -6,8 +6,9 @@ Config and people write ``5.00 USDC``; the wire and the ledger hold atomic units
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from decimal import Decimal
+
+from sidecar.values import dataclass
 
 ATOMIC_PER_USDC = 1_000_000
 DECIMALS = 6

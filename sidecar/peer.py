@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 import struct
-from dataclasses import dataclass
 from typing import Protocol
+
+from sidecar.values import dataclass
 
 _CREDENTIALS = struct.Struct("3i")  # process, user, group
 

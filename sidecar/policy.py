@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from sidecar.base58 import is_public_key
 from sidecar.chains import is_evm
 from sidecar.money import Usdc
 from sidecar.refusal import Denied
+from sidecar.values import dataclass
 from sidecar.x402.select import Candidate, Offers
 
 # A signed authorization is money until it expires, whatever HTTP said, so its life is ours to

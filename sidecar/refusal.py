@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from sidecar.money import ZERO, Usdc
+from sidecar.values import dataclass
 
 ABANDONED = "abandoned"  # the rule when the app left before anything was signed
 

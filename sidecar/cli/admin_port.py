@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sidecar.cli.config_file import has_config, read_config
@@ -22,6 +21,7 @@ from sidecar.errors import (
     UpstreamTimeoutError,
 )
 from sidecar.http import HttpRequest, HttpResponse
+from sidecar.values import dataclass
 
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
 

@@ -7,7 +7,6 @@ import asyncio
 import os
 import sys
 from collections.abc import Generator
-from dataclasses import dataclass
 
 from sidecar.chains import NETWORK_NAMES, Asset, is_evm, usdc_on
 from sidecar.cli import exits
@@ -20,6 +19,7 @@ from sidecar.errors import ConfigError, RemoteProtocolError, SidecarError, Upstr
 from sidecar.http import HttpRequest, HttpResponse
 from sidecar.money import Usdc
 from sidecar.rpc import evm, solana
+from sidecar.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

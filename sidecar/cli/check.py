@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sidecar.cli.config_file import examine, find_config
@@ -20,6 +19,7 @@ from sidecar.config.model import Config, Secret, SecretRef, SignerRef, SqliteFil
 from sidecar.config.secrets import open_secret, open_server
 from sidecar.config.variables import strange_variables
 from sidecar.errors import ConfigError
+from sidecar.values import dataclass
 
 PRIVATELY = "add sslmode=verify-full to its URL"
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from sidecar.cli import exits
+from sidecar.values import dataclass
 
 State: TypeAlias = Literal["ok", "warn", "fail"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from sidecar.config.read import (
     read_text,
 )
 from sidecar.errors import ConfigError
+from sidecar.values import dataclass
 
 if TYPE_CHECKING:
     import argparse

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +19,7 @@ from sidecar.payments.reconciliation import total
 from sidecar.providers.base import Balance, Prepaid
 from sidecar.service import open_all
 from sidecar.service.vendors import build_provider
+from sidecar.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from sidecar.money import Usdc
 from sidecar.payments.events import Event
 from sidecar.sandbox import Sandbox, SandboxOptions
 from sidecar.service import Ports, Service, open_all
+from sidecar.values import dataclass
 from sidecar.wallets.evm import EvmWallet
 
 NEXT = """

@@ -6,7 +6,6 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TypeVar
 
 from sidecar.errors import UpstreamTimeoutError
@@ -14,6 +13,7 @@ from sidecar.http import Exchange, Origin, Upstream, run_exchange
 from sidecar.proxy.pool import Pool
 from sidecar.service.tunnels import proxy_for
 from sidecar.tasks import Supervisor
+from sidecar.values import dataclass
 
 WAIT_S = 3.0
 BODY_BYTES_MAX = 64 * 1024

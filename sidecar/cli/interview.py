@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 from sidecar.errors import ConfigError
+from sidecar.values import dataclass
 
 # How often one question is asked before a person had better read about it.
 TRIES_MAX = 5

@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -37,6 +37,7 @@ from sidecar.service import Opened, Ports, Service
 from sidecar.service import run as serve
 from sidecar.service.notify import Notifier
 from sidecar.tasks import Supervisor
+from sidecar.values import dataclass
 
 # One name for all runs: it labels metrics.
 CALLER = "run"

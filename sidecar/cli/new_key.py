@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from sidecar.cli.interview import Interview, Question
@@ -14,6 +13,7 @@ from sidecar.clock import Entropy
 from sidecar.config.model import Secret
 from sidecar.config.private_file import write_private
 from sidecar.errors import ConfigError
+from sidecar.values import dataclass
 from sidecar.wallets.keys import keys_of
 
 KEY_BYTES = 32

@@ -7,7 +7,7 @@ Nobody here has a key: wallets are their addresses, and the ledger is opened for
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal, TypeAlias
 
@@ -35,6 +35,7 @@ from sidecar.providers.base import (
 )
 from sidecar.refusal import Denied
 from sidecar.service.vendors import build_provider, place_of, policy
+from sidecar.values import dataclass
 from sidecar.wallets.watch_only import WatchOnlyWallet
 from sidecar.x402.codec import read_payment_required
 from sidecar.x402.select import Candidate, candidates

@@ -11,7 +11,6 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +22,7 @@ from sidecar.money import Usdc
 from sidecar.payments.events import CostObserved, Event, RequestServed
 from sidecar.payments.reconciliation import total
 from sidecar.refusal import BudgetUse
+from sidecar.values import dataclass
 
 # Shadow mode's word for a payment that was allowed, and not made.
 REHEARSED = "shadow"

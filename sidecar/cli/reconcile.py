@@ -10,7 +10,6 @@ import asyncio
 import os
 import sys
 from collections.abc import Generator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -34,6 +33,7 @@ from sidecar.http import HttpRequest, HttpResponse
 from sidecar.ledger.model import Payment
 from sidecar.payments.outflows import Outflow, evm_outflows, solana_outflows
 from sidecar.payments.reconciliation import Comparison, compare
+from sidecar.values import dataclass
 
 PAYMENTS_MAX = 1_000_000
 HOURS_MAX = 24 * 31

@@ -7,7 +7,6 @@ shown beyond its origin: keys often stand in the rest.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from statistics import median
@@ -24,6 +23,7 @@ from sidecar.http import Exchange, HttpRequest, HttpResponse, Origin, header_val
 from sidecar.payments.prover import CLOCK_SKEW_S_MAX
 from sidecar.rpc import evm, solana
 from sidecar.rpc.jsonrpc import Asks
+from sidecar.values import dataclass
 
 WAIT_S = 10.0
 # A Date has whole seconds, and was written before it came here.

@@ -7,9 +7,9 @@ one; an app reads each as ``sidecar_KEY`` in its error. ``sidecar explain --rule
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
+from sidecar.values import dataclass
 from sidecar.x402.receipt import Refusal, classify_refusal
 
 CODE_PREFIX = "sidecar_"

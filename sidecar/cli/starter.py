@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from sidecar.chains import NETWORK_NAMES, SOLANA, SOLANA_DEVNET, is_evm
 from sidecar.money import ZERO, Usdc
+from sidecar.values import dataclass
 from sidecar.wallets import WalletKind
 
 BASE, BASE_SEPOLIA = "eip155:8453", "eip155:84532"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from sidecar.config.fields import Field, check_name, show
 from sidecar.config.mistakes import closest
 from sidecar.ledger.model import Budget, Window
+from sidecar.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

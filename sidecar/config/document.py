@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import yaml
 
 from sidecar.config.mistakes import Mistakes
+from sidecar.values import dataclass
 
 # Room for a thousand routes that pay and a thousand callers.
 TEXT_BYTES_MAX = 512 * 1024

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
 from sidecar.config.document import Entry, child_path
 from sidecar.config.mistakes import Mistakes, closest
 from sidecar.money import Usdc
+from sidecar.values import dataclass
 
 NAME_LETTERS_MAX = 32
 

@@ -8,7 +8,7 @@ Nothing here has been opened: a secret is a ``SecretRef`` that says where it is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -20,6 +20,7 @@ from sidecar.config.addresses import ADMIN, LISTEN, Address, SocketPath
 from sidecar.ledger.model import Breaker, Budget
 from sidecar.money import Usdc
 from sidecar.providers.cost import Price
+from sidecar.values import dataclass
 from sidecar.wallets import WalletKind
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class SecretKind(StrEnum):
     KEYSTORE = "keystore"
 
 
-@dataclass(frozen=True, slots=True, repr=False)  # each repr is compiled at a start, for nobody
+@dataclass(frozen=True, slots=True)
 class SecretRef:
     """Where a secret is kept; ``secrets.open_secret`` goes and gets it.
 
@@ -82,7 +83,7 @@ class SecretRef:
             raise ValueError("a keystore has a password, and nothing else has one")
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True)
 class SignerRef:
     """The socket of a signer that keeps a key, and gives it to nobody; the rest as above."""
 
@@ -95,7 +96,7 @@ Nonces: TypeAlias = Literal["random", "derived"]
 Finality: TypeAlias = Literal["finalized", "safe"]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True)
 class WalletConfig:
     """A key that can pay, and where it is kept, or who keeps it.
 
@@ -108,7 +109,7 @@ class WalletConfig:
     nonces: Nonces = "random"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True)
 class ChainConfig:
     """Where to ask about a network: one URL, or several that must agree."""
 
@@ -118,16 +119,13 @@ class ChainConfig:
     insecure: bool = False
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True)
 class CallerConfig:
-    """A local app: known by its own token, with budgets of its own beside the route's.
-
-    On a Unix socket it is known by its ``uid`` instead.
-    """
+    """A local app: known by its own token, or by its ``uid`` on a Unix socket."""
 
     name: str
     token: SecretRef | None
-    budgets: tuple[Budget, ...] = ()
+    budgets: tuple[Budget, ...] = ()  # its own, beside the route's
     uid: int | None = None
 
     def __post_init__(self) -> None:
@@ -135,7 +133,7 @@ class CallerConfig:
             raise ValueError("a caller is known by a token or by a uid")
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True)
 class TopUpConfig:
     """How much credit a prepaid route buys, how often, and how long a request waits for it.
 
@@ -149,7 +147,7 @@ class TopUpConfig:
     wait_s: float = 60
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True)
 class ApprovalConfig:
     """Over which amount a person has to approve, and how long a request is held for it.
 
@@ -161,7 +159,7 @@ class ApprovalConfig:
     webhook: str = ""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True)
 class RouteConfig:
     """A path prefix, the upstream behind it, and what may be paid there.
 
@@ -195,7 +193,7 @@ class RouteConfig:
     )
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True)
 class Limits:
     """What one app, one request or one connection may take."""
 
@@ -211,7 +209,7 @@ class Limits:
     fast_lane: bool = True  # ordinary requests pass without a task or a parser
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True)
 class RecoveryConfig:
     """How often what is in doubt is looked at, and how long an undelivered payment binds.
 
@@ -223,7 +221,7 @@ class RecoveryConfig:
     reconcile_interval_s: float = 3600
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True)
 class BalancesConfig:
     """How often balances are read: the vendors' and the wallets'."""
 
@@ -234,7 +232,7 @@ LogFormat: TypeAlias = Literal["auto", "json", "console"]
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True)
 class LogConfig:
     """``auto`` is console on a terminal and JSON elsewhere."""
 
@@ -242,14 +240,14 @@ class LogConfig:
     level: LogLevel = "info"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True)
 class SqliteFile:
     """A ledger in a file of this machine."""
 
     path: Path
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True)
 class PostgresUrl:
     """A ledger in a Postgres database, which the sidecars of many machines share.
 
@@ -270,7 +268,7 @@ Mode: TypeAlias = Literal["live", "shadow"]
 EventLoop: TypeAlias = Literal["uvloop", "asyncio"]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that the service is told. Names are the keys of the mappings."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 
 from sidecar.base58 import is_public_key
@@ -28,6 +27,7 @@ from sidecar.config.spending import (
 from sidecar.config.urls import read_url
 from sidecar.ledger.model import Breaker, Budget
 from sidecar.money import Usdc
+from sidecar.values import dataclass
 
 PREPAID = ("venice", "nodit", "x402layer")
 PAYING = ("pay_per_request", "libertai", *PREPAID)

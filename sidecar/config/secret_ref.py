@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from sidecar.config.fields import Field
 from sidecar.config.model import SecretKind, SecretRef, SignerRef
+from sidecar.values import dataclass
 
 SIGNER = "signer"
 SECRET_FIX = "write {file: PATH} or {env: NAME}"  # noqa: S105 - a sentence

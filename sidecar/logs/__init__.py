@@ -1,7 +1,7 @@
 """Events -> lines on stderr: JSON for machines, a console's lines for a person.
 
-A request's JSON line is made at once: it is cheap, and its request is over. Those that ended
-together have one time, and one text. Of anything else the event is put in a queue, and ``run``
+A request's JSON line is made at once: it is cheap, and its request is over. Those that are told
+of together are one text. Of anything else the event is put in a queue, and ``run``
 makes its line, in slices that no request has to wait long for. They are written in a thread, so
 that a reader that has stopped reading costs lines (counted) and not traffic. ``flush`` at the end.
 Every line is redacted, whatever it was made of.
@@ -14,17 +14,18 @@ import json
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from threading import Lock
 from typing import Literal, TextIO, TypeAlias
 
 from sidecar.clock import Clock, SystemClock
 from sidecar.logs.bridge import Bridge
 from sidecar.logs.lines import LEVELS, QUIET, Level, Line, RequestLines, describe
+from sidecar.logs.moments import Moments
 from sidecar.logs.redaction import SECRET_CHARS_MIN, Redactor
 from sidecar.payments.events import Event, RequestServed
-from sidecar.payments.served import Ended, Ending, Together, each_of
+from sidecar.payments.served import Ended, Ending, Together
+from sidecar.values import dataclass
 
 __all__ = ["Format", "Level", "LogSink", "Redactor", "configure"]
 
@@ -36,12 +37,10 @@ SLICE_LINES_MAX = 64
 WRITE_SLICES_MAX = 64
 # With each write the interpreter changes hands twice; larger ones take fresh pages each.
 JOINED_SLICES_MAX = 4
-WRITE_EVERY_S = 0.1
+# A request is in the log within a tenth of a second: it is told of, and then written.
+HEARD_WITHIN_S, WRITE_EVERY_S = 0.02, 0.08
 FAULT_CHARS_MAX = 8_000
-_SECOND = timedelta(seconds=1)
 _encode = json.JSONEncoder(separators=(",", ":")).encode
-# To format one of them costs more than the rest of a line's time.
-_MILLISECONDS = tuple([f".{number:03d}Z" for number in range(1000)])
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
 
@@ -81,6 +80,8 @@ class Made:
 class LogSink:
     """Takes events; writes lines. JSON where no ``console`` renderer is given."""
 
+    heard_within_s = HEARD_WITHIN_S
+
     def __init__(
         self,
         redactor: Redactor,
@@ -101,9 +102,7 @@ class LogSink:
         self._rendered: deque[str] = deque()
         self._writing = Lock()
         self._dropped = 0
-        # The second that is being written, and its text.
-        self._second = self._second_ends = datetime.min.replace(tzinfo=UTC)
-        self._second_text = ""
+        self._moments = Moments(clock)
         self._bridge = Bridge(self.write)
         self._bridge.install(level)
 
@@ -126,10 +125,12 @@ class LogSink:
             self._put(event)
 
     def hear_requests(self, served: Together) -> None:
-        """The same of requests that ended together."""
+        """The same of requests, each of which ended at its own time."""
+        self._moments.read()
         if self._console is not None:
-            for event in each_of(served):
-                self._put(event)
+            for ending, requests in served.items():
+                for ended in requests:
+                    self._put(ending.served(ended), self._moments.past(ended[3]))
             return
         count = sum(map(len, served.values()))
         room = QUEUE_LINES_MAX - len(self._queue) - self._beside
@@ -138,7 +139,7 @@ class LogSink:
             served, count = _first(served, room), room
         if count:
             # Made in a slice, many lines would hold up the one request that comes just then.
-            text = self._requests.text(self._timestamp(self._clock.now()), served)
+            text = self._requests.text(self._moments.ended, served)
             self._queue.append(Made(count, text))
             self._beside += count - 1
 
@@ -146,11 +147,11 @@ class LogSink:
         """Put one line in the queue, as if it were an event."""
         self._put(line)
 
-    def _put(self, event: Event | Line) -> None:
+    def _put(self, event: Event | Line, at: datetime | None = None) -> None:
         if len(self._queue) + self._beside >= QUEUE_LINES_MAX:
             self._dropped += 1
         else:
-            self._queue.append((self._clock.now(), event))
+            self._queue.append((at or self._clock.now(), event))
 
     def say(self, event: str, sentence: str) -> None:
         """A sentence for people: as it is on a console, and elsewhere an event like the others."""
@@ -217,11 +218,11 @@ class LogSink:
 
     def _render(self, at: datetime, event: Event | Line) -> str:
         if self._console is None and isinstance(event, RequestServed):
-            return self._requests.one(self._timestamp(at), event)
+            return self._requests.one(self._moments.text(at), event)
         line = event if isinstance(event, Line) else describe(event)
         if LEVELS.index(line.level) < self._lowest:
             return ""
-        timestamp, render = self._timestamp(at), self._console or _json
+        timestamp, render = self._moments.text(at), self._console or _json
         text = render(timestamp, line)
         # Looked at once, for most lines hold no secret: what is in a part is in all of it. What
         # the renderer wrote otherwise is looked at as it was: its words could hide a secret.
@@ -241,13 +242,6 @@ class LogSink:
         if isinstance(fault, str):
             fields["exception"] = fault[-FAULT_CHARS_MAX:]
         return Line(line.level, line.event, fields)
-
-    def _timestamp(self, at: datetime) -> str:
-        if not self._second <= at < self._second_ends:
-            self._second = at.replace(microsecond=0)
-            self._second_ends = self._second + _SECOND
-            self._second_text = at.strftime("%Y-%m-%dT%H:%M:%S")
-        return self._second_text + _MILLISECONDS[at.microsecond // 1000]
 
 
 def _first(served: Together, count: int) -> Together:

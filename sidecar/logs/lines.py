@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from json.encoder import encode_basestring_ascii as _quote
-from math import floor
+from math import floor, inf
+from operator import itemgetter
 from typing import Literal, TypeAlias
 
 from sidecar.ledger.model import Payment
 from sidecar.logs.faults import show_fault
+from sidecar.logs.moments import Moment
 from sidecar.payments.events import (
     ApprovalAsked,
     ApprovalEnded,
@@ -38,6 +40,7 @@ from sidecar.payments.events import (
     WebhookFailed,
 )
 from sidecar.payments.served import Ending, Together
+from sidecar.values import dataclass
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 Fields: TypeAlias = dict[str, str | int | float | bool]
@@ -51,6 +54,8 @@ QUIET = (PaymentReserved, BalanceObserved, CostObserved, WalletBalanceObserved)
 _LOUD = frozenset({"in_doubt", "undelivered", "failed"})
 _HUNG_UP = 499
 DURATIONS_MAX = 2048
+# A line's, wherever it is: they begin with it.
+_TIMESTAMP = itemgetter(slice(len('{"timestamp":"2026-11-21T12:00:00.000Z')))
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,30 +200,31 @@ class RequestLines:
         # By microseconds. To format one takes three times as long, and most come again.
         self._milliseconds: dict[int, str] = {}
 
-    def text(self, timestamp: str, served: Together) -> str:
-        """Their lines, redacted; without those that are not loud enough."""
+    def text(self, moment: Moment, served: Together) -> str:
+        """Their lines, redacted, by their moments; without those that are not loud enough."""
         lines: list[str] = []
         milliseconds = self._milliseconds
         for ending, requests in served.items():
             if ending.detail:
-                lines += [self.one(timestamp, ending.served(*each)) for each in requests]
+                lines += [self.one(moment(each[3])[0], ending.served(each)) for each in requests]
                 continue
-            try:
-                shared = self._shared[ending]
-            except KeyError:
-                shared = self._share(ending)
+            known = self._shared
+            shared = known[ending] if ending in known else self._share(ending)
             if shared is None:
                 continue
             begin, middle, end = shared
-            begin = f'{{"timestamp":"{timestamp}"{begin}'
-            for request_id, took_s, waited_s in requests:
+            start, until_s = "", -inf
+            for request_id, took_s, waited_s, ended_s in requests:
+                if ended_s >= until_s:
+                    timestamp, until_s = moment(ended_s)
+                    start = f'{{"timestamp":"{timestamp}"{begin}'
                 took_us, waited_us = floor(took_s * 1e6 + 0.5), floor(waited_s * 1e6 + 0.5)
                 try:
                     took_ms, waited_ms = milliseconds[took_us], milliseconds[waited_us]
                 except KeyError:
                     took_ms, waited_ms = self._format(took_us), self._format(waited_us)
-                lines.append(f'{begin}{request_id}{middle}{took_ms},"upstream_ms":{waited_ms}{end}')
-        return "".join(lines)
+                lines.append(f'{start}{request_id}{middle}{took_ms},"upstream_ms":{waited_ms}{end}')
+        return "".join(lines if len(served) < 2 else sorted(lines, key=_TIMESTAMP))
 
     def _format(self, duration_us: int) -> str:
         if len(self._milliseconds) >= DURATIONS_MAX:
@@ -240,7 +246,7 @@ class RequestLines:
         if len(self._shared) >= SHARED_MAX:
             self._shared.clear()
         shared = None
-        line = self._line("", ending.served("", 0.0, 0.0))
+        line = self._line("", ending.served(("", 0.0, 0.0, 0.0)))
         if line:
             begin, line = line.removeprefix('{"timestamp":""').split('""', 1)
             middle, end = line.rsplit('0.000,"upstream_ms":0.000', 1)

@@ -7,10 +7,10 @@ for nothing; never an address, a URL, an id or a transaction.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from sidecar.money import ATOMIC_PER_USDC
+from sidecar.values import dataclass
 
 Kind: TypeAlias = Literal["counter", "gauge", "histogram", "info"]
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -22,6 +21,7 @@ from sidecar.metrics import catalogue as names
 from sidecar.metrics.catalogue import METRICS, MetricDoc
 from sidecar.metrics.tally import Labels, Shown
 from sidecar.metrics.times import Times
+from sidecar.values import dataclass
 
 CPU = MetricDoc(
     "process_cpu_seconds_total", "counter", (), "Total user and system CPU time spent in seconds."

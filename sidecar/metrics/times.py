@@ -64,8 +64,9 @@ class RouteTimes:
     def settle(self) -> None:
         """Count what is new."""
         new, self._new = self._new, []
-        durations_s = [duration_s for _, duration_s, _ in new]
-        waits_s = [upstream_s for _, _, upstream_s in new]
+        if not new:
+            return
+        _, durations_s, waits_s, _ = map(list, zip(*new, strict=True))
         self.overhead.count(list(map(sub, durations_s, waits_s)))
         self.request.count(durations_s)
         self.upstream.count(waits_s)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -18,6 +17,7 @@ from sidecar.ledger.model import Payment
 from sidecar.money import Usdc
 from sidecar.payments.events import ApprovalAsked, ApprovalEnded, Emit
 from sidecar.refusal import ABANDONED, Denied
+from sidecar.values import dataclass
 
 POLL_S = 0.25
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -19,6 +19,7 @@ from sidecar.errors import SidecarError
 from sidecar.http import Upstream, run_exchange
 from sidecar.payments.events import BalanceObserved, Emit
 from sidecar.providers.base import Balance, Credential, Provider
+from sidecar.values import dataclass
 
 STEP_WAIT_S = 10.0
 READING_WAIT_S = 30.0

@@ -7,7 +7,6 @@ at a time; and none before the last one was seen and used.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from sidecar.clock import WatchedClock
@@ -19,6 +18,7 @@ from sidecar.payments.prepaid import Credited, Need, PrepaidRoute, unproven
 from sidecar.payments.topups import NOBODY, TopUps
 from sidecar.providers.base import Balance
 from sidecar.refusal import Denied
+from sidecar.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ The chain is read first: what left it then was written down before.
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -36,6 +35,7 @@ from sidecar.payments.outflows import (
 )
 from sidecar.payments.prover import RPC_WAIT_S, SOLANA_BYTES_MAX, Chain
 from sidecar.payments.reconciliation import explain, is_signed, total
+from sidecar.values import dataclass
 
 # A wallet that pays all the time: the answer for one span must fit into what is read.
 SPAN_BLOCKS = 256

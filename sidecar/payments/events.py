@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias
@@ -13,6 +12,7 @@ from sidecar.money import Usdc
 from sidecar.payments.served import RequestServed as RequestServed  # noqa: PLC0414 - an event
 from sidecar.providers.base import Balance
 from sidecar.refusal import Denied
+from sidecar.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

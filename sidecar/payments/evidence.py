@@ -20,7 +20,6 @@ still free, or where every number that was taken is seen to have gone to another
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
@@ -28,6 +27,7 @@ from sidecar.chains import usdc_on
 from sidecar.http import HttpRequest, HttpResponse
 from sidecar.ledger.model import Payment, Proof
 from sidecar.rpc import evm
+from sidecar.values import dataclass
 
 # A token's logs are asked for in spans that public RPC endpoints accept; a chain that fits into
 # one is searched whole.

@@ -63,7 +63,7 @@ class Holds:
         """
         if order.presented is None:
             return
-        now, since = self._clock.now(), self._clock.since(self._undelivered_ttl)
+        now, since = self._clock.now_and_since(self._undelivered_ttl)
         try:
             found = await self._ledger.claim(order.purchase, now, since)
         except LedgerError:

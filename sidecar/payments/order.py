@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -12,6 +11,7 @@ from sidecar.ledger.model import Breaker, Budget, Payment, Purchase, TopUpRule
 from sidecar.payments.approvals import ApprovalRule
 from sidecar.policy import Policy
 from sidecar.refusal import Denied
+from sidecar.values import dataclass
 from sidecar.wallets import PaymentSigner
 from sidecar.wallets.nonces import NonceSecret
 

@@ -7,7 +7,6 @@ read to the newest block may still be undone; what is read between two marks is 
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from datetime import datetime
 
 from sidecar.chains import Asset, is_evm
@@ -17,6 +16,7 @@ from sidecar.money import Usdc
 from sidecar.payments.evidence import LOG_MARGIN_S, LOG_SPAN_BLOCKS, PACE_BLOCKS, block_near
 from sidecar.rpc import evm, solana
 from sidecar.rpc.solana import Commitment, HistoryEntry
+from sidecar.values import dataclass
 
 SPANS_MAX = 64
 PAGE_ENTRIES = 100

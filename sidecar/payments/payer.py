@@ -79,7 +79,7 @@ class Payer:
         drawn up for signing; in both cases nothing new has left.
         """
         await self._release_leftovers()
-        now, since = self._clock.now(), self._clock.since(self._undelivered_ttl)
+        now, since = self._clock.now_and_since(self._undelivered_ttl)
         allowed = choose(candidates(required), order.route.policy)
         if isinstance(allowed, Denied):
             return await self._bound(order, allowed, now, since)

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias
@@ -20,6 +20,7 @@ from sidecar.payments.credentials import Credentials
 from sidecar.payments.order import InDoubt, Order, PayingRoute
 from sidecar.providers.base import Balance, Prepaid
 from sidecar.refusal import Denied
+from sidecar.values import dataclass
 
 WAITERS_MAX = 4_096
 

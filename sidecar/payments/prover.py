@@ -7,7 +7,6 @@ windows have passed. With several endpoints, all must find the same, or nothing 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
 
 from sidecar.chains import is_evm
 from sidecar.clock import Clock
@@ -24,6 +23,7 @@ from sidecar.payments.events import (
 from sidecar.payments.evidence import Dead, Finding, Moved, Unknown
 from sidecar.refusal import Denied
 from sidecar.rpc import evm
+from sidecar.values import dataclass
 
 RPC_WAIT_S = 3.0
 RPC_BYTES_MAX = 64 * 1024

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sidecar.ledger.model import Payment, PaymentState
 from sidecar.money import ZERO, Usdc
 from sidecar.payments.outflows import Outflow
+from sidecar.values import dataclass
 
 # A payment that was made this short a time ago may not be where everybody sees it.
 SETTLING = timedelta(minutes=5)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from math import inf
 from typing import NamedTuple, TypeAlias
 
 from sidecar.money import Usdc
+from sidecar.values import dataclass
 
 
 # Not frozen, as all other events are: every request makes one, at a quarter of the price.
@@ -35,8 +36,8 @@ class RequestServed:
 
     @property
     def ended(self) -> Ended:
-        """What is its own."""
-        return self.request_id, self.duration_s, self.upstream_s
+        """What is its own, where it ends as it is told of."""
+        return self.request_id, self.duration_s, self.upstream_s, inf
 
     @property
     def ending(self) -> Ending:
@@ -64,8 +65,9 @@ class Ending(NamedTuple):
     decision: str
     detail: str = ""
 
-    def served(self, request_id: str, duration_s: float, upstream_s: float) -> RequestServed:
+    def served(self, ended: Ended) -> RequestServed:
         """One of them, as an event."""
+        request_id, duration_s, upstream_s, _ = ended
         route, caller, method, path, status, decision, detail = self
         return RequestServed(
             request_id,
@@ -81,9 +83,10 @@ class Ending(NamedTuple):
         )
 
 
-# What differs between them: ``request_id``, ``duration_s`` and ``upstream_s``.
-Ended: TypeAlias = tuple[str, float, float]
-# Requests that ended in one turn of the loop: each of an ending in its order.
+# What differs between them: ``request_id``, ``duration_s`` and ``upstream_s``; and when it ended,
+# by the steady count (``inf``: as it is told of).
+Ended: TypeAlias = tuple[str, float, float, float]
+# Requests that are told of together: each of an ending in its order.
 Together: TypeAlias = Mapping[Ending, Sequence[Ended]]
 # Of requests that ended together: to tell of each alone costs several times as much.
 EmitServed: TypeAlias = Callable[[Together], None]
@@ -92,5 +95,5 @@ EmitServed: TypeAlias = Callable[[Together], None]
 def each_of(together: Together) -> Iterator[RequestServed]:
     """Each of them, as an event."""
     for ending, requests in together.items():
-        for request_id, duration_s, upstream_s in requests:
-            yield ending.served(request_id, duration_s, upstream_s)
+        for ended in requests:
+            yield ending.served(ended)

@@ -13,11 +13,11 @@ A 402 after payment is not evidence of non-payment, so no answer at all makes a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from sidecar.http import Headers, header_values
 from sidecar.ledger.model import Proof
+from sidecar.values import dataclass
 from sidecar.x402.receipt import read_settlement
 
 _AGAIN = frozenset({402, 408, 409, 425, 429})

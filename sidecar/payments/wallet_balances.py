@@ -8,7 +8,6 @@ Source: operations.md, Metrics.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import TypeAlias
@@ -21,6 +20,7 @@ from sidecar.money import Usdc
 from sidecar.payments.events import Emit, WalletBalanceObserved
 from sidecar.rpc import evm
 from sidecar.rpc.jsonrpc import Asks
+from sidecar.values import dataclass
 
 STEP_WAIT_S = 3.0
 READING_BYTES_MAX = 64 * 1024

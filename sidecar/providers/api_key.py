@@ -6,7 +6,7 @@ What its responses cost is what they say, else their tokens at the prices of the
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from sidecar.http import HttpRequest, HttpResponse, Origin
 from sidecar.providers.base import (
@@ -19,6 +19,7 @@ from sidecar.providers.base import (
     Traits,
 )
 from sidecar.providers.cost import Price, estimate, price_of, read_cost
+from sidecar.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

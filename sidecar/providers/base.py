@@ -7,7 +7,7 @@ every request it describes against ``origins``, and only ``payments`` turns a re
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -15,6 +15,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 from sidecar.http import Exchange, Headers, HttpRequest, HttpResponse, Origin
 from sidecar.money import Usdc
+from sidecar.values import dataclass
 from sidecar.x402.types import PaymentRequired
 
 # Of a provider's own upstream, which is asked for with each request.

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from sidecar.document import read_json
 from sidecar.http import HttpResponse, header_values
 from sidecar.providers.answer import cost, json_object
+from sidecar.values import dataclass
 
 TOKENS_MAX = 10**12
 EVENTS_READ_MAX = 8

@@ -10,7 +10,7 @@ Source: providers.md 3.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import Decimal
 
 from sidecar.http import HttpRequest, HttpResponse, Origin
@@ -25,6 +25,7 @@ from sidecar.providers.base import (
     Traits,
 )
 from sidecar.providers.cost import Price, estimate, price_of, read_cost
+from sidecar.values import dataclass
 from sidecar.x402.codec import read_payment_required
 from sidecar.x402.types import Dialect
 

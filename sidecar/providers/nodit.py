@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,6 +38,7 @@ from sidecar.providers.base import (
 from sidecar.providers.claims import token_claims
 from sidecar.siwx import SignIn, SignInMessage
 from sidecar.siwx.times import iso_seconds
+from sidecar.values import dataclass
 from sidecar.x402.codec import read_payment_required
 from sidecar.x402.types import PaymentRequired, PaymentRequirements
 

@@ -8,7 +8,6 @@ Source: x402.md 5.1, providers.md 7.
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from datetime import timedelta
 
 from sidecar.errors import SignerRefusedError
@@ -28,6 +27,7 @@ from sidecar.providers.base import (
 from sidecar.siwx import SignIn
 from sidecar.siwx.challenge import fresh_until, read_challenge
 from sidecar.siwx.envelope import HEADER, read_structured_header, structured_header
+from sidecar.values import dataclass
 from sidecar.x402.codec import read_payment_required
 from sidecar.x402.types import PaymentRequired
 

@@ -11,7 +11,7 @@ Source: providers.md 1.
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -36,6 +36,7 @@ from sidecar.providers.cost import read_cost
 from sidecar.siwx import SignIn, SignInMessage
 from sidecar.siwx.envelope import HEADER, message_header
 from sidecar.siwx.times import iso_milliseconds
+from sidecar.values import dataclass
 from sidecar.x402.codec import read_payment_required
 from sidecar.x402.types import Dialect, PaymentRequired, PaymentRequirements
 

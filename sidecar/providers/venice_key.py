@@ -8,7 +8,7 @@ Source: providers.md 2.
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from sidecar.errors import RemoteProtocolError
@@ -24,6 +24,7 @@ from sidecar.providers.base import (
     Traits,
 )
 from sidecar.providers.cost import read_cost
+from sidecar.values import dataclass
 
 TRAITS = Traits(reads_bodies=True, balance_spacing_s=10.0)
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -38,6 +38,7 @@ from sidecar.providers.base import (
     Traits,
 )
 from sidecar.providers.claims import token_claims
+from sidecar.values import dataclass
 from sidecar.x402.codec import read_payment_required
 from sidecar.x402.types import PaymentRequired, PaymentRequirements
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
@@ -20,6 +19,7 @@ from sidecar.payments.events import ConfigReloaded
 from sidecar.payments.order import InDoubt
 from sidecar.proxy.admin_view import AdminView
 from sidecar.refusal import BudgetUse, Denied
+from sidecar.values import dataclass
 
 PAYMENTS_SHOWN = 20
 PAGES = ("/livez", "/readyz", "/metrics", "/status")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import blake2s
 from typing import TypeAlias
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from sidecar.http import Headers, gather
 from sidecar.ledger.model import Budget
 from sidecar.proxy.answers import Answer
+from sidecar.values import dataclass
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 TARGET_CHARS_MAX = 8_192

@@ -7,9 +7,9 @@ obey: a refusal that no retry mends says false, so that it is not hammered.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 from sidecar.http import Header, Headers
+from sidecar.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

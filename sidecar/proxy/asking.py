@@ -28,15 +28,15 @@ async def ask(
     Raises UpstreamError, and UpstreamTimeoutError where no answer has begun in that time.
     """
     loop = asyncio.get_running_loop()  # noqa: TID251  # the clock of its wire
-    began_s = loop.time()
     wire, left_s = wires.take(), wait_s
     if wire is None:
+        began_s = loop.time()
         wire = await wires.connect(wait_s)
         left_s = max(0.0, wait_s - (loop.time() - began_s))
     came = await Question(wires, wire, method, wait_s).ask(text, left_s)
     if isinstance(came, WholeReply):
         return came
-    return came, max(0.0, wait_s - (loop.time() - began_s))
+    return came, max(0.0, wire.deadline_s - loop.time())
 
 
 class Question:

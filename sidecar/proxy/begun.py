@@ -7,7 +7,7 @@ has: so there is one code that pays, that retries, and that tells of what went w
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from aiohttp.connector import Connection
@@ -19,6 +19,7 @@ from sidecar.proxy.admission import Caller
 from sidecar.proxy.route import Route
 from sidecar.proxy.upstream import HttpUpstream
 from sidecar.proxy.wires import Wire
+from sidecar.values import dataclass
 
 
 class Outcome(Protocol):

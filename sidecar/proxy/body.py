@@ -9,7 +9,6 @@ memory or a file holds it.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 from aiohttp import StreamReader
 
@@ -17,6 +16,7 @@ from sidecar.proxy.copied import Copied
 from sidecar.proxy.heap import keep_freed
 from sidecar.proxy.paced import Paced
 from sidecar.proxy.spool import OpenFile, nameless_file
+from sidecar.values import dataclass
 
 # What is collected before anything is sent.
 COLLECTED_BYTES_MAX = 1024 * 1024

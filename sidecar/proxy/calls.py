@@ -8,7 +8,7 @@ among all of them ask for is known or read.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from sidecar.errors import LocalProtocolError
 from sidecar.http import Header, Headers
@@ -24,6 +24,7 @@ from sidecar.proxy.outgoing import WITH_BODY, render_fields, render_start
 from sidecar.proxy.relayed import Answers
 from sidecar.proxy.route import Route, RouteTable
 from sidecar.proxy.varying import Gaps, Rest, Varying
+from sidecar.values import dataclass
 
 HEADS_MAX = 1024
 OTHERS_MAX = 128

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sidecar.http import HttpRequest
 from sidecar.providers.base import Credential
@@ -14,6 +14,7 @@ from sidecar.proxy.headers import credential_secrets, request_headers
 from sidecar.proxy.paced import SilentAppError
 from sidecar.proxy.route import Route
 from sidecar.proxy.turn import Turn
+from sidecar.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

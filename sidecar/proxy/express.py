@@ -26,18 +26,16 @@ over: it was sent, and ``dealings`` goes on with the answer that is here, or on 
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Callable
 from typing import TypeAlias
 
-from sidecar.clock import Clock
-from sidecar.payments.served import EmitServed, Ended, Ending
 from sidecar.proxy.admission import Gate
 from sidecar.proxy.begun import Begun
 from sidecar.proxy.boarding import BoardingConnection
 from sidecar.proxy.body import ReplayMemory
 from sidecar.proxy.calls import Asked, Call, Calls
+from sidecar.proxy.endings import Endings
 from sidecar.proxy.framing import HEAD_END
 from sidecar.proxy.heads import cut_length
 from sidecar.proxy.intake import Intake
@@ -65,15 +63,12 @@ class Express:
         attend: Attend,
         shared: tuple[defaultdict[str, int], ReplayMemory],
         tasks: Supervisor,
-        ports: tuple[Clock, RequestIds, EmitServed],
+        told: tuple[Callable[[], float], RequestIds, Endings],
     ) -> None:
         self._gate = gate
         self._under_way, self._memory = shared
         self.tasks = tasks
-        clock, self.ids, self._emit = ports
-        self.monotonic_s = clock.monotonic_s
-        self._loop = asyncio.get_running_loop()  # noqa: TID251  # its turns are what is meant
-        self._ended: defaultdict[Ending, list[Ended]] = defaultdict(list)
+        self.monotonic_s, self.ids, self.endings = told
         self.change(routes, limits, attend)
 
     def change(self, routes: RouteTable, limits: tuple[int, int], attend: Attend) -> None:
@@ -100,8 +95,7 @@ class Express:
             if asked is None or read is None:
                 return False
             connection.last = asked
-        values, digits, body = read
-        length = int(digits) if digits else 0
+        values, digits, length, body = read
         here = len(body)
         if here > length or length > self._body_bytes_max or len(data) - here > HEAD_BYTES_MAX:
             return False
@@ -132,34 +126,6 @@ class Express:
             return None
         cut = cut_length(head)
         return None if cut is None else self._calls.find(cut[0], cut[1], user)
-
-    def record(
-        self,
-        asked: Asked,
-        request_id: str,
-        times_s: tuple[float, float],
-        end: tuple[int, str, str],
-    ) -> None:
-        """Say how a request ended: when it began and how long its upstream took, and its end.
-
-        The end: the status that reached the app, what was decided, and what went wrong.
-        """
-        call = asked.call
-        began_s, upstream_s = times_s
-        took_s = self.monotonic_s() - began_s
-        # The loop writes the answer at the end of its turn: who counts waits for the next one.
-        if not self._ended:
-            self._loop.call_soon(self._tell)
-        ending = call.ending
-        if ending is None or call.ended != end:
-            route, caller = call.route.name, call.caller.name
-            ending = call.ending = Ending(route, caller, call.method, call.path, *end)
-            call.ended = end
-        self._ended[ending].append((request_id, took_s, upstream_s))
-
-    def _tell(self) -> None:
-        ended, self._ended = self._ended, defaultdict(list)
-        self._emit(ended)
 
     def forget_body(self, size: int) -> None:
         """So much is not kept any more."""

@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from copy import copy
-from dataclasses import dataclass
 
 from sidecar.clock import Clock, Entropy
 from sidecar.errors import SidecarError
@@ -25,6 +24,7 @@ from sidecar.proxy.boarding import BoardingConnection, begun_of
 from sidecar.proxy.body import Kept, NoRoom, ReplayMemory, read_body
 from sidecar.proxy.copied import Copied
 from sidecar.proxy.dealings import Dealings
+from sidecar.proxy.endings import Endings
 from sidecar.proxy.errand import Errand
 from sidecar.proxy.express import Express
 from sidecar.proxy.outcomes import answer_fault
@@ -33,6 +33,7 @@ from sidecar.proxy.route import Route, RouteTable
 from sidecar.proxy.server import user_behind
 from sidecar.proxy.turn import HUNG_UP, RequestIds, Turn
 from sidecar.tasks import Supervisor
+from sidecar.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,9 @@ class RequestHandler:
         heir._routes, heir._dealings, heir._limits = routes, dealings, limits
         return heir
 
-    def express(self, tasks: Supervisor, emit: EmitServed) -> Express:
+    def express(self, tasks: Supervisor, emit: EmitServed, told_within_s: float = 0.0) -> Express:
         """A fast lane under the same rules and limits, which tells of what it served."""
+        monotonic_s = self._clock.monotonic_s
         return Express(
             self._gate,
             self._routes,
@@ -86,7 +88,7 @@ class RequestHandler:
             self.attend,
             (self._under_way, self._memory),
             tasks,
-            (self._clock, self._ids, emit),
+            (monotonic_s, self._ids, Endings(monotonic_s, emit, told_within_s)),
         )
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -86,7 +86,12 @@ def _is_dropped(name: str) -> bool:
 
 
 def _readable_codings(headers: Sequence[Header]) -> str:
-    offered = ",".join(header_values(headers, "accept-encoding")).split(",")
+    return _readable(",".join(header_values(headers, "accept-encoding")))
+
+
+@lru_cache(maxsize=128)
+def _readable(accepted: str) -> str:
+    offered = accepted.split(",")
     kept = [
         coding.strip()
         for coding in offered
@@ -99,14 +104,15 @@ def _readable_codings(headers: Sequence[Header]) -> str:
 
 def response_headers(headers: Headers, secrets: Sequence[str], *added: Header) -> Headers:
     """The provider's headers as the app may see them: challenge, cookies and secrets are gone."""
-    kept = tuple(
+    kept = [
         header
         for header in without_challenge(end_to_end(headers, also_drop=_COOKIES))
-        if len(header[1]) <= RESPONSE_FIELD_CHARS_MAX
-        and not any(secret in header[1] for secret in secrets)
-        and not _is_signed(*header)
-    )
-    return kept + added
+        if len(header[1]) < SIGNED_CHARS_MIN
+        or (len(header[1]) <= RESPONSE_FIELD_CHARS_MAX and not _is_signed(*header))
+    ]
+    for secret in secrets:
+        kept = [header for header in kept if secret not in header[1]]
+    return (*kept, *added)
 
 
 def credential_secrets(credential: Headers) -> tuple[str, ...]:

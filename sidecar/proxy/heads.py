@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from sidecar.http import Header, Headers
 from sidecar.proxy.framing import HEAD_END
 from sidecar.proxy.memo import Memo
+from sidecar.values import dataclass
 
 # What the parser refuses to see twice, or lets decide on the framing or on what comes after.
 _ONCE = frozenset(
@@ -53,6 +53,7 @@ LINES_MAX = 2048
 LINE_BYTES_MAX = 512
 # More than any body has bytes.
 DIGITS_MAX = 15
+LENGTHS_MAX = 4096
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ ]?((?:[!-~](?:[ !-~]*[!-~])?)?)")
 _VALUE = re.compile(rb"[!-~](?:[ !-~]*[!-~])?")
 _REQUEST_LINE = re.compile(rb"(GET|POST|PUT|PATCH|DELETE|OPTIONS) (/[!-~]*) HTTP/1\.1")
@@ -213,6 +214,13 @@ def without_body(head: bytes) -> bytes:
     return (head if at < 0 else text[:at] + b"0" + text[at:]) + HEAD_END
 
 
+# The values that vary, the digits of the length, and the length, 0 without any; and what is behind
+# the head.
+Read: TypeAlias = tuple[Sequence[bytes], bytes, int, bytes]
+# By their digits, those that came of late: to find out takes as long as half of the look.
+_LENGTHS: dict[bytes, int] = {}
+
+
 class Framed:
     """A head that came, around what differs when it comes again: so it costs a look.
 
@@ -238,11 +246,8 @@ class Framed:
             return cls([head + HEAD_END], -1)
         return cls([head[:length_at], head[length_at:] + HEAD_END], 0)
 
-    def read(self, data: bytes) -> tuple[Sequence[bytes], bytes, bytes] | None:
-        """The values that vary, the digits of the length, and what is behind the head.
-
-        None where these bytes begin with another head.
-        """
+    def read(self, data: bytes) -> Read | None:
+        """What is in its gaps, and behind it. None where these bytes begin with another head."""
         rest = data.removeprefix(self._first)
         # Nothing was cut off where they begin otherwise.
         if rest == data:
@@ -250,26 +255,40 @@ class Framed:
         if not self._only_length:
             return self._read_gaps(rest)
         digits, piece, rest = rest.partition(self._last)
-        return ((), digits, rest) if piece and _is_length(digits) else None
+        try:
+            length = _LENGTHS[digits]
+        except KeyError:
+            length = _length(digits)
+        return ((), digits, length, rest) if piece and length >= 0 else None
 
-    def _read_gaps(self, rest: bytes) -> tuple[Sequence[bytes], bytes, bytes] | None:
-        digits = b""
+    def _read_gaps(self, rest: bytes) -> Read | None:
+        digits, length = b"", 0
         values: list[bytes] = []
         for is_length, expected in self._gaps:
             # A piece begins with the end of its line, which no value holds: so this is where.
             value, piece, rest = rest.partition(expected)
-            if not piece or not (_is_length(value) if is_length else _is_value(value)):
+            if not piece:
                 return None
             if is_length:
-                digits = value
-            else:
+                digits, length = value, _length(value)
+                if length < 0:
+                    return None
+            elif _is_value(value):
                 values.append(value)
-        return values, digits, rest
+            else:
+                return None
+        return values, digits, length, rest
 
 
-def _is_length(digits: bytes) -> bool:
+def _length(digits: bytes) -> int:
+    """The length that they say; -1 where they are none."""
     # None but 0 begins with it, so that they can go out as they came.
-    return digits.isdigit() and len(digits) <= DIGITS_MAX and (digits >= b"1" or digits == b"0")
+    if digits.isdigit() and len(digits) <= DIGITS_MAX and (digits >= b"1" or digits == b"0"):
+        if len(_LENGTHS) >= LENGTHS_MAX:
+            _LENGTHS.clear()
+        length = _LENGTHS[digits] = int(digits)
+        return length
+    return -1
 
 
 def _is_value(value: bytes) -> bool:

@@ -46,6 +46,7 @@ class Passage:
         "_since_s",
         "_state",
         "_upstream_s",
+        "_wait_s",
         "_wire",
         "_wires",
     )
@@ -61,8 +62,9 @@ class Passage:
         self._express, self._connection = express, connection
         self._asked, self._dress = asked, dress
         self._began_s = began_s
-        assert asked.call.route.wires is not None
-        self._wires = asked.call.route.wires
+        route = asked.call.route
+        assert route.wires is not None
+        self._wires, self._wait_s = route.wires, route.response_wait_s
         self._request_id = express.ids.next()
         self._state = SENDING
         self._upstream_s = 0.0
@@ -91,7 +93,7 @@ class Passage:
 
     def app_ready(self) -> None:
         if self._wire is not None and self._state is RELAYING:
-            self._wire.expect(self._asked.call.route.response_wait_s)
+            self._wire.expect(self._wait_s)
             self._wire.transport.resume_reading()
 
     # The way there.
@@ -102,17 +104,16 @@ class Passage:
         self._length = len(body)
         self._connection.enter(self)
         self._since_s = self._express.monotonic_s()
-        wait_s = self._asked.call.route.response_wait_s
         wire = self._wires.take()
         if wire is not None:
-            self._write(wire, text, wait_s)
+            self._write(wire, text, self._wait_s)
         else:
             # The text is made again afterwards: many may be connecting at once.
-            self._connecting = self._express.tasks.spawn("connect", self._connect(wait_s))
+            self._connecting = self._express.tasks.spawn("connect", self._connect())
 
-    async def _connect(self, wait_s: float) -> None:
+    async def _connect(self) -> None:
         try:
-            wire = await self._wires.connect(wait_s)
+            wire = await self._wires.connect(self._wait_s)
         except UpstreamError as fault:
             self._connecting = None
             self._add_wait()
@@ -122,8 +123,9 @@ class Passage:
         self._connecting = None
         read = self._asked.framed.read(self._came)
         assert read is not None
-        text = self._asked.render(self._dress, *read)
-        self._write(wire, text, max(0.0, wait_s - waited_s))
+        values, digits, _, body = read
+        text = self._asked.render(self._dress, values, digits, body)
+        self._write(wire, text, max(0.0, self._wait_s - waited_s))
 
     def _write(self, wire: Wire, text: bytes, wait_s: float) -> None:
         self._state = WAITING
@@ -136,10 +138,19 @@ class Passage:
 
     def answered(self, data: bytes) -> None:
         self._upstream_s += self._express.monotonic_s() - self._since_s
-        if self._state is WAITING:
-            self._open(data)
-        else:
+        if self._state is not WAITING:
             self._relay(data)
+            return
+        found = self._dress.answers.find(data)
+        if found is None:
+            self._hand_answer_over(data)
+            return
+        relayed, digits, length, rest = found
+        if digits and len(rest) == length:
+            self._connection.write(b"".join((relayed.before, digits, relayed.after, rest)))
+            self._finish(relayed.status, relayed.keeps)
+        else:
+            self._begin(relayed, digits, rest, data)
 
     def lost(self, fault: Exception | None) -> None:
         self._add_wait()
@@ -153,23 +164,9 @@ class Passage:
         if self._state is RELAYING:
             self._cut(UpstreamTimeoutError("the upstream went silent in its response"))
         else:
-            wait_s = self._asked.call.route.response_wait_s
-            self._hand_over(Failed(self._wires.silence(wait_s)))
+            self._hand_over(Failed(self._wires.silence(self._wait_s)))
 
     # The way back.
-
-    def _open(self, data: bytes) -> None:
-        """The first bytes of the answer."""
-        found = self._dress.answers.find(data)
-        if found is None:
-            self._hand_answer_over(data)
-            return
-        relayed, digits, rest = found
-        if digits and len(rest) == int(digits):
-            self._connection.write(b"".join((relayed.before, digits, relayed.after, rest)))
-            self._finish(relayed.status, relayed.keeps)
-        else:
-            self._begin(relayed, digits, rest, data)
 
     def _begin(self, relayed: Relayed, digits: bytes, rest: bytes, data: bytes) -> None:
         """Its body is not all here, or in chunks."""
@@ -222,7 +219,7 @@ class Passage:
         if is_paused:
             self.app_slow()
         else:
-            wire.expect(self._asked.call.route.response_wait_s)
+            wire.expect(self._wait_s)
         self._since_s = self._express.monotonic_s()
 
     # The end.
@@ -249,8 +246,8 @@ class Passage:
             self._stop()
         self._state = OVER
         self._express.forget(self._asked.call, self._length)
-        self._express.record(
-            self._asked,
+        self._express.endings.note(
+            self._asked.call,
             self._request_id,
             (self._began_s, self._upstream_s),
             (status, decision, detail),
@@ -261,8 +258,7 @@ class Passage:
         """It is not ordinary; this much of it has come."""
         call, wire, self._wire = self._asked.call, self._wire, None
         assert wire is not None
-        wait_s = call.route.response_wait_s
-        waits_s = (wait_s, max(0.0, wait_s - self._upstream_s))
+        waits_s = (self._wait_s, max(0.0, self._wait_s - self._upstream_s))
         self._hand_over(outcome_of(self._wires, wire, call.method, data, waits_s))
 
     def _hand_over(self, outcome: Outcome) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from http import HTTPStatus
 
 from sidecar.http import Header
@@ -11,12 +10,14 @@ from sidecar.proxy.framing import HEAD_END
 from sidecar.proxy.headers import response_headers
 from sidecar.proxy.heads import Framed, Lines, cut_length, read_answer
 from sidecar.proxy.memo import Memo
+from sidecar.values import dataclass
 
 HEAD_BYTES_MAX = 16 * 1024
 ANSWERS_MAX = 1024
 REMEMBERED_BYTES_MAX = 2048
 # What the remedies, the sign-ins and the redirect rule are asked about, or what has no body.
 _NOT_ORDINARY = frozenset({204, 205, 304, 401, 402})
+_NOT_ORDINARY_WORDS = frozenset(map(b"%d".__mod__, _NOT_ORDINARY))
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
@@ -45,10 +46,11 @@ class Answers:
         # The next one is like it more often than not.
         self._last: Relayed | None = None
 
-    def find(self, data: bytes) -> tuple[Relayed, bytes, bytes] | None:
-        """How the head that begins these bytes is relayed, the digits of its length, and the rest.
+    def find(self, data: bytes) -> tuple[Relayed, bytes, int, bytes] | None:
+        """How the head that begins these bytes is relayed, its length in digits and as a number.
 
-        No digits for a body in chunks. None where it is not ordinary, or not all here.
+        And the rest of them. No digits for a body in chunks. None where the head is not ordinary,
+        or not all here.
         """
         last = self._last
         read = None if last is None else last.framed.read(data)
@@ -57,9 +59,13 @@ class Answers:
             read = None if last is None else last.framed.read(data)
         if last is None or read is None:
             return None
-        return last, read[1], read[2]
+        _, digits, length, rest = read
+        return last, digits, length, rest
 
     def _find(self, data: bytes) -> Relayed | None:
+        # They would be told apart after all of their lines were read, and are the same.
+        if data[9:12] in _NOT_ORDINARY_WORDS:
+            return None
         head, end, _ = data.partition(HEAD_END)
         if not end or len(head) > HEAD_BYTES_MAX - len(HEAD_END):
             return None

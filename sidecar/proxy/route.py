@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeVar
 
 from sidecar.http import Upstream
@@ -14,6 +14,7 @@ from sidecar.payments.order import PayingRoute
 from sidecar.payments.prepaid import PrepaidRoute
 from sidecar.providers.base import Provider
 from sidecar.proxy.wires import Wires
+from sidecar.values import dataclass
 
 R = TypeVar("R")
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import HttpVersion11, hdrs
@@ -21,6 +20,7 @@ from sidecar.proxy.connection import Connection
 from sidecar.proxy.framing import check_framing, check_parsers
 from sidecar.proxy.refusals import Refusals
 from sidecar.proxy.waits import Waits
+from sidecar.values import dataclass
 
 # How long the rest of a refused body is read, so that its app gets to see the refusal.
 LINGER_S = 2.0

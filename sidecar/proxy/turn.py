@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from sidecar.clock import Entropy
 from sidecar.http import Headers
@@ -12,6 +12,7 @@ from sidecar.proxy import web
 from sidecar.proxy.answers import Answer
 from sidecar.proxy.attended import Attended, DirectResponse
 from sidecar.proxy.relay import RelayedResponse
+from sidecar.values import dataclass
 
 HUNG_UP = 499  # what the log says where no status reached the app
 
@@ -30,9 +31,8 @@ class RequestIds:
     def next(self) -> str:
         """Another one, in hexadecimal."""
         if not self._drawn:
-            digits = self._entropy.token(_ID_BYTES * _IDS_DRAWN).hex()
-            size = 2 * _ID_BYTES
-            self._drawn = [digits[at : at + size] for at in range(0, len(digits), size)]
+            drawn = self._entropy.token(_ID_BYTES * _IDS_DRAWN)
+            self._drawn = drawn.hex(" ", _ID_BYTES).split()
         return self._drawn.pop()
 
 

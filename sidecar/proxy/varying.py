@@ -7,11 +7,11 @@ head without it asks for the same, and what is left to do is to put the new line
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from sidecar.proxy.framing import HEAD_END
 from sidecar.proxy.heads import Framed, Lines, is_field
+from sidecar.values import dataclass
 
 # Each is looked for in every head that is new.
 NAMES_MAX = 8

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sidecar.errors import LocalProtocolError, RemoteProtocolError
 from sidecar.money import Usdc
 from sidecar.rpc.jsonrpc import Asks, ask
+from sidecar.values import dataclass
 
 # keccak256 of each signature (functions: the first four bytes); a test computes them.
 AUTHORIZATION_STATE = "0xe94a0102"  # authorizationState(address,bytes32)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from sidecar.base58 import ALPHABET, encode
 from sidecar.errors import RemoteProtocolError
 from sidecar.money import Usdc
 from sidecar.rpc.jsonrpc import Asks, ask
+from sidecar.values import dataclass
 
 Commitment: TypeAlias = Literal["confirmed", "finalized"]
 

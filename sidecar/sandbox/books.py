@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -20,6 +20,7 @@ from sidecar.sandbox.payment import Authorization
 from sidecar.sandbox.purchase import Purchase
 from sidecar.sandbox.solana import Landed, Ledger
 from sidecar.sandbox.solana.history import Moved
+from sidecar.values import dataclass
 
 
 class Outcome(StrEnum):

@@ -11,7 +11,6 @@ second it was due, so no reader ever saw a chain without it that should have had
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from dataclasses import dataclass
 from enum import Enum
 
 from sidecar.chains import Asset
@@ -19,6 +18,7 @@ from sidecar.clock import Clock
 from sidecar.money import Usdc
 from sidecar.sandbox.addresses import keccak256
 from sidecar.sandbox.permits import Permit, Permits, Pull
+from sidecar.values import dataclass
 
 # High enough that a reader who goes back a day does not fall off the beginning.
 GENESIS_NUMBER = 30_000_000

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from solders.pubkey import Pubkey
 
@@ -30,6 +29,7 @@ from sidecar.sandbox.signatures import signer_of
 from sidecar.sandbox.solana import Expected, Ledger
 from sidecar.sandbox.solana import Refused as Bad
 from sidecar.sandbox.terms import Offer
+from sidecar.values import dataclass
 
 NO_MATCH = "No matching payment requirements"
 EXTENSION_MISMATCH = "extension echo mismatch"

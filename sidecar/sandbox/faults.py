@@ -11,10 +11,10 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum, StrEnum
 
 from sidecar.sandbox.purchase import Purchase
+from sidecar.values import dataclass
 
 TIMES_MAX = 1_000_000
 

@@ -11,7 +11,8 @@ import hashlib
 import json
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from sidecar.values import dataclass
 
 CREATED_S = 1_735_689_600
 DIMENSIONS = 8

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 
 from aiohttp import web
@@ -12,6 +11,7 @@ from sidecar.sandbox import replies as reply
 from sidecar.sandbox.facilitator import BAD_SIGNATURE
 from sidecar.sandbox.faults import Fault
 from sidecar.sandbox.replies import RECEIPT_HEADERS, Ending, Replies, Sale
+from sidecar.values import dataclass
 
 OVERSIZED_BYTES = 100_000
 NON_ASCII = "réglé ✓"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from sidecar.chains import NETWORK_NAMES, V1_NETWORKS, is_evm
 from sidecar.money import Usdc
 from sidecar.sandbox.addresses import is_address
 from sidecar.sandbox.solana.rules import MEMO_BYTES_MAX
 from sidecar.sandbox.vendors.options import VendorOptions
+from sidecar.values import dataclass
 
 # The last twenty bytes of a hash: nobody holds its key, so money sent here by mistake on a real
 # network helps nobody to cheat, and a config can pin it.

@@ -10,11 +10,11 @@ import base64
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NoReturn
 
 from sidecar.sandbox.addresses import is_address
 from sidecar.sandbox.solana.rules import Refused, glimpse, read_transaction
+from sidecar.values import dataclass
 
 HEADERS = {1: "X-PAYMENT", 2: "PAYMENT-SIGNATURE"}
 

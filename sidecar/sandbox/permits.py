@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from dataclasses import dataclass
+
+from sidecar.values import dataclass
 
 PERMIT_NONCE = "invalid_permit_nonce"
 PERMIT_EXPIRED = "permit2612_deadline_expired"

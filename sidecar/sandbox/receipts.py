@@ -7,10 +7,9 @@ used leaves Approval, of all that was permitted, and Transfer, of what was taken
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sidecar.sandbox.addresses import keccak256
 from sidecar.sandbox.chain import Chain, Kind, Transaction
+from sidecar.values import dataclass
 
 # The account that submits, and pays the gas.
 FACILITATOR = "0xb933664cf306f370cdcfb79169e11c4d903fe62a"

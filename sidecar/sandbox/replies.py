@@ -9,7 +9,6 @@ import json
 import socket
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 
 from aiohttp import web
@@ -21,6 +20,7 @@ from sidecar.sandbox.options import SandboxOptions
 from sidecar.sandbox.payment import Payment
 from sidecar.sandbox.purchase import Purchase
 from sidecar.sandbox.terms import Challenge, Offer, Terms, encoded
+from sidecar.values import dataclass
 
 POLL_S = 0.02
 

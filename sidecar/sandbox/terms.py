@@ -9,11 +9,12 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from sidecar.chains import V1_NETWORKS, usdc_on
 from sidecar.sandbox.identifiers import DECLARATION, IDENTIFIER
 from sidecar.sandbox.options import SandboxOptions
+from sidecar.values import dataclass
 
 DESCRIPTION = "A call to the sandbox seller"
 MIME_TYPE = "application/json"

@@ -7,7 +7,7 @@ route whose budget was changed does not sign in again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TypeAlias
 
 from sidecar.config.model import Config, RouteConfig, Secret
@@ -23,6 +23,7 @@ from sidecar.proxy.wires import Wires
 from sidecar.service import vendors
 from sidecar.service.ports import Ports
 from sidecar.service.secrets import Opened
+from sidecar.values import dataclass
 
 # What it is made of: the route without our own rules, and the key that was opened for it.
 Identity: TypeAlias = tuple[RouteConfig, Secret | None]

@@ -7,7 +7,7 @@ it is what its balance was seen to fall by, in the last day at most.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeAlias
@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from sidecar.chains import NETWORK_NAMES
 from sidecar.money import Usdc
 from sidecar.payments.events import BalanceObserved, WalletBalanceObserved
+from sidecar.values import dataclass
 
 # Apps name some vendors' accounts, so there may be any number of names.
 ACCOUNTS_MAX = 100

@@ -7,7 +7,6 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
-from dataclasses import dataclass
 
 from sidecar.clock import Clock, SystemClock, SystemEntropy
 from sidecar.config.model import Config
@@ -32,6 +31,7 @@ from sidecar.service.signals import Signals
 from sidecar.service.warden import Source, Warden
 from sidecar.service.warden_office import WardenOffice
 from sidecar.tasks import Supervisor
+from sidecar.values import dataclass
 
 WATCHERS_S = 1.0
 

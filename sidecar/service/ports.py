@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 
 from sidecar.clock import Clock, DrawnEntropy, Entropy, SystemClock, SystemEntropy
 from sidecar.http import Upstream
 from sidecar.ledger import Ledger
 from sidecar.proxy.upstream import ProxyFor, directly
+from sidecar.values import dataclass
 
 
 def _as_it_is_ledger(ledger: Ledger) -> Ledger:

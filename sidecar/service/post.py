@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import socket
 from collections.abc import MutableMapping
-from dataclasses import dataclass
 
 from sidecar.service.intercom import read_first
+from sidecar.values import dataclass
 
 # The descriptors of the line and of the socket that apps connect to. Nobody else sets it.
 VARIABLE = "SIDECAR_WORKER_SOCKETS"

@@ -96,7 +96,7 @@ class Recent:
         for ending, requests in served.items():
             if ending.decision != "relayed":
                 for request in requests:
-                    self._served(ending.served(*request))
+                    self._served(ending.served(request))
 
     def refusals(self) -> Sequence[tuple[datetime, RequestServed]]:
         """What was not served as its app had asked for, and when; the newest first."""

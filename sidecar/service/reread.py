@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from sidecar.clock import Entropy
@@ -13,6 +12,7 @@ from sidecar.config.secrets import secret_variables
 from sidecar.logs import Level
 from sidecar.service.differences import differences, is_fixed
 from sidecar.service.secrets import Opened, reopen
+from sidecar.values import dataclass
 
 
 class Log(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
@@ -25,6 +25,7 @@ from sidecar.config.secrets import (
 from sidecar.errors import ConfigError, WalletError
 from sidecar.proxy.admission import Caller
 from sidecar.service.nonces import nonce_secrets
+from sidecar.values import dataclass
 from sidecar.wallets import PaymentSigner
 from sidecar.wallets.keys import Wallet, keys_of
 from sidecar.wallets.nonces import NonceSecret

@@ -38,7 +38,7 @@ from sidecar.service.recent import Recent
 from sidecar.service.reread import Reread
 from sidecar.service.secrets import Opened, first_rpc_urls
 from sidecar.service.stores import are_shared, open_ledger
-from sidecar.service.telling import of_many
+from sidecar.service.telling import of_many, told_within_s
 from sidecar.service.view import View
 from sidecar.service.wired import Lasting, Wired, kept_routes, wire
 from sidecar.tasks import Supervisor
@@ -101,7 +101,9 @@ class Service:
         lasting = self._lasting = await self._make_lasting()
         self._wired: Wired = wire(lasting, config, opened, None)
         if config.limits.fast_lane:
-            self._express = self._wired.handler.express(self._tasks, self._emit_served)
+            self._express = self._wired.handler.express(
+                self._tasks, self._emit_served, told_within_s(self._log)
+            )
         # A request goes on by what was wired when it came.
         handle: Handler = lambda request: self._wired.handler(request)  # noqa: E731, PLW0108
         self._data = await self._doors.listen("listen", config.listen, handle, self._express)
@@ -114,6 +116,7 @@ class Service:
             ports.clock,
             self._is_draining,
             self._recent,
+            self._tell_of_served,
         )
         self.view.reload_by = self.reload
         self.office = ViewOffice(self.view)
@@ -228,7 +231,14 @@ class Service:
         if self._draining:
             raise ConfigError("config: the sidecar is stopping; start it anew")
 
+    def _tell_of_served(self) -> None:
+        """Tell of all requests that have ended."""
+        if self._express is not None:
+            self._express.endings.tell()
+
     def _emit(self, event: Event) -> None:
+        # First of what has happened before.
+        self._tell_of_served()
         self._metrics.observe(event)
         self._recent.observe(event)
         self._log(event)
@@ -273,6 +283,7 @@ class Service:
         if self._ledger is not None:
             await self._ledger.close()
         await self._pool.close()
+        self._tell_of_served()
 
     def hurry(self) -> None:
         """Wait for nothing and nobody any more: what is under way is cut, and written down."""

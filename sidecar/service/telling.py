@@ -1,4 +1,4 @@
-"""Telling of many requests at once, where the one who hears can take that."""
+"""Telling of many requests at once, and a little later, where the one who hears can take that."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from sidecar.payments.served import EmitServed, Together, each_of
 
 @runtime_checkable
 class HearsMany(Protocol):
-    """Hears of an event; or, in one call, of requests that ended together."""
+    """Hears of an event; or, in one call, of requests that ended within a moment."""
+
+    # How long that may be.
+    heard_within_s: float
 
     def __call__(self, event: Event) -> None:
         """It happened."""
@@ -31,3 +34,8 @@ def of_many(emit: Emit) -> EmitServed:
             emit(event)
 
     return of_each
+
+
+def told_within_s(emit: Emit) -> float:
+    """How long this one may not have heard of a request: only who hears of many."""
+    return emit.heard_within_s if isinstance(emit, HearsMany) else 0.0

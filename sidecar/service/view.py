@@ -44,7 +44,9 @@ class View:
         clock: Clock,
         is_draining: Callable[[], bool],
         recent: Recent,
+        catch_up: Callable[[], None] = lambda: None,
     ) -> None:
+        """``catch_up`` has the metrics, and what is recent, hear of all that has happened."""
         self._config = config
         self._opened = opened
         self._secrets: tuple[str, ...] = opened.all
@@ -53,6 +55,7 @@ class View:
         self._clock = clock
         self._is_draining = is_draining
         self._recent = recent
+        self._catch_up = catch_up
         self._spending = Spending(ledger, clock)
         self._started_at: datetime = clock.now()
         self.reload_by: Callable[[], Awaitable[ConfigReloaded]] | None = None
@@ -151,6 +154,7 @@ class View:
 
     def observed(self) -> Mapping[str, Any]:
         """The newest refusals, without any secret; and whose top-ups are stopped."""
+        self._catch_up()
         return {
             "refusals": [self._show_refusal(*each) for each in self._recent.refusals()],
             "top_ups_stopped": [
@@ -194,15 +198,20 @@ class View:
         """The exposition and its content type, for this Accept header."""
         # Not on the loop: requests would wait for the first one.
         await asyncio.to_thread(self._metrics.load)
-        return self._metrics.render(accept, self._clock.now(), *await self._books())
+        books = await self._books()
+        self._catch_up()
+        return self._metrics.render(accept, self._clock.now(), *books)
 
     def counted(self) -> Shown:
         """What was counted here."""
+        self._catch_up()
         return self._metrics.counted()
 
     async def shown(self) -> Shown:
         """The metrics as values."""
-        return self._metrics.shown(self._clock.now(), *await self._books())
+        books = await self._books()
+        self._catch_up()
+        return self._metrics.shown(self._clock.now(), *books)
 
     async def _books(self) -> _Books:
         """What the ledger knows of the metrics."""

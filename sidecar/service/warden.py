@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -28,6 +27,7 @@ from sidecar.payments.events import ConfigReloaded, TaskFailed
 from sidecar.service.intercom import LineCutError
 from sidecar.service.post import first_words
 from sidecar.tasks import Supervisor
+from sidecar.values import dataclass
 
 # A large ledger is looked through at start; a config cannot be taken over meanwhile.
 START_WAIT_S = 300.0

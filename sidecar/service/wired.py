@@ -8,7 +8,7 @@ a config makes (``Wired``) is never changed: a request that began by one ends by
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from sidecar.clock import WatchedClock
 from sidecar.config.model import Config
@@ -34,6 +34,7 @@ from sidecar.service.contacts import AllSlots, Contact, Known
 from sidecar.service.ports import Ports
 from sidecar.service.secrets import Opened
 from sidecar.tasks import Supervisor
+from sidecar.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

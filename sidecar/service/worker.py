@@ -75,7 +75,7 @@ class WorkerLog:
     def __init__(self, log: LogSink, leads: Callable[[], bool]) -> None:
         self._log = log
         self._leads = leads
-        self.hear_requests = log.hear_requests
+        self.hear_requests, self.heard_within_s = log.hear_requests, log.heard_within_s
 
     def __call__(self, event: Event) -> None:
         if self._leads() or not isinstance(event, ConfigReloaded):

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from sidecar.money import ZERO, Usdc
 from sidecar.refusal import Denied
 from sidecar.signer.rules import Cap
+from sidecar.values import dataclass
 
 # No window is longer.
 SPAN_MAX = timedelta(days=1)

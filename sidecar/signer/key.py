@@ -7,12 +7,12 @@ them, because what reads that config knows of providers and ledgers, no part of 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from sidecar.config.secret_text import text_in_file, text_in_keystore, text_in_variable
 from sidecar.errors import ConfigError, WalletError
+from sidecar.values import dataclass
 from sidecar.wallets import WalletKind
 from sidecar.wallets.keys import Wallet, keys_of
 

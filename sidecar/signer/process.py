@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from sidecar.clock import Clock, SystemClock
@@ -20,6 +20,7 @@ from sidecar.signer.journal import Journal, Record
 from sidecar.signer.key import open_wallet
 from sidecar.signer.rules import RULES_BYTES_MAX, read_rules
 from sidecar.signer.signer import Signer
+from sidecar.values import dataclass
 
 USAGE = 2
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -12,6 +12,7 @@ from sidecar.chains import is_evm
 from sidecar.document import read_json
 from sidecar.money import Usdc
 from sidecar.siwx import SignInMessage
+from sidecar.values import dataclass
 from sidecar.wallets.remote import ADDRESS, ADMIT, NONCES, SIGN, SIGN_IN
 from sidecar.x402.types import Authorization
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +21,7 @@ from sidecar.policy import VALIDITY_S_LIMIT, VALIDITY_S_MIN
 from sidecar.refusal import Denied
 from sidecar.signer.key import KeyPlace, read_key_place
 from sidecar.signer.requests import Order
+from sidecar.values import dataclass
 from sidecar.wallets import WalletKind
 
 RULES_BYTES_MAX = 64 * 1024

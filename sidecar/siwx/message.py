@@ -8,10 +8,10 @@ its line, and every text has one reading. Source: x402.md 5.1.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from sidecar.chains import NETWORK_NAMES, is_evm
 from sidecar.siwx.times import read_time
+from sidecar.values import dataclass
 
 DOMAIN_CHARS_MAX = 255
 STATEMENT_CHARS_MAX = 256

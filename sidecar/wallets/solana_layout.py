@@ -6,7 +6,7 @@ Ours to choose, by provider, and never a seller's: it is no part of any offer. S
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from sidecar.values import dataclass
 
 # Hosted facilitators take 50,000 and refuse 100,000.
 COMPUTE_UNITS_MAX = 50_000

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from sidecar.errors import WalletBusyError
+from sidecar.values import dataclass
 
 BLOCKHASH_REUSE = timedelta(seconds=10)
 

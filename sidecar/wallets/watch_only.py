@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn
 
 from sidecar.errors import WalletError
 from sidecar.money import Usdc
 from sidecar.siwx import SignInMessage
+from sidecar.values import dataclass
 from sidecar.x402.types import Authorization, PaymentRequirements
 
 

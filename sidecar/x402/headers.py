@@ -54,8 +54,10 @@ _PAYMENT_SCHEME = re.compile(r"(?:^|,)\s*x-payment\s*(?:,|$|\s)", re.IGNORECASE)
 def without_challenge(headers: Headers) -> Headers:
     """A response's headers as an app may see them: no way to pay, no payment of ours."""
     return tuple(
-        (name, value)
-        for name, value in headers
-        if name.lower() not in RESPONSE_PAYMENT_HEADERS
-        and not (name.lower() == "www-authenticate" and _PAYMENT_SCHEME.search(value))
+        [
+            header
+            for header in headers
+            if (name := header[0].lower()) not in RESPONSE_PAYMENT_HEADERS
+            and not (name == "www-authenticate" and _PAYMENT_SCHEME.search(header[1]))
+        ]
     )

@@ -15,13 +15,13 @@ Source: x402.md 1.6, 2.1 to 2.5, 3.1, 4; providers.md 3.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from sidecar.base58 import is_public_key
 from sidecar.chains import Asset, caip2, find_asset, is_evm
 from sidecar.document import shown
 from sidecar.money import Usdc
+from sidecar.values import dataclass
 from sidecar.x402.encode import echoable
 from sidecar.x402.types import Json, PaymentRequired, PaymentRequirements
 

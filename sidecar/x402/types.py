@@ -7,9 +7,11 @@ type by type, so it is never rebuilt from our reading of it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
+
+from sidecar.values import dataclass
 
 Json: TypeAlias = Mapping[str, Any]
 

@@ -47,6 +47,31 @@ def test_since(elapsed_s: float) -> None:
     assert timedelta(0) <= late <= timedelta(seconds=0.5)
 
 
+@pytest.mark.parametrize("jump", [timedelta(0), HOUR, -HOUR])
+def test_now_and_since(jump: timedelta) -> None:
+    """Both by one reading: this moment, and what the clock says of the duration before it."""
+    inner = FakeClock()
+    clock = WatchedClock(inner)
+    clock.now()
+    inner.advance(100)
+    inner.set_wall(inner.now() + jump)
+
+    assert (inner.now(), clock.since(TTL)) == clock.now_and_since(TTL)
+
+
+def test_back_to_a_lower_lead() -> None:
+    """A clock that is set back to where it ran, but for less than a second, runs there again."""
+    inner = FakeClock()
+    clock = WatchedClock(inner)
+    start = clock.now()
+    for step_s in (10, -9.5):
+        inner.set_wall(inner.now() + timedelta(seconds=step_s))
+        clock.now()
+
+    assert 1 == len(clock._leads)
+    assert start - TTL == clock.since(TTL)
+
+
 @pytest.mark.parametrize("jump", [HOUR, -HOUR, timedelta(days=400)])
 def test_stamps_before_a_jump(jump: timedelta) -> None:
     """A stamp from before a jump is as old as the count says, for the duration; then it is old."""

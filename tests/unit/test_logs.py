@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from math import inf
 from typing import Any
 
 import pytest
@@ -96,6 +97,11 @@ def lines(stream: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
+def never(_: float) -> tuple[str, float]:
+    """A moment that has no text."""
+    return "", inf
+
+
 def logged(make: Make, *events: Event, level: str = "debug") -> list[dict[str, Any]]:
     stream = io.StringIO()
     sink = make(stream, level)
@@ -175,7 +181,7 @@ def test_shared_is_bounded() -> None:
     """However many paths an app asks for, what is remembered of them is bounded."""
     shared = RequestLines(str, 0)
     for number in range(SHARED_MAX + 2):
-        shared.text("", alike(replace(SERVED, path=f"/{number}")))
+        shared.text(never, alike(replace(SERVED, path=f"/{number}")))
 
     assert 2 == len(shared._shared)
 
@@ -184,8 +190,8 @@ def test_durations_are_bounded() -> None:
     """However many durations there are, each has its own text, and few of them are remembered."""
     requests = RequestLines(str, 0)
     count = DURATIONS_MAX + 2
-    ended = [("r", number / 1e6, number / 1e6 + 1) for number in range(count)]
-    written = requests.text("", {SERVED.ending: ended}).splitlines()
+    ended = [("r", number / 1e6, number / 1e6 + 1, 0.0) for number in range(count)]
+    written = requests.text(never, {SERVED.ending: ended}).splitlines()
     durations = [json.loads(line) for line in written]
 
     assert [(number / 1000, 1000 + number / 1000) for number in range(count)] == [
@@ -414,6 +420,52 @@ def test_time_of_the_event(make: Make) -> None:
         "2026-11-21T12:00:01.999Z",
         "2026-11-20T12:00:00.000Z",
     ] == [line["timestamp"] for line in lines(stream)]
+
+
+@pytest.mark.parametrize("format", ["json", "console"])
+def test_time_of_the_end(make: Make, format: str) -> None:
+    """A request that is told of later carries the time of its end, whatever second that was in."""
+    clock = FakeClock(NOON + timedelta(seconds=1))
+    stream, began_s = io.StringIO(), clock.monotonic_s()
+    sink = make(stream, format=format, clock=clock)
+    clock.advance(0.020)
+    ends_ms = (-20, -1, 0, 0, 1, 7, 19, 20)
+    ended = [(f"r{n}", 0.1, 0.1, began_s + ms / 1000 + 1e-5) for n, ms in enumerate(ends_ms)]
+    sink.hear_requests({SERVED.ending: ended})
+    sink.flush()
+    written = [re.findall(r"12:00:0\S+Z", line) for line in stream.getvalue().splitlines()]
+
+    assert [
+        ["12:00:00.980Z"],
+        ["12:00:00.999Z"],
+        ["12:00:01.000Z"],
+        ["12:00:01.000Z"],
+        ["12:00:01.001Z"],
+        ["12:00:01.007Z"],
+        ["12:00:01.019Z"],
+        ["12:00:01.020Z"],
+    ] == written
+
+
+def test_order_of_the_ends(make: Make) -> None:
+    """Requests of several kinds are written in the order in which they ended."""
+    clock = FakeClock()
+    stream = io.StringIO()
+    sink = make(stream, clock=clock)
+    clock.advance(0.1)
+    other, failed = replace(SERVED, status=404).ending, replace(SERVED, detail=f"{TOKEN}").ending
+    sink.hear_requests(
+        {
+            SERVED.ending: [(f"a{ms}", 0.1, 0.1, ms / 1000) for ms in (1, 4, 7)],
+            other: [(f"b{ms}", 0.1, 0.1, ms / 1000) for ms in (2, 5)],
+            failed: [(f"c{ms}", 0.1, 0.1, ms / 1000) for ms in (3, 6)],
+        }
+    )
+    sink.flush()
+
+    assert ["a1", "b2", "c3", "a4", "b5", "c6", "a7"] == [
+        line["request_id"] for line in lines(stream)
+    ]
 
 
 def fault_with_locals() -> BaseException:

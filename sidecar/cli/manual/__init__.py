@@ -8,9 +8,9 @@ serving   the commands that serve, set up or tell how it is
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
 
 from sidecar.cli.exits import MEANINGS
+from sidecar.values import dataclass
 
 WIDTH = 79
 

@@ -8,8 +8,10 @@ top: they are the places that a secret and a wallet's key may be kept in.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeAlias
+
+from sidecar.values import dataclass
 
 Schema: TypeAlias = Mapping[str, Any]
 

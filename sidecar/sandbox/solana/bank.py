@@ -7,7 +7,6 @@ decided outside.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from solders.account import Account
@@ -26,6 +25,7 @@ from solders.transaction_status import (
 )
 
 from sidecar.sandbox.solana import programs
+from sidecar.values import dataclass
 
 SYSTEM = Pubkey.default()
 # More than a rehearsal can spend on fees.

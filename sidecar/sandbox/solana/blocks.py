@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from solders.hash import Hash
 
 from sidecar.clock import Clock
+from sidecar.values import dataclass
 
 GENESIS = datetime(2020, 3, 16, tzinfo=UTC)
 SLOT = timedelta(milliseconds=400)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from solders.message import to_bytes_versioned
 from solders.pubkey import Pubkey
@@ -16,6 +15,7 @@ from sidecar.sandbox.solana import programs
 from sidecar.sandbox.solana.bank import Execution
 from sidecar.sandbox.solana.blocks import Block
 from sidecar.sandbox.solana.instructions import instructions_of
+from sidecar.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

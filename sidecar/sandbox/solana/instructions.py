@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from solders.message import Message, MessageV0, MessageV1
 from solders.pubkey import Pubkey
+
+from sidecar.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 from bisect import insort
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from solders.account import Account
@@ -34,6 +33,7 @@ from sidecar.sandbox.solana.bank import (
 from sidecar.sandbox.solana.blocks import Block, Blocks, Commitment
 from sidecar.sandbox.solana.history import History, Landed
 from sidecar.sandbox.solana.rules import Expected, Refused, Tendered, judge
+from sidecar.values import dataclass
 
 SIMULATION_FAILED = "transaction_simulation_failed"
 TRANSACTION_FAILED = "transaction_failed"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
 
 from solders.hash import Hash
 from solders.pubkey import Pubkey
@@ -14,6 +13,7 @@ from sidecar.sandbox.jsonrpc import INVALID_PARAMS, Params, RpcError, at, object
 from sidecar.sandbox.solana import base58
 from sidecar.sandbox.solana.blocks import Commitment
 from sidecar.sandbox.solana.rules import TRANSACTION_BYTES_MAX
+from sidecar.values import dataclass
 
 BASE58_TRANSACTION_DIGITS_MAX = 1_683
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
 
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
@@ -27,6 +26,7 @@ from solders.transaction import SanitizeError, VersionedTransaction
 
 from sidecar.sandbox.solana import programs
 from sidecar.sandbox.solana.instructions import Instruction, instructions_of
+from sidecar.values import dataclass
 
 UNREADABLE = "invalid_exact_svm_payload_transaction_could_not_be_decoded"
 INSTRUCTIONS_LENGTH = "invalid_exact_svm_payload_transaction_instructions_length"

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeAlias
 
 from sidecar.clock import Clock
 from sidecar.money import Usdc
+from sidecar.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

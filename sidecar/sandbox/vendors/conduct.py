@@ -6,8 +6,10 @@ POST /sandbox/vendors/venice/faults {"fault": "top_up_refused", "times": 2}
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
+
+from sidecar.values import dataclass
 
 TIMES_MAX = 1_000_000
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sidecar.sandbox.goods import Goods
 from sidecar.sandbox.shelf import PRICED
 from sidecar.sandbox.vendors.libertai_terms import Usage, usage_in
+from sidecar.values import dataclass
 
 DONE = b"data: [DONE]\n\n"
 

@@ -6,11 +6,12 @@ Prices are dollars for a million tokens.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from enum import StrEnum
 
 from sidecar.sandbox.addresses import is_address
+from sidecar.values import dataclass
 
 # Hashes, as the sandbox's own payee is one: nobody holds their keys.
 SERVER_WALLET = "0x5c6c2C513453762e34b26a1de559fA018CFF0FF2"

@@ -8,7 +8,7 @@ Two permits of one nonce both verify while neither has settled: one of them is s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from sidecar.money import Usdc
@@ -29,6 +29,7 @@ from sidecar.sandbox.vendors.libertai_terms import Answered, Quote, Usage, atomi
 from sidecar.sandbox.vendors.permit import permit_signer
 from sidecar.sandbox.vendors.premises import Premises
 from sidecar.sandbox.vendors.rails import EvmRail, EvmTender, Expected, NotReceived
+from sidecar.values import dataclass
 
 # Clocks differ by a little.
 SLACK_S = 5

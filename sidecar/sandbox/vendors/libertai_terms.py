@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 
 from sidecar.chains import Asset
@@ -19,6 +18,7 @@ from sidecar.money import ATOMIC_PER_USDC
 from sidecar.sandbox.payment import Authorization, Malformed, read_payment
 from sidecar.sandbox.terms import encoded
 from sidecar.sandbox.vendors.libertai_options import LibertaiOptions, Model
+from sidecar.values import dataclass
 
 FLOOR_USD = Decimal("0.0001")
 MILLION = 1_000_000

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
 from sidecar.document import read_json
+from sidecar.values import dataclass
 
 BATCH_MAX = 100
 

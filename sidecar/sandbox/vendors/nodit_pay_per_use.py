@@ -5,7 +5,6 @@ Every 402 makes an ``acceptId`` of its own, which is good once and for a few min
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -22,6 +21,7 @@ from sidecar.sandbox.vendors.nodit_terms import OTHER_HEADERS, PAYMENT_HEADER, E
 from sidecar.sandbox.vendors.premises import Premises
 from sidecar.sandbox.vendors.rails import Expected
 from sidecar.sandbox.vendors.till import Bad, Credited, Failed, InProgress, Sale, Till, TimedOut
+from sidecar.values import dataclass
 
 ACCEPT_LIFE = timedelta(seconds=300)
 # Clocks differ by a little.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 
 from sidecar.chains import SOLANA_DEVNET
 from sidecar.money import Usdc
 from sidecar.sandbox.vendors.libertai_options import LibertaiOptions
 from sidecar.sandbox.vendors.x402layer_options import X402LayerOptions
+from sidecar.values import dataclass
 
 # A hash that is a point on the curve: nobody holds its key.
 SOLANA_PAY_TO = "HNMepwwwjC4uZW9Euf2NUBpCjaU7XnkwU6RxtToHjroV"

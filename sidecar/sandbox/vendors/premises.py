@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Protocol
 
 from aiohttp import web
@@ -15,6 +14,7 @@ from sidecar.sandbox.options import SandboxOptions
 from sidecar.sandbox.vendors.accounts import VendorBooks
 from sidecar.sandbox.vendors.conduct import Conduct
 from sidecar.sandbox.vendors.rails import Rail
+from sidecar.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

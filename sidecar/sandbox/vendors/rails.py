@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from solders.pubkey import Pubkey
@@ -18,6 +17,7 @@ from sidecar.sandbox.chain import Chain, Reverted
 from sidecar.sandbox.facilitator import Facilitator, Refused, transfer_of
 from sidecar.sandbox.payment import Authorization, Payment
 from sidecar.sandbox.terms import Offer
+from sidecar.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sidecar.clock import Clock
 from sidecar.sandbox.vendors.siwx import SignInText, Unfit
 from sidecar.sandbox.vendors.siwx_proof import complaint_about_time, is_signed
+from sidecar.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from sidecar.sandbox.addresses import checksummed, is_address
 from sidecar.sandbox.solana import base58
+from sidecar.values import dataclass
 
 TEXT_CHARS_MAX = 4_096
 # A signature has 88. Reading base58 takes quadratic time.

@@ -9,12 +9,12 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from sidecar.document import read_json
 from sidecar.sandbox.payment import Malformed, read_payment
 from sidecar.sandbox.terms import encoded
 from sidecar.sandbox.vendors.rails import EvmTender, SvmTender, Tender
+from sidecar.values import dataclass
 
 _CANONICAL = frozenset({"x402Version", "resource", "accepted", "payload", "extensions"})
 _FLAT = frozenset({"x402Version", "scheme", "network", "payload"})

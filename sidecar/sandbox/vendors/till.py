@@ -13,7 +13,7 @@ Every presentation of an EVM authorization is in the sandbox's own books too.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeAlias
@@ -26,6 +26,7 @@ from sidecar.sandbox.vendors.accounts import Account
 from sidecar.sandbox.vendors.conduct import Misdeed, Order
 from sidecar.sandbox.vendors.premises import Premises
 from sidecar.sandbox.vendors.rails import EvmTender, Expected, NotReceived, Rail, Received, Tender
+from sidecar.values import dataclass
 
 SETTLEMENT_FAILED = "transaction_failed"
 IN_PROGRESS = "in progress"

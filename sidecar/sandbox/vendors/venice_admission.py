@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from aiohttp import web
 
 from sidecar.sandbox.vendors.accounts import Account, VendorBooks
@@ -13,6 +11,7 @@ from sidecar.sandbox.vendors.premises import Premises
 from sidecar.sandbox.vendors.sign_in import SignInDesk, SignInRules
 from sidecar.sandbox.vendors.siwx import SignInText, Unfit
 from sidecar.sandbox.vendors.venice_sign_in import HEADERS, read_header
+from sidecar.values import dataclass
 
 AGE_MAX_S = 300
 AHEAD_MAX_S = 30

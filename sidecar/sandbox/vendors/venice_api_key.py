@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 
 from aiohttp import web
@@ -10,6 +10,7 @@ from aiohttp import web
 from sidecar.sandbox.vendors.accounts import Account, VendorBooks
 from sidecar.sandbox.vendors.answers import json_answer, refusal
 from sidecar.sandbox.vendors.options import ApiKey
+from sidecar.values import dataclass
 
 BAD_KEY = "Authentication failed"
 NOT_ADMIN = "Admin API key required"

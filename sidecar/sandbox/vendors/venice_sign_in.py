@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from sidecar.document import read_json
 from sidecar.sandbox.vendors.siwx import SignInText, Unfit, parse, text_of
 from sidecar.sandbox.vendors.siwx_proof import moment_of
+from sidecar.values import dataclass
 
 HEADERS = ("SIGN-IN-WITH-X", "X-Sign-In-With-X")
 TIMESTAMP_SLACK_MS = 30_000

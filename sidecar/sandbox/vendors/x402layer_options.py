@@ -6,10 +6,11 @@ Source: providers.md 4. Real endpoints differ in just these ways.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
 from sidecar.money import Usdc
+from sidecar.values import dataclass
 
 
 class AssetForm(Enum):

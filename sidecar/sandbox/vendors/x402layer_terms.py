@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 from sidecar.chains import V1_NETWORKS
@@ -20,6 +19,7 @@ from sidecar.sandbox.solana.rules import Refused, read_transaction
 from sidecar.sandbox.vendors.premises import Premises
 from sidecar.sandbox.vendors.rails import EvmRail, EvmTender, Rail, SvmRail, SvmTender, Tender
 from sidecar.sandbox.vendors.x402layer_options import AssetForm, BalanceForm, Endpoint
+from sidecar.values import dataclass
 
 TIMEOUT_S = 3_600
 DOMAIN_VERSION = "2"

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from aiohttp.connector import Connection
 
-from sidecar.proxy.asking import Question
+from sidecar.proxy.asking import Question, ask
 from sidecar.proxy.replies import Replies
 from sidecar.proxy.wires import Wire, Wires
 
@@ -23,12 +23,18 @@ class FakeWire:
         self.transport = self.upstream = self
         self.handler = None
         self.asking: Question | None = None
+        self.deadline_s = 0.0
 
     def write(self, data: bytes) -> None:
         self.done.append("written")
 
-    def expect(self, *_: object) -> None:
-        pass
+    def take(self) -> FakeWire | None:
+        return self
+
+    def expect(self, *wait: Any) -> None:
+        # Of its question, or of aiohttp's protocol, which is told a method.
+        if len(wait) == 1:
+            self.deadline_s = asyncio.get_running_loop().time() + wait[0]
 
     def close(self) -> None:
         self.done.append("closed")
@@ -88,6 +94,23 @@ async def test_too_late() -> None:
             await asking
 
         assert ["written", "closed"] == wire.done
+
+
+async def test_what_is_left() -> None:
+    """Whoever goes on with an answer that came in part has what is left of the wait for it."""
+    wire = FakeWire()
+    asking = asyncio.ensure_future(ask(cast(Wires, wire), "POST", b"x", 1.0))
+    await asyncio.sleep(0)
+    # It was 700 ms in coming.
+    wire.deadline_s -= 0.7
+    assert wire.asking is not None
+    wire.asking.answered(b"HTTP/1.1 200 OK\r\n")
+    came = await asking
+
+    assert isinstance(came, tuple)
+    connection, left_s = came
+    assert cast(Connection, wire) is connection
+    assert 0.1 < left_s <= 0.3
 
 
 async def test_overdue() -> None:

@@ -7,6 +7,8 @@ import pytest
 from sidecar.http import Header
 from sidecar.proxy.framing import bytes_of_request
 from sidecar.proxy.heads import (
+    _LENGTHS,
+    LENGTHS_MAX,
     AnswerHead,
     Framed,
     Lines,
@@ -117,8 +119,8 @@ def test_framed(behind: bytes) -> None:
     framed = Framed.of(cut[0], cut[1])
 
     end = behind + b"\r\n\r\n"
-    assert ((), b"1046", b"{}") == framed.read(LINE + b"Content-Length: 1046" + end + b"{}")
-    assert ((), b"0", b"") == framed.read(LINE + b"Content-Length: 0" + end)
+    assert ((), b"1046", 1046, b"{}") == framed.read(LINE + b"Content-Length: 1046" + end + b"{}")
+    assert ((), b"0", 0, b"") == framed.read(LINE + b"Content-Length: 0" + end)
     for other in (
         LINE + b"Content-Length: " + end,
         LINE + b"Content-Length: +5" + end,
@@ -136,11 +138,21 @@ def test_framed(behind: bytes) -> None:
         assert framed.read(other) is None
 
 
+def test_lengths_are_bounded() -> None:
+    """However many lengths apps name, each is read as it stands, and few are remembered."""
+    framed = Framed.of(LINE + b"Content-Length: ", len(LINE + b"Content-Length: "))
+    for number in range(LENGTHS_MAX + 2):
+        read = framed.read(LINE + b"Content-Length: %d\r\n\r\n" % number)
+
+        assert ((), b"%d" % number, number, b"") == read
+    assert len(_LENGTHS) <= LENGTHS_MAX
+
+
 def test_framed_without_length() -> None:
     """A head that has no length is known again, and what is behind it is nobody's."""
     framed = Framed.of(b"GET / HTTP/1.1\r\nHost: h", -1)
 
-    assert ([], b"", b"GET") == framed.read(b"GET / HTTP/1.1\r\nHost: h\r\n\r\nGET")
+    assert ([], b"", 0, b"GET") == framed.read(b"GET / HTTP/1.1\r\nHost: h\r\n\r\nGET")
     assert framed.read(b"GET / HTTP/1.1\r\nHost: h\r\nX: y\r\n\r\n") is None
 
 
@@ -158,7 +170,7 @@ def test_gaps(value: bytes) -> None:
     """Values that vary are read where they vary, and so is the length."""
     data = value.join([PIECES[0], PIECES[1] + b"17" + PIECES[2], PIECES[3]])
 
-    assert ([value, value], b"17", b"") == Framed(PIECES, 1).read(data)
+    assert ([value, value], b"17", 17, b"") == Framed(PIECES, 1).read(data)
 
 
 @pytest.mark.parametrize(

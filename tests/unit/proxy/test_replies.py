@@ -28,6 +28,33 @@ def test_close() -> None:
     assert (HttpResponse(500, headers, b""), False) == read
 
 
+def test_alike_in_what_decides() -> None:
+    """An answer like an earlier one in all but its status, or its Connection, is told apart."""
+    replies = Replies()
+    read = []
+    for status in (200, 500):
+        for connection in ("keep-alive", "close"):
+            head = f"HTTP/1.1 {status} \r\nConnection: {connection}\r\nContent-Length: 0\r\n\r\n"
+            for _ in range(2):
+                answer = replies.read(head.encode())
+                assert answer is not None
+                read.append((answer[0].status, answer[1]))
+
+    expected = [(status, keeps) for status in (200, 500) for keeps in (True, True, False, False)]
+    assert expected == read
+
+
+def test_receipts() -> None:
+    """An answer like an earlier one in all that decides has its own headers and its own body."""
+    replies = Replies()
+    for receipt, body in (("e30=", b"a"), ("e31=", b"bcd")):
+        head = f"HTTP/1.1 200 OK\r\nPAYMENT-RESPONSE: {receipt}\r\nContent-Length: {len(body)}"
+        headers = (("PAYMENT-RESPONSE", receipt), ("Content-Length", str(len(body))))
+
+        expected = HttpResponse(200, headers, body)
+        assert (expected, True) == replies.read(head.encode() + b"\r\n\r\n" + body)
+
+
 def test_offer_again() -> None:
     """An offer that came before is read again as it came then, with the body that is here now."""
     replies = Replies()

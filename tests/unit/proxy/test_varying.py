@@ -61,8 +61,8 @@ def said(calls: Calls, head: bytes, user: int | None = None) -> tuple[str, str, 
         return None
     read = asked.framed.read(head + HEAD_END + b"more")
     assert read is not None
-    values, digits, rest = read
-    assert (b"", b"more") == (digits, rest)
+    values, digits, length, rest = read
+    assert (b"", 0, b"more") == (digits, length, rest)
     passed = asked.passed[0]
     for value, piece in zip(values, asked.passed[1:], strict=True):
         passed += value + piece
@@ -201,7 +201,7 @@ def read_by(calls: Calls, asked: Asked | None, data: bytes) -> tuple[object, ...
         return None
     dress = calls.dress(asked.call, Credential((("Authorization", "Bearer ours"),)))
     assert dress is not None
-    values, digits, rest = read
+    values, digits, _, rest = read
     text = asked.render(dress, values, digits, b"body")
     return asked.call.caller.name, asked.call.target, digits, rest, text
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sidecar.payments.events import Event
 from sidecar.payments.served import Together
-from sidecar.service.telling import of_many
+from sidecar.service.telling import of_many, told_within_s
 from tests.unit.service.test_recent import SERVED
 from tests.unit.test_metrics import alike
 
@@ -15,6 +15,8 @@ FAILED = [replace(SERVED, request_id=f"r{n}", status=502, decision="failed") for
 
 class Ears:
     """Hears of many at once."""
+
+    heard_within_s = 0.5
 
     def __init__(self) -> None:
         self.heard: list[Together] = []
@@ -40,3 +42,10 @@ def test_each() -> None:
     of_many(heard.append)(alike(SERVED, *FAILED))
 
     assert [SERVED, *FAILED] == heard
+
+
+def test_within() -> None:
+    """Who can hear of many says how long it may take; everybody else hears at once."""
+    heard: list[Event] = []
+
+    assert (0.5, 0.0) == (told_within_s(Ears()), told_within_s(heard.append))
