@@ -12,7 +12,7 @@ demo: .venv/stamp
 	$(BIN)/sidecar demo
 
 # The code that decides about money is covered to its last branch.
-SAFE := money chains base58 document refusal policy rpc/* siwx/* x402/* ledger/* payments/* providers/* wallets/*
+SAFE := money chains base58 document refusal policy values rpc/* siwx/* x402/* ledger/* payments/* providers/* wallets/*
 comma := ,
 empty :=
 

@@ -46,15 +46,16 @@ CANARY = (
     Mutant(
         "relays a header that repeats the API key",
         "sidecar/proxy/headers.py",
-        "        and not any(secret in header[1] for secret in secrets)\n",
+        "    for secret in secrets:\n"
+        "        kept = [header for header in kept if secret not in header[1]]\n",
         "",
         (ANSWERS,),
     ),
     Mutant(
         "relays a header that repeats a payment",
         "sidecar/proxy/headers.py",
-        "        and not _is_signed(*header)\n",
-        "",
+        " and not _is_signed(*header))",
+        ")",
         (ANSWERS,),
     ),
     Mutant(

@@ -103,8 +103,8 @@ DURABILITY = (
     Mutant(
         "buys again when the clock is set forward",
         "sidecar/payments/payer.py",
-        "self._clock.since(self._undelivered_ttl)",
-        "self._clock.now() - self._undelivered_ttl",
+        "now, since = self._clock.now_and_since(self._undelivered_ttl)",
+        "now = self._clock.now(); since = now - self._undelivered_ttl",
         (f"{CLOCKS}::test_retry_after_a_jump",),
     ),
     Mutant(

@@ -15,15 +15,15 @@ LANE_COST = (
     Mutant(
         "takes more than digits for a length",
         "sidecar/proxy/heads.py",
-        "return digits.isdigit() and len(digits)",
-        "return len(digits)",
+        "if digits.isdigit() and len(digits)",
+        "if len(digits)",
         (f"{HEADS}::test_framed[]",),
     ),
     Mutant(
         "takes a head that goes on otherwise for one that came",
         "sidecar/proxy/heads.py",
-        "if piece and _is_length(digits) else None",
-        "if _is_length(digits) else None",
+        "if piece and length >= 0 else None",
+        "if length >= 0 else None",
         (f"{HEADS}::test_framed[]",),
     ),
     Mutant(
@@ -63,8 +63,15 @@ LANE_COST = (
     ),
     Mutant(
         "writes whole seconds only",
-        "sidecar/logs/__init__.py",
+        "sidecar/logs/moments.py",
         "_MILLISECONDS[at.microsecond // 1000]",
+        "_MILLISECONDS[0]",
+        (f"{LOGS}::test_time_of_the_end",),
+    ),
+    Mutant(
+        "writes the ends of requests in whole seconds",
+        "sidecar/logs/moments.py",
+        "_MILLISECONDS[number]",
         "_MILLISECONDS[0]",
         (f"{LOGS}::test_time_of_the_event",),
     ),
@@ -134,8 +141,8 @@ LANE_COST = (
     Mutant(
         "takes half a head for one that came",
         "sidecar/proxy/heads.py",
-        "            if not piece or not (_is",
-        "            if not (_is",
+        "            if not piece:\n                return None\n",
+        "",
         (f"{HEADS}::test_other_head",),
     ),
     Mutant(

@@ -14,6 +14,7 @@ from tests.mutants.config_and_lifecycle import CONFIG_AND_LIFECYCLE
 from tests.mutants.connections import CONNECTIONS
 from tests.mutants.containers import CONTAINERS
 from tests.mutants.durability import DURABILITY
+from tests.mutants.endings import ENDINGS
 from tests.mutants.fast_lane import FAST_LANE
 from tests.mutants.growth import GROWTH
 from tests.mutants.hostile import HOSTILE
@@ -22,6 +23,7 @@ from tests.mutants.large_uploads import LARGE_UPLOADS
 from tests.mutants.ledger_answers import LEDGER_ANSWERS
 from tests.mutants.ledger_faults import LEDGER_FAULTS
 from tests.mutants.ledger_turns import LEDGER_TURNS
+from tests.mutants.looked_up_once import LOOKED_UP_ONCE
 from tests.mutants.mutant import Mutant
 from tests.mutants.nonces import NONCES
 from tests.mutants.paid_cost import PAID_COST
@@ -41,6 +43,7 @@ from tests.mutants.stores_and_copy import STORES_AND_COPY
 from tests.mutants.streams import STREAMS
 from tests.mutants.told import TOLD
 from tests.mutants.unix_socket import UNIX_SOCKET
+from tests.mutants.values import VALUES
 from tests.mutants.workers import SEVERAL_WORKERS
 
 MONEY_PATH = "tests/flows/test_money_path.py"
@@ -216,6 +219,9 @@ MUTANTS = (
     *ATTENDED,
     *TOLD,
     *PAID_COST,
+    *ENDINGS,
+    *VALUES,
+    *LOOKED_UP_ONCE,
     *LARGE_UPLOADS,
     *CERTIFICATES,
     *GROWTH,

@@ -67,7 +67,7 @@ TOLD = (
     ),
     Mutant(
         "tells of each end as of the first",
-        "sidecar/proxy/express.py",
+        "sidecar/proxy/endings.py",
         "if ending is None or call.ended != end:",
         "if ending is None:",
         ("tests/e2e/test_fast_lane_flow.py::test_ends_otherwise",),

@@ -169,6 +169,10 @@ def test_descendants() -> None:
     assert Point(1) != marked
     with pytest.raises(dataclasses.FrozenInstanceError):
         marked.x = 2  # type: ignore[misc]
+    del marked.mark  # type: ignore[attr-defined]
+    assert not hasattr(marked, "mark")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        del marked.x
 
 
 def test_dataclass_of_a_dataclass() -> None:
