@@ -40,10 +40,12 @@ class Upstream:
     scripts: deque[Script] = field(default_factory=deque)
     paid: deque[Script] = field(default_factory=deque)
     answering: set[asyncio.Task[None]] = field(default_factory=set)
+    turns: int = 0
 
-    def start(self, scripts: tuple[Script, ...], paid: tuple[Script, ...]) -> None:
-        """Another case begins."""
+    def start(self, scripts: tuple[Script, ...], paid: tuple[Script, ...], turns: int) -> None:
+        """Another case begins, with so many turns of the loop between pieces."""
         self.requests.clear()
+        self.turns = turns
         self.scripts, self.paid = deque(scripts), deque(paid)
 
     def stop(self) -> None:
@@ -104,7 +106,7 @@ class Conversation(asyncio.Protocol):
                 return
             self._transport.write(piece.replace(JWT, self._upstream.token))
             # So that the next piece is a segment of its own, and is read as one.
-            for _ in range(6):
+            for _ in range(self._upstream.turns):
                 await asyncio.sleep(0)
         if script.end == "close":
             self._transport.close()

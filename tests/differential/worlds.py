@@ -93,7 +93,7 @@ class World:
         """The case through this sidecar, with so many turns of the loop between its pieces."""
         self.runs += 1
         run = b"%0*d" % (len(RUN), self.runs)
-        self.upstream.start(case.scripts, case.paid)
+        self.upstream.start(case.scripts, case.paid, turns)
         self.events.clear()
         reader, writer = await asyncio.open_connection("127.0.0.1", self.service.port)
         got = bytearray()
@@ -154,6 +154,8 @@ class World:
             await asyncio.wait(working)
         for _ in range(6):
             await asyncio.sleep(0)
+        # Not once a second, which would be in another case's time.
+        listener._server.refusals.tell()
         self.upstream.stop()
 
     async def _payments(self) -> list[Payment]:
