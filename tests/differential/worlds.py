@@ -13,6 +13,7 @@ from sidecar.config.model import Config, Limits
 from sidecar.config.read import parse_config
 from sidecar.ledger.model import Payment
 from sidecar.payments.events import BalanceObserved, Event
+from sidecar.proxy.server import ProxyServer
 from sidecar.service import Ports, Service, open_all
 from tests.differential.asking import PORT, RUN
 from tests.differential.cases import Case
@@ -155,7 +156,9 @@ class World:
         for _ in range(6):
             await asyncio.sleep(0)
         # Not once a second, which would be in another case's time.
-        listener._server.refusals.tell()
+        server = listener._server
+        assert isinstance(server, ProxyServer)
+        server.refusals.tell()
         self.upstream.stop()
 
     async def _payments(self) -> list[Payment]:
