@@ -88,7 +88,7 @@ class Ending(NamedTuple):
 Ended: TypeAlias = tuple[str, float, float, float]
 # Requests that are told of together: each of an ending in its order.
 Together: TypeAlias = Mapping[Ending, Sequence[Ended]]
-# Of requests that ended together: to tell of each alone costs several times as much.
+# To tell of each alone costs several times as much.
 EmitServed: TypeAlias = Callable[[Together], None]
 
 
