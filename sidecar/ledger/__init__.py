@@ -111,6 +111,15 @@ class Ledger(Protocol):
         """The app has its last byte: the purchase is complete; also releases."""
         ...
 
+    async def conclude(
+        self, payment_id: str, proof: Proof, at: datetime, *, delivered: bool
+    ) -> Change:
+        """``post``, and with it ``deliver`` or else ``release``: both, or nothing of it.
+
+        What ``post`` returns, which need not say of the delivery.
+        """
+        ...
+
     async def give_up(self, payment_id: str, at: datetime) -> None:
         """POSTED and undelivered -> closed; counted against the route's breaker; also releases."""
         ...

@@ -190,6 +190,11 @@ class LeasedLedger:
             lambda: self._centre.deliver(payment_id, at),
         )
 
+    async def conclude(
+        self, payment_id: str, proof: Proof, at: datetime, *, delivered: bool
+    ) -> Change:
+        return await self._both.conclude(payment_id, proof, at, delivered=delivered)
+
     async def give_up(self, payment_id: str, at: datetime) -> None:
         await self._both.end(
             payment_id,

@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
-from sidecar.ledger import Ledger, sqlite_slices
-from sidecar.ledger.model import Payment, Spent
+from sidecar.ledger import Ledger, sqlite_conclusion, sqlite_slices
+from sidecar.ledger.model import Change, Payment, Proof, Spent
 from sidecar.ledger.sqlite_books import Books
 from sidecar.ledger.sqlite_slices import Absent
 from sidecar.ledger.sqlite_writer import Writer
@@ -48,6 +48,19 @@ class TwoBooks:
             return answer
 
         return await self.move(payment_id, here, there_and_over)
+
+    async def conclude(
+        self, payment_id: str, proof: Proof, at: datetime, *, delivered: bool
+    ) -> Change:
+        """``Ledger.conclude``. What was not delivered its purchase may still hope for."""
+        move = self.end if delivered else self.move
+        return await move(
+            payment_id,
+            lambda books: sqlite_conclusion.conclude(
+                books, payment_id, proof, at, delivered=delivered
+            ),
+            lambda: self._there.conclude(payment_id, proof, at, delivered=delivered),
+        )
 
     async def oldest_first(
         self, ask: Callable[[Ledger], Awaitable[tuple[Payment, ...]]]

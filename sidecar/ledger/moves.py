@@ -24,9 +24,13 @@ def permit(row: Row, to: PaymentState) -> None:
         raise LedgerError(f"payment {row['id']} is {row['state']}: it cannot become {to}")
 
 
+def proves_transfer(proof: Proof) -> bool:
+    return proof.kind in _POSTING
+
+
 def permit_post(row: Row, proof: Proof) -> None:
     permit(row, PaymentState.POSTED)
-    if proof.kind not in _POSTING:
+    if not proves_transfer(proof):
         raise LedgerError(f"payment {row['id']}: {proof.kind!r} does not prove a transfer")
 
 

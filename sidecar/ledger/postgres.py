@@ -55,8 +55,7 @@ from sidecar.ledger.postgres_reserving import Reserving
 from sidecar.ledger.postgres_slices import PostgresSlices
 from sidecar.ledger.postgres_transactions import WAIT_S, Transactions
 from sidecar.ledger.postgres_url import read_url
-from sidecar.ledger.rows import milliseconds, moment, payment_of
-from sidecar.money import Usdc
+from sidecar.ledger.rows import payment_of
 from sidecar.refusal import BudgetUse, Denied
 from sidecar.tasks import Supervisor
 from sidecar.x402.types import Authorization
@@ -64,7 +63,6 @@ from sidecar.x402.types import Authorization
 SCHEMA = "sidecar"
 LEASE_S = 15.0
 CONNECTIONS_MAX = 8
-_HOUR_MS = 3_600_000
 
 
 def _not_told(sentence: str) -> None:
@@ -190,6 +188,13 @@ class PostgresLedger:
     async def deliver(self, payment_id: str, at: datetime) -> None:
         await self._transactions.do(lambda tx: self._books.deliver(tx, payment_id, at))
 
+    async def conclude(
+        self, payment_id: str, proof: Proof, at: datetime, *, delivered: bool
+    ) -> Change:
+        return await self._transactions.do(
+            lambda tx: self._books.conclude(tx, payment_id, proof, at, delivered=delivered)
+        )
+
     async def give_up(self, payment_id: str, at: datetime) -> None:
         await self._transactions.do(lambda tx: self._books.give_up(tx, payment_id, at))
 
@@ -225,19 +230,7 @@ class PostgresLedger:
         return await questions.newest(self._transactions, since, limit)
 
     async def spending(self, since: datetime) -> tuple[Spent, ...]:
-        asked = (lookups.SPENDING, (milliseconds(since) // _HOUR_MS,))
-        (rows,) = await self._transactions.read(asked)
-        return tuple(
-            Spent(
-                moment(row["hour"] * _HOUR_MS),
-                row["route"],
-                row["caller"],
-                row["network"],
-                Usdc(row["amount"]),
-                row["payments"],
-            )
-            for row in rows
-        )
+        return await questions.spending(self._transactions, since)
 
     async def pins(self) -> tuple[PayeePin, ...]:
         return await questions.pins(self._transactions)

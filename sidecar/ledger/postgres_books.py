@@ -130,6 +130,16 @@ class Books:
             self._tell(tx, row, "delivered", milliseconds(at))
         await self.release(tx, payment_id)
 
+    async def conclude(
+        self, tx: Transaction, payment_id: str, proof: Proof, at: datetime, *, delivered: bool
+    ) -> Change:
+        change = await self.post(tx, payment_id, proof, at)
+        if delivered:
+            await self.deliver(tx, payment_id, at)
+        else:
+            await self.release(tx, payment_id)
+        return change
+
     async def give_up(self, tx: Transaction, payment_id: str, at: datetime) -> None:
         row = await self._find(tx, payment_id)
         moves.permit_give_up(row)

@@ -7,10 +7,13 @@ from datetime import datetime
 
 from sidecar.ledger import postgres_lookups as lookups
 from sidecar.ledger import postgres_rules as rules
-from sidecar.ledger.model import Asked, Budget, PayeePin, Payment, Purchase
+from sidecar.ledger.model import Asked, Budget, PayeePin, Payment, Purchase, Spent
 from sidecar.ledger.postgres_transactions import Statement, Transactions
-from sidecar.ledger.rows import moment, payment_of, pin_of
+from sidecar.ledger.rows import milliseconds, moment, payment_of, pin_of
+from sidecar.money import Usdc
 from sidecar.refusal import BudgetUse
+
+_HOUR_MS = 3_600_000
 
 
 async def payments(transactions: Transactions, statement: Statement) -> tuple[Payment, ...]:
@@ -39,6 +42,22 @@ async def budgets(
 ) -> tuple[BudgetUse, ...]:
     found = await transactions.read(*(lookups.window(each, at) for each in named))
     return tuple(rules.use_of(rows, each, at) for rows, each in zip(found, named, strict=True))
+
+
+async def spending(transactions: Transactions, since: datetime) -> tuple[Spent, ...]:
+    asked = (lookups.SPENDING, (milliseconds(since) // _HOUR_MS,))
+    (rows,) = await transactions.read(asked)
+    return tuple(
+        Spent(
+            moment(row["hour"] * _HOUR_MS),
+            row["route"],
+            row["caller"],
+            row["network"],
+            Usdc(row["amount"]),
+            row["payments"],
+        )
+        for row in rows
+    )
 
 
 async def pins(transactions: Transactions) -> tuple[PayeePin, ...]:

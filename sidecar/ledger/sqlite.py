@@ -3,12 +3,14 @@
 sqlite            the Ledger contract, and how a ledger is opened
 sqlite_writer     the one thread that touches the file, and the group commit
 sqlite_books      the moves, each inside a transaction
+sqlite_statements what they say to SQLite
 sqlite_budgets    the windows, raised by one conditional update
 sqlite_rules      what speaks against a new payment
 sqlite_pins       the payee that each route is used to
 sqlite_prices     what each route is used to pay
 sqlite_freeze     the switch that stops all signing
 sqlite_approvals  what waits for a person's word
+sqlite_conclusion the two last moves of a payment, as one
 sqlite_rehearsal  shadow mode's one move
 sqlite_desk       pins, switch and approvals, changed by hand; what a person settles
 sqlite_quote      what a reservation would be told, asked without writing
@@ -33,6 +35,7 @@ from pathlib import Path
 from sidecar.ledger import (
     sqlite_approvals,
     sqlite_budgets,
+    sqlite_conclusion,
     sqlite_file,
     sqlite_freeze,
     sqlite_lists,
@@ -141,6 +144,15 @@ class SqliteLedger:
 
     async def deliver(self, payment_id: str, at: datetime) -> None:
         await self._writer.do(lambda books: books.deliver(payment_id, at))
+
+    async def conclude(
+        self, payment_id: str, proof: Proof, at: datetime, *, delivered: bool
+    ) -> Change:
+        return await self._writer.do(
+            lambda books: sqlite_conclusion.conclude(
+                books, payment_id, proof, at, delivered=delivered
+            )
+        )
 
     async def give_up(self, payment_id: str, at: datetime) -> None:
         await self._writer.do(lambda books: books.give_up(payment_id, at))

@@ -22,14 +22,8 @@ from sidecar.ledger import (
     sqlite_lists,
     sqlite_rules,
 )
-from sidecar.ledger.model import (
-    Change,
-    Intent,
-    Payment,
-    PaymentState,
-    Proof,
-    Purchase,
-)
+from sidecar.ledger import sqlite_statements as statements
+from sidecar.ledger.model import Change, Intent, Payment, PaymentState, Proof, Purchase
 from sidecar.ledger.rows import (
     authorization_columns,
     milliseconds,
@@ -37,6 +31,7 @@ from sidecar.ledger.rows import (
     reserved_columns,
     reserved_payment,
     texts_to_json,
+    windows_in,
     windows_of,
 )
 from sidecar.ledger.sqlite_claims import Claims
@@ -45,56 +40,6 @@ from sidecar.ledger.sqlite_signed import Signed
 from sidecar.ledger.windows import as_text
 from sidecar.refusal import Denied
 from sidecar.x402.types import Authorization
-
-_INSERT = """
-INSERT INTO payments (
-  id, purchase_key, explicit, slot, owner, holder, state, amount, reserved_at, route, caller,
-  purpose, scheme, network, asset, pay_to, windows, envelope,
-  price_place
-) VALUES (?, ?, ?, ?, ?, ?, 'reserved', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-_AUTHORIZE = """
-UPDATE payments SET state = 'authorized', authorized_at = ?,
-  auth_network = ?, auth_identity = ?, auth_expires_at = ?, auth_fields = ?
-WHERE id = ? AND state = 'reserved'
-"""
-_POST = """
-UPDATE payments SET state = 'posted', settled_at = ?, proof_kind = ?, proof_transaction = ?,
-  confirmed = ?
-WHERE id = ? AND state = 'authorized'
-"""
-_CONFIRM = """
-UPDATE payments SET confirmed = 1, proof_kind = ?, proof_transaction = ?
-WHERE id = ? AND state = 'posted' AND confirmed = 0
-"""
-_VOID = """
-UPDATE payments SET state = 'voided', settled_at = ?, proof_kind = ?, proof_transaction = ?
-WHERE id = ? AND state = ?
-"""
-# A holder lets go of what it holds itself, never of what another took over.
-_RELEASE = "UPDATE payments SET holder = NULL WHERE id = ? AND holder = ?"
-_DELIVER = """
-UPDATE payments SET delivered_at = ?, holder = nullif(holder, ?)
-WHERE id = ? AND state <> 'reserved' AND delivered_at IS NULL
-"""
-_CLOSE = """
-UPDATE payments SET closed_at = ?
-WHERE id = ? AND state = 'posted' AND delivered_at IS NULL AND closed_at IS NULL
-"""
-_HOLD = "UPDATE payments SET holder = ? WHERE id = ? AND holder IS ?"
-_USED = "SELECT 1 FROM payments WHERE owner = ? OR holder = ?"
-_FIND = "SELECT * FROM payments WHERE id = ?"
-# What a move is decided by: to read the whole row takes three times as long.
-_LOOK = """
-SELECT seq, id, state, confirmed, amount, authorized_at, delivered_at, closed_at, windows,
-  auth_identity
-FROM payments WHERE id = ?
-"""
-_TELL = "INSERT INTO events (at, payment, kind, detail) VALUES (?, ?, ?, ?)"
-_DELIVERED = """
-INSERT INTO events (at, payment, kind, detail)
-SELECT ?, seq, 'delivered', ? FROM payments WHERE id = ?
-"""
 
 
 class Books:
@@ -131,14 +76,17 @@ class Books:
         # The driver looks up how to adapt a bool each time, and knows what an int is.
         explicit, own = int(intent.purchase.explicit), self.instances.own
         made = self.connection.execute(
-            _INSERT, reserved_columns(intent, explicit, slot, own, at_ms, windows_json)
+            statements.INSERT, reserved_columns(intent, explicit, slot, own, at_ms, windows_json)
         )
         # Word for word what the audit puts together from the row.
         detail = f'{{"amount":{intent.amount.atomic},"windows":{windows_json}}}'
-        self.connection.execute(_TELL, (at_ms, made.lastrowid, "reserved", detail))
+        seq = made.lastrowid
+        assert seq is not None
+        self.connection.execute(statements.TELL, (at_ms, seq, "reserved", detail))
         sqlite_approvals.ask(self.connection, intent, at_ms)
         payment = reserved_payment(intent, at_ms)
-        self._signed.reserved(payment)
+        if intent.ask_until is None:
+            self._signed.reserved(seq, payment, windows_json)
         return payment
 
     def _bind(self, intent: Intent, at_ms: int) -> Payment | Denied | int:
@@ -162,37 +110,76 @@ class Books:
     def authorize(
         self, payment_id: str, authorization: Authorization, at: datetime
     ) -> Denied | None:
-        at_ms = milliseconds(at)
-        row = self._found(payment_id, sqlite_approvals.look(self.connection, payment_id))
-        frozen = sqlite_freeze.refusal_since(row["frozen_since"])
-        if frozen is not None:
-            return frozen
-        moves.permit(row, PaymentState.AUTHORIZED)
-        denied = sqlite_approvals.refusal(row)
-        if denied is not None:
-            return denied
-        self._change(_AUTHORIZE, at_ms, *authorization_columns(authorization), payment_id)
+        at_ms, seq = milliseconds(at), self._signed.seq_of(payment_id)
+        written = (at_ms, *authorization_columns(authorization), payment_id)
+        # Nearly always it may be: why it may not is looked up afterwards.
+        if seq is None or not self._is_changed(statements.AUTHORIZE_KNOWN, *written, seq):
+            row = self._found(payment_id, sqlite_approvals.look(self.connection, payment_id))
+            frozen = sqlite_freeze.refusal_since(row["frozen_since"])
+            if frozen is not None:
+                return frozen
+            moves.permit(row, PaymentState.AUTHORIZED)
+            denied = sqlite_approvals.refusal(row)
+            if denied is not None:
+                return denied
+            self._change(statements.AUTHORIZE, *written)
+            seq = row["seq"]
         known_as = {"network": authorization.network, "identity": authorization.identity}
-        self._tell(row, "authorized", at_ms, **known_as)
-        self._signed.authorized(payment_id, authorization)
+        self._tell(seq, "authorized", at_ms, **known_as)
+        self._signed.authorized(payment_id, authorization, at_ms)
         return None
 
-    def post(self, payment_id: str, proof: Proof, at: datetime) -> Change:
+    def post(
+        self, payment_id: str, proof: Proof, at: datetime, *, delivers: bool = False
+    ) -> Change:
         at_ms = milliseconds(at)
+        # A row is 1 KB or more: it is written once for both.
+        delivery = (at_ms, self.instances.own) if delivers else (None, None)
+        confirmed = int(proof.confirmed)  # as in ``reserve``
+        written = (at_ms, proof.kind, proof.transaction, confirmed, *delivery, payment_id)
+        posted = self._post_known(payment_id, proof, written, delivers=delivers)
+        if posted is not None:
+            return Change(posted, "posted")
         row = self._look(payment_id)
         if moves.is_terminal(row):
             made = ""
             if moves.confirms(row, proof):
                 made = "confirmed"
-                self._change(_CONFIRM, proof.kind, proof.transaction, payment_id)
-                self._tell(row, made, at_ms, **moves.evidence(proof))
+                self._change(statements.CONFIRM, proof.kind, proof.transaction, payment_id)
+                self._tell(row["seq"], made, at_ms, **moves.evidence(proof))
             return Change(payment_of(self._find(payment_id)), made)
         moves.permit_post(row, proof)
-        self._change(_POST, at_ms, proof.kind, proof.transaction, proof.confirmed, payment_id)
+        self._change(statements.POST, *written)
         sqlite_budgets.spend(self.connection, windows_of(row), row["amount"])
-        self._tell(row, "posted", at_ms, **moves.evidence(proof))
-        posted = self._signed.posted(row, proof, at_ms)
-        return Change(posted or payment_of(self._find(payment_id)), "posted")
+        self._tell(row["seq"], "posted", at_ms, **moves.evidence(proof))
+        if delivers and row["delivered_at"] is None:
+            self._tell(row["seq"], "delivered", at_ms)
+        self._signed.posted(payment_id)
+        return Change(payment_of(self._find(payment_id)), "posted")
+
+    def _post_known(
+        self, payment_id: str, proof: Proof, written: tuple[Any, ...], *, delivers: bool
+    ) -> Payment | None:
+        """Post what was signed for here; None where its row has to be asked."""
+        kept = self._signed.signed_for(payment_id)
+        if kept is None or not moves.proves_transfer(proof):
+            return None
+        amount, authorization = kept.reserved.amount.atomic, kept.authorization
+        assert authorization is not None
+        held = (kept.seq, amount, kept.windows, authorization.identity)
+        at_ms, delivered_at = written[0], kept.delivered_at
+        if not self._is_changed(
+            statements.POST_KNOWN, *written, *held, kept.authorized_at, delivered_at
+        ):
+            return None
+        sqlite_budgets.spend(self.connection, windows_in(kept.windows), amount)
+        self._tell(kept.seq, "posted", at_ms, **moves.evidence(proof))
+        self._signed.posted(payment_id)
+        if delivers and delivered_at is None:
+            delivered_at = at_ms
+            self._tell(kept.seq, "delivered", at_ms)
+            self._signed.delivered(payment_id, at_ms)
+        return kept.posted(proof, at_ms, delivered_at)
 
     def void(self, payment_id: str, proof: Proof, at: datetime) -> Change:
         row = self._find(payment_id)
@@ -202,10 +189,10 @@ class Books:
 
     def _void(self, row: sqlite3.Row, proof: Proof, at_ms: int) -> None:
         moves.permit_void(row, proof, at_ms)
-        self._change(_VOID, at_ms, proof.kind, proof.transaction, row["id"], row["state"])
+        self._change(statements.VOID, at_ms, proof.kind, proof.transaction, row["id"], row["state"])
         sqlite_budgets.free(self.connection, windows_of(row), row["amount"])
-        self._tell(row, "voided", at_ms, **moves.evidence(proof))
-        self._signed.voided(row["id"])
+        self._tell(row["seq"], "voided", at_ms, **moves.evidence(proof))
+        self._signed.over(row["id"])
 
     def claim(
         self, purchase: Purchase, at: datetime, undelivered_since: datetime
@@ -219,37 +206,45 @@ class Books:
         return None
 
     def release(self, payment_id: str) -> None:
-        self.connection.execute(_RELEASE, (payment_id, self.instances.own))
+        self.connection.execute(statements.RELEASE, (payment_id, self.instances.own))
 
     def deliver(self, payment_id: str, at: datetime) -> None:
-        at_ms = milliseconds(at)
+        at_ms, seq = milliseconds(at), self._signed.seq_of(payment_id)
+        written = (at_ms, self.instances.own, payment_id)
         # Nearly always it is changed: why it was not is looked up afterwards.
-        values = (at_ms, self.instances.own, payment_id)
-        if self.connection.execute(_DELIVER, values).rowcount == 1:
-            self._change(_DELIVERED, at_ms, self._detail({}), payment_id)
-            return
-        moves.permit_deliver(self._look(payment_id))
-        self.release(payment_id)
+        if seq is None or not self._is_changed(statements.DELIVER, *written, seq):
+            row = self._look(payment_id)
+            moves.permit_deliver(row)
+            seq = row["seq"]
+            if not self._is_changed(statements.DELIVER, *written, seq):
+                self.release(payment_id)
+                return
+        self._tell(seq, "delivered", at_ms)
+        self._signed.delivered(payment_id, at_ms)
 
     def give_up(self, payment_id: str, at: datetime) -> None:
         row = self._look(payment_id)
         moves.permit_give_up(row)
         if row["closed_at"] is None:
-            self._change(_CLOSE, milliseconds(at), payment_id)
-            self._tell(row, "closed", milliseconds(at))
+            self._change(statements.CLOSE, milliseconds(at), payment_id)
+            self._tell(row["seq"], "closed", milliseconds(at))
         self.release(payment_id)
 
     def _hold(self, row: sqlite3.Row, at_ms: int) -> Payment:
         self.claims.made(row["id"])
-        self._change(_HOLD, self.instances.own, row["id"], row["holder"])
-        self._tell(row, "claimed", at_ms, holder=self.instances.own, after=row["holder"])
+        self._change(statements.HOLD, self.instances.own, row["id"], row["holder"])
+        self._tell(row["seq"], "claimed", at_ms, holder=self.instances.own, after=row["holder"])
         return payment_of(row)
 
     def _find(self, payment_id: str) -> sqlite3.Row:
-        return self._found(payment_id, self.connection.execute(_FIND, (payment_id,)).fetchone())
+        return self._found(
+            payment_id, self.connection.execute(statements.FIND, (payment_id,)).fetchone()
+        )
 
     def _look(self, payment_id: str) -> sqlite3.Row:
-        return self._found(payment_id, self.connection.execute(_LOOK, (payment_id,)).fetchone())
+        return self._found(
+            payment_id, self.connection.execute(statements.LOOK, (payment_id,)).fetchone()
+        )
 
     @staticmethod
     def _found(payment_id: str, row: sqlite3.Row | None) -> sqlite3.Row:
@@ -258,14 +253,15 @@ class Books:
         return row
 
     def _change(self, statement: str, *values: Any) -> None:
-        changed = self.connection.execute(statement, values).rowcount
-        assert changed == 1, "the row was not in the state that it was found in"
+        is_changed = self._is_changed(statement, *values)
+        assert is_changed, "the row was not in the state that it was found in"
 
-    def _tell(self, row: sqlite3.Row, kind: str, at_ms: int, **detail: str | None) -> None:
-        self.connection.execute(_TELL, (at_ms, row["seq"], kind, self._detail(detail)))
+    def _is_changed(self, statement: str, *values: Any) -> bool:
+        return self.connection.execute(statement, values).rowcount == 1
 
-    def _detail(self, detail: dict[str, str | None]) -> str:
-        return texts_to_json(detail | self.said_by)
+    def _tell(self, seq: int, kind: str, at_ms: int, **detail: str | None) -> None:
+        told = texts_to_json(detail | self.said_by)
+        self.connection.execute(statements.TELL, (at_ms, seq, kind, told))
 
     def require_file(self) -> None:
         """LedgerError when the file is not at its path any more: writing to it would be lost."""
@@ -277,7 +273,7 @@ class Books:
     def require_new_instance(self) -> None:
         """LedgerError when an earlier process had this id: what that one held would seem alive."""
         own = self.instances.own
-        if self.connection.execute(_USED, (own, own)).fetchone() is not None:
+        if self.connection.execute(statements.USED, (own, own)).fetchone() is not None:
             raise LedgerError(f"ledger {self._path}: the instance id {own!r} was used before")
 
     def leave(self) -> None:

@@ -1,62 +1,99 @@
-"""The payments that this process reserved and wrote down as authorized, until they are posted.
+"""The payments that this process reserved and wrote down as authorized, until they are over.
 
-To read such a row back, and to make a payment of it, was half of what posting it took. What is
-kept is only what no row ever changes; the rest, and that it was this authorization which the row
-holds, is looked up in the transaction that posts. Where it differs, or nothing is kept, as after
-another process or a restart, the row is read.
+To look up what a move is decided by, and to read back the row that it makes, was half of what
+posting a payment took. What is kept is what no row ever changes, and what this process has made of
+the rest. It decides nothing: a move that goes by it says in its statement what the row has to
+hold. Where the row holds something else, or nothing is kept, as after another process or a
+restart, it is looked up.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from sidecar.ledger.model import Payment, PaymentState, Proof, moved
-from sidecar.ledger.rows import Row, milliseconds, moment, moment_or_none
+from sidecar.ledger.rows import milliseconds, moment, moment_or_none
 from sidecar.x402.types import Authorization
 
 # About 3 KB each. Of those that are under way beyond it, the rows are read.
 KEPT_MAX = 256
 
 
+class Kept(NamedTuple):
+    """A payment as it was reserved, its row's number and windows; and what it is signed for."""
+
+    seq: int
+    reserved: Payment
+    windows: str
+    authorization: Authorization | None = None  # None: the row has to be read
+    authorized_at: int = 0
+    delivered_at: int | None = None
+
+    def posted(self, proof: Proof, at_ms: int, delivered_at: int | None) -> Payment:
+        """The payment as this proof has just posted it."""
+        assert self.authorization is not None
+        return moved(
+            self.reserved,
+            PaymentState.POSTED,
+            self.authorization,
+            moment(self.authorized_at),
+            proof=proof,
+            settled_at=moment(at_ms),
+            delivered_at=moment_or_none(delivered_at),
+        )
+
+
 class Signed:
     """What was made by one connection, and with which authorization."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[Payment, Authorization | None]] = {}
+        self._kept: dict[str, Kept] = {}
 
-    def reserved(self, payment: Payment) -> None:
-        """This payment was just made."""
+    def reserved(self, seq: int, payment: Payment, windows: str) -> None:
+        """This payment was just made, and nobody was asked whether it may be authorized."""
         if len(self._kept) >= KEPT_MAX:
             del self._kept[next(iter(self._kept))]
-        self._kept[payment.id] = (payment, None)
+        self._kept[payment.id] = Kept(seq, payment, windows)
 
-    def authorized(self, payment_id: str, authorization: Authorization) -> None:
+    def authorized(self, payment_id: str, authorization: Authorization, at_ms: int) -> None:
         """It may be presented with this authorization."""
-        payment, _ = self._kept.pop(payment_id, (None, None))
+        kept = self._kept.pop(payment_id, None)
         # What is finer than a millisecond, no row holds.
         expires_at = authorization.expires_at
-        if payment is not None and moment(milliseconds(expires_at)) == expires_at:
-            self._kept[payment_id] = (payment, authorization)
+        if kept is not None and moment(milliseconds(expires_at)) == expires_at:
+            self._kept[payment_id] = Kept(
+                kept.seq, kept.reserved, kept.windows, authorization, at_ms
+            )
 
-    def posted(self, row: Row, proof: Proof, at_ms: int) -> Payment | None:
-        """The payment as this proof has just posted it; None: its row has to be read.
+    def seq_of(self, payment_id: str) -> int | None:
+        """The number of its row; None: it has to be looked up."""
+        kept = self._kept.get(payment_id)
+        return None if kept is None else kept.seq
 
-        ``row``: what it was before, authorized, looked up in this transaction.
-        """
-        payment, authorization = self._kept.pop(row["id"], (None, None))
-        if payment is None or authorization is None:
-            return None
-        if authorization.identity != row["auth_identity"]:
-            return None
-        return moved(
-            payment,
-            PaymentState.POSTED,
-            authorization,
-            moment(row["authorized_at"]),
-            proof=proof,
-            settled_at=moment(at_ms),
-            delivered_at=moment_or_none(row["delivered_at"]),
-            closed_at=moment_or_none(row["closed_at"]),
-        )
+    def signed_for(self, payment_id: str) -> Kept | None:
+        """What is kept of a payment that may be posted; None: its row has to be read."""
+        kept = self._kept.get(payment_id)
+        return None if kept is None or kept.authorization is None else kept
 
-    def voided(self, payment_id: str) -> None:
-        """Nothing will be posted."""
+    def posted(self, payment_id: str) -> None:
+        """All that may come yet is that it is delivered."""
+        kept = self._kept.get(payment_id)
+        if kept is not None:
+            self._kept[payment_id] = Kept(kept.seq, kept.reserved, kept.windows)
+
+    def delivered(self, payment_id: str, at_ms: int) -> None:
+        """Over, unless it is not posted yet."""
+        kept = self._kept.pop(payment_id, None)
+        if kept is not None and kept.authorization is not None:
+            self._kept[payment_id] = Kept(
+                kept.seq,
+                kept.reserved,
+                kept.windows,
+                kept.authorization,
+                kept.authorized_at,
+                at_ms,
+            )
+
+    def over(self, payment_id: str) -> None:
+        """Nothing will be posted or delivered any more."""
         self._kept.pop(payment_id, None)

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.ledger import rows
-from sidecar.ledger.rows import TEXTS_MAX, milliseconds, moment, reserved_columns, texts_to_json
+from sidecar.ledger.model import PaymentState
+from sidecar.ledger.rows import (
+    TEXTS_MAX,
+    milliseconds,
+    moment,
+    reserved_columns,
+    reserved_payment,
+    texts_to_json,
+)
 from sidecar.x402.encode import Envelope
 from tests.world.intents import intent
 
@@ -71,3 +81,22 @@ def test_envelopes_that_are_gone() -> None:
 
         assert compact(envelope) == written(envelope)
         assert len(rows._TEXTS) <= TEXTS_MAX
+
+
+def test_reserved_payment() -> None:
+    """A payment that was just made has each value of its intent, and has not moved yet."""
+    names = ("route", "caller", "purpose", "scheme", "network", "asset", "pay_to")
+    values: dict[str, Any] = {name: f"its {name}" for name in names}
+    wanted = replace(intent("p"), **values)
+
+    payment = reserved_payment(wanted, 7_000)
+
+    shared = ("id", "purchase", *names, "amount", "envelope")
+    given = {name: getattr(wanted, name) for name in shared}
+    unmoved = dict.fromkeys(
+        ("authorization", "proof", "authorized_at", "settled_at", "delivered_at", "closed_at")
+    )
+    made = {"state": PaymentState.RESERVED, "reserved_at": moment(7_000), "confirmed": False}
+    assert given | unmoved | made == {
+        field.name: getattr(payment, field.name) for field in fields(payment)
+    }

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import LedgerError
+from sidecar.ledger import sqlite_conclusion
 from sidecar.ledger.model import Budget, Proof, Window
 from sidecar.ledger.sqlite import open_books
 from sidecar.money import Usdc
@@ -68,6 +69,25 @@ def test_books_agree(path: Path) -> None:
     """A ledger that was written by the rules opens, as often as one likes."""
     open_books(path, "two", 1).leave()
     open_books(path, "three", 1).leave()
+
+
+@pytest.mark.parametrize("delivered", [True, False])
+@pytest.mark.parametrize("signed_here", [True, False])
+def test_concluded(tmp_path: Path, signed_here: bool, delivered: bool) -> None:
+    """What is posted and delivered in one move has an event of each, whoever signed for it."""
+    path = tmp_path / "ledger.db"
+    books = open_books(path, "one", 1)
+    books.reserve(intent("p"), NOON)
+    books.authorize("p", authorization("p"), NOON)
+    if not signed_here:
+        books.leave()
+        books = open_books(path, "two", 1)
+    sqlite_conclusion.conclude(books, "p", RECEIPT, NOON, delivered=delivered)
+    kinds = [kind for (kind,) in books.connection.execute("SELECT kind FROM events")]
+    books.leave()
+    open_books(path, "three", 1).leave()
+
+    assert ["reserved", "authorized", "posted", *["delivered"] * delivered] == kinds
 
 
 @pytest.mark.parametrize(

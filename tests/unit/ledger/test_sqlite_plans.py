@@ -17,7 +17,13 @@ import pytest
 from sidecar.ledger.model import Breaker, Budget, Payment, PriceRule, TopUpRule, Window
 from sidecar.ledger.sqlite import open_books
 from sidecar.ledger.sqlite_books import Books
-from sidecar.ledger.sqlite_lists import authorizations
+from sidecar.ledger.sqlite_lists import (
+    authorizations,
+    orphaned,
+    to_prove,
+    unconfirmed,
+    undelivered,
+)
 from sidecar.ledger.sqlite_marks import last_event
 from sidecar.ledger.sqlite_spending import SPENDING, spending
 from sidecar.money import Usdc
@@ -146,6 +152,28 @@ def test_spending_does_not_grow(tmp_path: Path) -> None:
             pay(books, f"paid {lot} {number}")
         later = NOON + timedelta(hours=1)
         taken.append(steps_of(connection, partial(spending, connection, later)))
+    books.leave()
+
+    assert taken[0] == taken[1]
+
+
+def test_a_round_does_not_grow(tmp_path: Path) -> None:
+    """What recovery asks, again and again, takes no more of a ledger with hundreds of payments
+    that are over: whoever pays meanwhile waits for it."""
+    books = open_books(tmp_path / "ledger.db", "one", 1)
+    connection, instances = books.connection, books.instances
+    taken = []
+    for lot in range(2):
+        for number in range(2 if lot == 0 else 200):
+            pay(books, f"{'lost' if number % 2 else 'paid'} {lot} {number}")
+        taken.append(
+            [
+                steps_of(connection, partial(orphaned, connection, instances)),
+                steps_of(connection, partial(to_prove, connection, instances, NOON)),
+                steps_of(connection, partial(unconfirmed, connection)),
+                steps_of(connection, partial(undelivered, connection, instances, NOON)),
+            ]
+        )
     books.leave()
 
     assert taken[0] == taken[1]

@@ -24,13 +24,7 @@ from tests.world.intents import EXPIRED, RECEIPT, SECOND, SERVED, UNSIGNED, auth
 
 LATER = NOON + SECOND
 BUDGETS = (Budget("day", Usdc(10**9), Window.DAY),)
-ROW = {
-    "id": "p",
-    "auth_identity": authorization("p").identity,
-    "authorized_at": 0,
-    "delivered_at": None,
-    "closed_at": None,
-}
+WINDOWS = '[["day",0]]'
 
 
 @pytest.fixture
@@ -151,7 +145,7 @@ def test_undone_reservation(books: Books) -> None:
 
 
 def kept(signed: Signed) -> bool:
-    return signed.posted(ROW, RECEIPT, 0) is not None
+    return signed.signed_for("p") is not None
 
 
 def test_bounded(books: Books) -> None:
@@ -159,25 +153,39 @@ def test_bounded(books: Books) -> None:
     payment = reserved(books, "p")
     for others in (KEPT_MAX - 1, KEPT_MAX):
         signed = Signed()
-        signed.reserved(payment)
-        signed.authorized("p", authorization("p"))
+        signed.reserved(1, payment, WINDOWS)
+        signed.authorized("p", authorization("p"), 0)
         for number in range(others):
-            signed.reserved(replace(payment, id=f"{number}"))
+            signed.reserved(2 + number, replace(payment, id=f"{number}"), WINDOWS)
 
         assert (others < KEPT_MAX) == kept(signed)
 
 
-def test_voided(books: Books) -> None:
-    """What was voided is not kept, and what was never signed for is none that was posted."""
+def test_kept_until_it_is_over(books: Books) -> None:
+    """Of what was posted and delivered, in whatever order, or voided, nothing is kept; and what
+    was never signed for is none that was posted."""
     payment = reserved(books, "p")
     signed = Signed()
-    signed.reserved(payment)
+    signed.reserved(1, payment, WINDOWS)
     assert not kept(signed)
 
-    signed.reserved(payment)
-    signed.authorized("p", authorization("p"))
-    signed.voided("p")
-    assert not kept(signed)
+    signed.authorized("p", authorization("p"), 0)
+    assert kept(signed)
+
+    signed.posted("p")
+    assert (False, 1) == (kept(signed), signed.seq_of("p"))
+
+    signed.delivered("p", 0)
+    assert signed.seq_of("p") is None
+
+    for over in (Signed.over, Signed.posted):
+        signed.reserved(1, payment, WINDOWS)
+        signed.authorized("p", authorization("p"), 0)
+        signed.delivered("p", 0)
+        assert kept(signed)
+
+        over(signed, "p")
+        assert not kept(signed)
 
 
 def test_voided_by_the_books(books: Books) -> None:
