@@ -64,7 +64,10 @@ class Credentials:
         if scoped is not None and self._is_good(scoped):
             return scoped
         kept = self._kept
-        return kept if kept is not None and self._is_good(kept) else None
+        # As most are, which every call asks for.
+        if kept is None or (kept.expires_at is None and not kept.single_use):
+            return kept
+        return kept if self._is_good(kept) else None
 
     async def renew(self, refused: Credential, refusal: HttpResponse) -> Credential:
         """Another one in place of this, which the vendor refused, by the vendor's own clock."""

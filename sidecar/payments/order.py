@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from sidecar.http import HttpRequest, Reply, Upstream
-from sidecar.ledger.model import Breaker, Budget, Payment, Purchase, TopUpRule
+from sidecar.ledger.model import Breaker, Budget, Payment, Proof, Purchase, TopUpRule
 from sidecar.payments.approvals import ApprovalRule
 from sidecar.policy import Policy
 from sidecar.refusal import Denied
@@ -72,10 +72,14 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """Paid, or honestly presented, and here is the app's answer. The payment is still held."""
+    """Paid, or honestly presented, and here is the app's answer. The payment is still held.
+
+    ``unposted``: what the ledger is yet to hear of, from whoever ends the holding.
+    """
 
     payment: Payment
     reply: Reply
+    unposted: Proof | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from sidecar.ledger.model import Payment, PaymentState, Proof, moved
 from sidecar.payments.approvals import Approvals
 from sidecar.payments.events import Emit, PaymentInDoubt, PaymentReserved, PaymentUndelivered, tell
 from sidecar.payments.holds import Holds
-from sidecar.payments.intents import intent_for
+from sidecar.payments.intents import intent_for, new_payment_id
 from sidecar.payments.nonces import nonce_for
 from sidecar.payments.order import InDoubt, Order, Outcome, Paid, Rejected, Undelivered
 from sidecar.payments.refusals import reason_of
@@ -68,9 +68,10 @@ class Payer:
         self._emit = emit
         self._undelivered_ttl = undelivered_ttl
         self._approvals = Approvals(ledger, clock, objection, emit)
-        holds = self._holds = Holds(ledger, clock, undelivered_ttl)
+        holds = Holds(ledger, clock, undelivered_ttl, emit)
         self._release, self._release_leftovers = holds.release, holds.release_leftovers
         self.taken_back = holds.take_back
+        self.delivered, self.released = holds.delivered, holds.released
 
     async def pay(self, order: Order, required: PaymentRequired) -> Outcome:
         """Pay for this request, or present again what was already signed for it.
@@ -86,7 +87,7 @@ class Payer:
         objection = self._objection(allowed.candidate.asset.network)
         if objection is not None:
             return await self._bound(order, objection, now, since)
-        payment_id = f"pay_{self._entropy.token(16).hex()}"
+        payment_id = new_payment_id(now, self._entropy)
         intent = intent_for(order, required, allowed, payment_id, now, since)
         # Returns what was signed for this purchase before, where there is such a payment.
         payment = await self._ledger.reserve(intent, now)
@@ -219,7 +220,7 @@ class Payer:
             verdict = judge(reply.status, reply.headers)
             match verdict:
                 case Served(proof):
-                    return Paid(await self._post(payment, proof, reply), reply)
+                    return await self._served(order, payment, proof, reply)
                 case Answered():
                     return Rejected(payment, reply)
                 case Kept(proof):
@@ -231,6 +232,13 @@ class Payer:
             if retry_after_s is not None and retry_after_s > RETRY_AFTER_S_MAX:
                 break
         return await self._unserved(order, payment, reason, answered, retry_after_s)
+
+    async def _served(
+        self, order: Order, payment: Payment, proof: Proof | None, reply: Reply
+    ) -> Paid:
+        if _is_over_soon(order, reply):
+            return Paid(payment, reply, unposted=proof)
+        return Paid(await self._post(payment, proof, reply), reply)
 
     async def _post(self, payment: Payment, proof: Proof | None, reply: Reply) -> Payment:
         if proof is None:
@@ -273,14 +281,11 @@ class Payer:
         self._emit(PaymentInDoubt(payment, reason))
         return InDoubt(payment, reason, retry_after_s)
 
-    async def delivered(self, payment: Payment) -> None:
-        """The app has the last byte of what it paid for."""
-        try:
-            await self._ledger.deliver(payment.id, self._clock.now())
-        except LedgerError:
-            self._holds.leave(payment.id)
-            raise
 
-    async def released(self, payment: Payment) -> None:
-        """The app is gone without its last byte: its retry may bind."""
-        await self._release(payment.id)
+def _is_over_soon(order: Order, reply: Reply) -> bool:
+    """Whether posting can wait for the app's last byte: all of the answer is here.
+
+    A crash before leaves the payment in doubt, as one before posting always did. A deserted one
+    is another process's to bind to by now, and credit is not over with its answer.
+    """
+    return reply.is_here and not order.deserted and order.top_up is None

@@ -15,7 +15,7 @@ from collections import deque
 from sidecar.payments.order import Order, Outcome, Paid, Rejected
 from sidecar.payments.payer import Payer
 from sidecar.refusal import ABANDONED, Denied
-from sidecar.tasks import Supervisor
+from sidecar.tasks import Supervisor, left_running
 from sidecar.x402.types import PaymentRequired
 
 
@@ -47,7 +47,7 @@ class Purchases:
         try:
             if joins and self._are_shared:
                 await self._payer.taken_back(order)
-            return await asyncio.shield(task)
+            return await left_running(task)
         except asyncio.CancelledError:
             order.deserted = True
             self._deserted.setdefault(order.purchase.key, deque()).append((order, task))
@@ -81,4 +81,5 @@ class Purchases:
         outcome = task.result()
         if isinstance(outcome, Paid | Rejected):
             outcome.reply.close()
-            self._tasks.spawn("release", self._payer.released(outcome.payment))
+            unposted = outcome.unposted if isinstance(outcome, Paid) else None
+            self._tasks.spawn("release", self._payer.released(outcome.payment, unposted))

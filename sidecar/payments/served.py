@@ -83,6 +83,8 @@ class Ending(NamedTuple):
         )
 
 
+# How a request ended: the status that reached the app, what was decided, and what went wrong.
+End: TypeAlias = tuple[int, str, str]
 # What differs between them: ``request_id``, ``duration_s`` and ``upstream_s``; and when it ended,
 # by the steady count (``inf``: as it is told of).
 Ended: TypeAlias = tuple[str, float, float, float]

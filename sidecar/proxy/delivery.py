@@ -10,10 +10,11 @@ import asyncio
 
 from sidecar.clock import Clock
 from sidecar.errors import UpstreamError
-from sidecar.http import HttpResponse, Reply
+from sidecar.http import HttpResponse, Reply, WholeReply
 from sidecar.ledger.model import Payment
 from sidecar.payments.balances import Balances
 from sidecar.payments.events import CostObserved, Emit
+from sidecar.payments.order import Paid
 from sidecar.payments.payer import Payer
 from sidecar.proxy import web
 from sidecar.proxy.headers import response_headers
@@ -43,22 +44,18 @@ class Delivery:
         await self._stream(turn, route, response, reply)
         return response
 
-    async def paid(
-        self, turn: Turn, route: Route, reply: Reply, payment: Payment
-    ) -> web.StreamResponse:
+    async def paid(self, turn: Turn, route: Route, paid: Paid) -> web.StreamResponse:
         """Relay what was paid for, and mark it delivered at its last byte."""
-        response = _with_payment(turn, route, reply, payment)
+        response = _with_payment(turn, route, paid.reply, paid.payment)
         complete = False
         try:
-            complete = await self._stream(turn, route, response, reply)
+            complete = await self._stream(turn, route, response, paid.reply)
             return response
         finally:
             complete = complete or is_whole(response)
             # Not awaited: the app has its answer, and its hang-up must not stop the record.
-            if complete:
-                self._tasks.spawn("delivery", self._payer.delivered(payment))
-            else:
-                self._tasks.spawn("delivery", self._payer.released(payment))
+            end = self._payer.delivered if complete else self._payer.released
+            self._tasks.spawn("delivery", end(paid.payment, paid.unposted))
 
     async def rejected(
         self, turn: Turn, route: Route, reply: Reply, payment: Payment
@@ -79,13 +76,13 @@ class Delivery:
         tail = Tail(reply.status, reply.headers) if route.reads_bodies else None
         try:
             await response.begin()
-            waiting_s = self._clock.monotonic_s()
-            async for chunk in reply.chunks():
-                turn.upstream_s += self._clock.monotonic_s() - waiting_s
-                await response.write(chunk)
+            if not isinstance(reply, WholeReply):
+                await self._pass_on(turn, response, reply, tail)
+            elif reply.response.body:
+                # To be asked for its one piece, as if it could wait, costs more than to send it.
+                await response.write(reply.response.body)
                 if tail is not None:
-                    tail.feed(chunk)
-                waiting_s = self._clock.monotonic_s()
+                    tail.feed(reply.response.body)
             await response.write_eof()
             if turn.payment is not None:
                 await response.flushed()
@@ -102,15 +99,25 @@ class Delivery:
             raise
         finally:
             reply.close()
-            # A body that broke off was served all the same, up to there.
-            seen = HttpResponse(reply.status, reply.headers) if tail is None else tail.response()
-            self._note(turn, route, seen)
+            if route.observed:
+                # A body that broke off was served all the same, up to there.
+                head = HttpResponse(reply.status, reply.headers)
+                self._note(turn, route, head if tail is None else tail.response())
         return True
+
+    async def _pass_on(
+        self, turn: Turn, response: RelayedResponse, reply: Reply, tail: Tail | None
+    ) -> None:
+        waiting_s = self._clock.monotonic_s()
+        async for chunk in reply.chunks():
+            turn.upstream_s += self._clock.monotonic_s() - waiting_s
+            await response.write(chunk)
+            if tail is not None:
+                tail.feed(chunk)
+            waiting_s = self._clock.monotonic_s()
 
     def _note(self, turn: Turn, route: Route, response: HttpResponse) -> None:
         """What the response says beside its answer: what is left, and what it cost."""
-        if not route.observed:
-            return
         observation = route.provider.observe(response)
         self._balances.observe(route.name, "", observation.balances)
         if observation.cost_usd is not None:

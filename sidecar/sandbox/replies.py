@@ -118,6 +118,8 @@ class Replies:
             parts = goods.parts
         else:
             response.content_length = len(goods.body)
+            # Head and body in one piece, as most servers send what they have whole.
+            response._send_headers_immediately = False
             parts = (goods.body,)
         try:
             await response.prepare(sale.request)

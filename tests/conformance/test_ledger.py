@@ -890,6 +890,109 @@ async def test_deliver_again(ledger: Ledger) -> None:
     assert first == await ledger.claim(EXPLICIT, LATER, SINCE)
 
 
+@pytest.mark.parametrize("proof", [RECEIPT, SERVED], ids=["receipt", "served"])
+async def test_conclude_delivered(ledger: Ledger, proof: Proof) -> None:
+    """Posted and delivered in one move: what was reserved is spent, and the purchase complete."""
+    await authorized(ledger, "p1", key="one call", amount=5)
+    before = await row_of(ledger, "p1")
+
+    change = await ledger.conclude("p1", proof, LATER, delivered=True)
+
+    posted_row = replace(
+        before,
+        state=PaymentState.POSTED,
+        proof=proof,
+        settled_at=LATER,
+        confirmed=proof is RECEIPT,
+    )
+    assert "posted" == change.made
+    assert posted_row == replace(change.payment, delivered_at=None)
+    assert replace(posted_row, delivered_at=LATER) == await row_of(ledger, "p1")
+    assert (0, 5) == await use(ledger)
+    assert () == await ledger.in_doubt()
+    await reserved(ledger, "p2", key="one call")
+
+
+@pytest.mark.parametrize("price", [None, PriceRule("POST /", Decimal(2))], ids=["", "priced"])
+async def test_conclude_undelivered(ledger: Ledger, price: PriceRule | None) -> None:
+    """Posted and let go of in one move: the app's retry binds to it."""
+    await authorized(ledger, "p1", key="one call", amount=5, price=price)
+
+    change = await ledger.conclude("p1", RECEIPT, LATER, delivered=False)
+
+    assert ("posted", None) == (change.made, change.payment.delivered_at)
+    assert change.payment == await row_of(ledger, "p1")
+    assert (0, 5) == await use(ledger)
+    assert change.payment == await ledger.claim(HASHED, LATER, SINCE)
+
+
+@pytest.mark.parametrize("delivered", [True, False])
+@pytest.mark.parametrize("terminal", [RECEIPT, EXPIRED], ids=["posted", "voided"])
+async def test_conclude_terminal(ledger: Ledger, terminal: Proof, delivered: bool) -> None:
+    """What was settled meanwhile stays as it is, and its request is over all the same."""
+    await authorized(ledger, "p1", key="one call", amount=5)
+    settle = ledger.post if terminal is RECEIPT else ledger.void
+    before = (await settle("p1", terminal, NOON)).payment
+    used = await use(ledger)
+
+    change = await ledger.conclude("p1", SERVED, LATER, delivered=delivered)
+
+    after = await row_of(ledger, "p1")
+    assert "" == change.made
+    assert replace(before, delivered_at=LATER if delivered else None) == after
+    assert used == await use(ledger)
+    found = await ledger.claim(HASHED, LATER, SINCE)
+    assert (before if terminal is RECEIPT and not delivered else None) == found
+
+
+async def test_conclude_confirms(ledger: Ledger) -> None:
+    """A proof that confirms marks a posted, unconfirmed payment confirmed, and delivers it."""
+    await posted(ledger, "p1", SERVED)
+
+    change = await ledger.conclude("p1", RECEIPT, LATER, delivered=True)
+
+    after = await row_of(ledger, "p1")
+    assert "confirmed" == change.made
+    assert (True, NOON, LATER) == (after.confirmed, after.settled_at, after.delivered_at)
+
+
+async def test_conclude_delivered_before(ledger: Ledger) -> None:
+    """An explicit purchase that was delivered in doubt keeps its first moment when it is posted."""
+    await authorized(ledger, "p1", key="one call", explicit=True)
+    await ledger.deliver("p1", NOON)
+    assert await ledger.claim(EXPLICIT, NOON, SINCE) is not None
+
+    await ledger.conclude("p1", RECEIPT, LATER, delivered=True)
+
+    after = await row_of(ledger, "p1")
+    assert (PaymentState.POSTED, NOON) == (after.state, after.delivered_at)
+    assert after == await ledger.claim(EXPLICIT, LATER, SINCE)
+
+
+@pytest.mark.parametrize("delivered", [True, False])
+async def test_conclude_is_whole(ledger: Ledger, delivered: bool) -> None:
+    """What does not prove a transfer neither posts nor delivers, nor lets go."""
+    await authorized(ledger, "p1", key="one call")
+    before = await row_of(ledger, "p1")
+
+    with pytest.raises(LedgerError, match="does not prove"):
+        await ledger.conclude("p1", EXPIRED, LATER, delivered=delivered)
+
+    assert before == await row_of(ledger, "p1")
+    assert await ledger.claim(HASHED, LATER, SINCE) is None
+
+
+@pytest.mark.parametrize("delivered", [True, False])
+async def test_conclude_reserved(ledger: Ledger, delivered: bool) -> None:
+    """What is only reserved was not paid with."""
+    await reserved(ledger, "p1")
+
+    with pytest.raises(LedgerError):
+        await ledger.conclude("p1", RECEIPT, LATER, delivered=delivered)
+
+    assert PaymentState.RESERVED is (await row_of(ledger, "p1")).state
+
+
 async def test_give_up(ledger: Ledger) -> None:
     """POSTED and undelivered -> closed; counted against the route's breaker; also releases."""
     before = await posted(ledger, "p1", key="one call")
@@ -1143,6 +1246,19 @@ async def test_deliver_by_another(store: Store) -> None:
     assert await second.claim(EXPLICIT, LATER, SINCE) is not None
 
     await first.deliver("p1", LATER)
+
+    assert await first.claim(EXPLICIT, LATER, SINCE) is None
+
+
+@pytest.mark.parametrize("delivered", [True, False])
+async def test_conclude_by_another(store: Store, delivered: bool) -> None:
+    """Who concludes lets go of what it holds itself, and of nothing that another took over."""
+    first, second = await store.open("one"), await store.open("two")
+    await authorized(first, "p1", key="one call", explicit=True)
+    await first.release("p1")
+    assert await second.claim(EXPLICIT, LATER, SINCE) is not None
+
+    await first.conclude("p1", RECEIPT, LATER, delivered=delivered)
 
     assert await first.claim(EXPLICIT, LATER, SINCE) is None
 

@@ -224,6 +224,14 @@ MOVES = {
         False,
         "None",
     ),
+    "conclude": Move(
+        _authorized,
+        lambda ledger, id: ledger.conclude(id, RECEIPT, NOON, delivered=True),
+        "posted posted",
+        (*_PAID, "delivered"),
+        True,
+        " posted",
+    ),
     "give up": Move(
         _posted,
         lambda ledger, id: ledger.give_up(id, NOON),

@@ -7,13 +7,14 @@ import pytest
 from sidecar.ledger.model import PaymentState
 from sidecar.payments.order import InDoubt
 from tests.world.crash import CrashPlan, Killed
-from tests.world.seller import Step
+from tests.world.seller import InOnePiece, Step
 from tests.world.shop import DAY, World
 from tests.world.stores import Store
 
 BODY = b'{"model":"m","messages":[]}'
 TROUBLES = {
     "honest": [],
+    "whole": [],
     "hang": [Step("hang")],
     "unsettled reset": [Step("reset", settles=False)],
     "402 after settling": [Step(status=402, receipt=False)],
@@ -21,10 +22,17 @@ TROUBLES = {
 }
 
 
-async def _moments(store: Store, trouble: list[Step]) -> int:
+def _world(store: Store, trouble: str, seed: str = "") -> World:
+    world = World(store, seed=seed)
+    world.seller.steps.extend(TROUBLES[trouble])
+    if trouble == "whole":
+        world.upstream = InOnePiece(world.seller)
+    return world
+
+
+async def _moments(store: Store, trouble: str) -> int:
     """How many moments there are to die at: counted in a run that lives."""
-    world = World(store.another("count"))
-    world.seller.steps.extend(trouble)
+    world = _world(store.another("count"), trouble)
     plan = CrashPlan()
     async with world.process(plan) as process:
         await process.call(BODY)
@@ -35,11 +43,10 @@ async def _moments(store: Store, trouble: list[Step]) -> int:
 @pytest.mark.parametrize("with_rpc", [True, False], ids=["rpc", "no rpc"])
 async def test_killed_anywhere(store: Store, trouble: str, with_rpc: bool) -> None:
     """Wherever it dies: paid at most once, no row lost, the retry served or in doubt."""
-    moments = await _moments(store, TROUBLES[trouble])
+    moments = await _moments(store, trouble)
     for moment in range(1, moments + 1):
-        world = World(store.another(f"{moment}"), seed=str(moment))
+        world = _world(store.another(f"{moment}"), trouble, str(moment))
         world.rpc_urls = world.rpc_urls if with_rpc else ()
-        world.seller.steps.extend(TROUBLES[trouble])
         plan = CrashPlan(moment)
         async with world.process(plan) as process:
             with pytest.raises(Killed):
@@ -50,7 +57,7 @@ async def test_killed_anywhere(store: Store, trouble: str, with_rpc: bool) -> No
             if served.status == 0:  # cut again: an app tries again
                 served = await process.call(BODY)
             await _check(world, process, plan.moments[-1])
-            died_delivering = plan.moments[-1] == "after ledger.deliver"
+            died_delivering = plan.moments[-1] in ("after ledger.deliver", "after ledger.conclude")
             assert (2 if died_delivering else 1) == world.seller.settled(BODY), plan.moments[-1]
             assert 200 == served.status or isinstance(served.outcome, InDoubt), plan.moments[-1]
 

@@ -19,7 +19,7 @@ from sidecar.payments.events import (
 from sidecar.payments.order import InDoubt, Paid, Rejected, Undelivered
 from sidecar.refusal import Denied
 from tests.world.crash import CrashPlan
-from tests.world.seller import Step
+from tests.world.seller import InOnePiece, Step
 from tests.world.shop import World
 from tests.world.stores import Store
 
@@ -45,6 +45,42 @@ async def test_transcript(world: World) -> None:
         "ledger.post",
         "ledger.deliver",
     ] == [moment.removeprefix("after ") for moment in plan.moments if moment.startswith("after")]
+
+
+async def test_transcript_of_a_whole_answer(world: World) -> None:
+    """An answer that is here whole is posted and delivered in one move, after its last byte."""
+    world.upstream = InOnePiece(world.seller)
+    plan = CrashPlan()
+    async with world.process(plan) as process:
+        served = await process.call(BODY)
+        (row,) = await process.ledger.payments(None, 10)
+        (use,) = await process.ledger.budgets(process.budgets, world.clock.now())
+
+    assert [
+        "upstream.send",
+        "ledger.reserve",
+        "ledger.authorize",
+        "upstream.send",
+        "ledger.conclude",
+    ] == [moment.removeprefix("after ") for moment in plan.moments if moment.startswith("after")]
+    assert 200 == served.status
+    assert (PaymentState.POSTED, world.clock.now()) == (row.state, row.delivered_at)
+    assert (Usdc(10_000), Usdc(0)) == (use.spent, use.reserved)
+    assert [PaymentReserved, PaymentPosted] == [type(event) for event in process.events]
+
+
+async def test_hang_up_in_a_whole_answer(world: World) -> None:
+    """An app that hangs up on an answer that is here, and comes back, does not pay again."""
+    world.upstream = InOnePiece(world.seller)
+    async with world.process() as process:
+        await process.call(BODY, hangs_up=True)
+        (row,) = await process.ledger.payments(None, 10)
+        served = await process.call(BODY)
+
+    assert (PaymentState.POSTED, None) == (row.state, row.delivered_at)
+    assert 200 == served.status
+    assert 1 == world.seller.settled(BODY)
+    assert [PaymentReserved, PaymentPosted] == [type(event) for event in process.events]
 
 
 async def test_paid_once(world: World) -> None:

@@ -25,6 +25,7 @@ from sidecar.errors import LedgerError
 from sidecar.ledger.model import (
     Breaker,
     Budget,
+    Change,
     Payment,
     PaymentState,
     PriceRule,
@@ -271,10 +272,25 @@ class LedgerMachine(RuleBasedStateMachine):
         row = self.pick(number)
         if row is None:
             return
-        work = self.ledgers[process].post(row.id, Proof(kind), self.now)
+        self.posts(row, kind, self.ledgers[process].post(row.id, Proof(kind), self.now))
+
+    @rule(process=PROCESSES, number=st.integers(0, 99), kind=PROOFS, delivered=st.booleans())
+    def conclude(self, process: int, number: int, kind: str, delivered: bool) -> None:
+        row = self.pick(number)
+        if row is None:
+            return
+        ledger, proof = self.ledgers[process], Proof(kind)
+        work = ledger.conclude(row.id, proof, self.now, delivered=delivered)
+        if self.posts(row, kind, work):
+            if delivered:
+                row.delivered_at = row.delivered_at or self.now
+            self.let_go(row, process)
+
+    def posts(self, row: Row, kind: str, work: Awaitable[Change]) -> bool:
+        """Whether this move was allowed."""
         if row.state is RESERVED or (row.state is AUTHORIZED and kind not in POSTING):
             self.refused(work)
-            return
+            return False
         change = self.run(work)
         made = ""
         if row.state is AUTHORIZED:
@@ -283,6 +299,7 @@ class LedgerMachine(RuleBasedStateMachine):
         elif row.state is POSTED and kind != "served" and not row.confirmed:
             row.confirmed, made = True, "confirmed"
         assert (row.id, row.state, made) == (change.payment.id, change.payment.state, change.made)
+        return True
 
     @rule(process=PROCESSES, number=st.integers(0, 99), kind=PROOFS)
     def void(self, process: int, number: int, kind: str) -> None:

@@ -10,8 +10,8 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from sidecar.errors import SidecarError, UpstreamError
-from sidecar.http import Headers, Reply, header_values, read_whole
-from sidecar.ledger.model import Payment, Purchase
+from sidecar.http import Headers, WholeReply, header_values, read_whole
+from sidecar.ledger.model import Purchase
 from sidecar.payments.order import InDoubt, Order, Paid, Rejected, Undelivered
 from sidecar.providers.base import Occasion, PayInline
 from sidecar.providers.pay_per_request import PayPerRequest
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 BODY_BYTES_MAX = 1_000_000
 RETRY_AFTER_S_MAX = 60.0
+FLUSH_S = 0.5  # how long an app takes for an answer that is here
 RETRIED = frozenset({408, 409, 429})
 
 
@@ -158,10 +159,8 @@ async def _serve(process: Process, call: Call, line: Line) -> None:
     assert isinstance(remedy, PayInline)
     outcome = await process.purchases.pay(order, remedy.required)
     match outcome:
-        case Paid(payment, answer):
-            await _relay(process, payment, answer, line, paid=True)
-        case Rejected(payment, answer):
-            await _relay(process, payment, answer, line, paid=False)
+        case Paid() | Rejected():
+            await _relay(process, outcome, line)
         case InDoubt(payment, reason, retry_after_s):
             line.say(answer_in_doubt(payment, reason, retry_after_s))
         case Undelivered(payment, reason):
@@ -179,20 +178,23 @@ def _order(process: Process, call: Call) -> Order:
     return order
 
 
-async def _relay(process: Process, payment: Payment, reply: Reply, line: Line, paid: bool) -> None:
+async def _relay(process: Process, outcome: Paid | Rejected, line: Line) -> None:
     """As ``proxy.delivery``: only the last byte, flushed, completes the purchase."""
-    complete = False
+    complete, reply = False, outcome.reply
     try:
         async for _ in reply.chunks():
             pass
+        if isinstance(reply, WholeReply):
+            await asyncio.sleep(FLUSH_S)
         line.hear(Heard(reply.status, reply.headers))
-        complete = paid
+        complete = isinstance(outcome, Paid)
     except UpstreamError:
         line.hear(Heard(reply.status, reply.headers, whole=False))
     finally:
         reply.close()
+        unposted = outcome.unposted if isinstance(outcome, Paid) else None
         ended = process.payer.delivered if complete else process.payer.released
-        process.tasks.spawn("delivery", ended(payment))
+        process.tasks.spawn("delivery", ended(outcome.payment, unposted))
 
 
 async def serve_prepaid(app: App, line: Line) -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from random import Random
 
 from sidecar.errors import UpstreamError, UpstreamTimeoutError
-from sidecar.http import Headers, HttpRequest
+from sidecar.http import Headers, HttpRequest, Reply
 from tests.simulation.virtual_loop import OWNER, VirtualLoop
 
 LATENCY_S = (0.0, 0.001, 0.02, 0.02, 0.3)
@@ -15,6 +15,8 @@ LATENCY_S = (0.0, 0.001, 0.02, 0.02, 0.3)
 
 class TimedReply:
     """A reply whose chunks take their time; ``cut`` ends it with an error."""
+
+    is_here = False
 
     def __init__(
         self,
@@ -50,7 +52,7 @@ class Network:
         self,
         loop: VirtualLoop,
         random: Random,
-        handle: Callable[[HttpRequest], Awaitable[TimedReply]],
+        handle: Callable[[HttpRequest], Awaitable[Reply]],
         on_leave: Callable[[HttpRequest, str], None],
         on_return: Callable[[HttpRequest, str], None],
     ) -> None:
@@ -63,10 +65,10 @@ class Network:
 
     async def send(
         self, request: HttpRequest, *, wait_s: float, body: AsyncIterator[bytes] | None = None
-    ) -> TimedReply:
+    ) -> Reply:
         owner = OWNER.get()
         self._on_leave(request, owner)
-        answer: asyncio.Future[TimedReply] = self._loop.create_future()
+        answer: asyncio.Future[Reply] = self._loop.create_future()
         self._loop.spawn("", self._carry(request, answer))
         try:
             async with asyncio.timeout(wait_s):
@@ -76,7 +78,7 @@ class Network:
         finally:
             self._on_return(request, owner)
 
-    async def _carry(self, request: HttpRequest, answer: asyncio.Future[TimedReply]) -> None:
+    async def _carry(self, request: HttpRequest, answer: asyncio.Future[Reply]) -> None:
         await asyncio.sleep(self._random.choice(LATENCY_S))
         try:
             reply = await self._handle(request)

@@ -7,14 +7,14 @@ from pathlib import Path
 from random import Random
 
 from sidecar.errors import LedgerError
-from sidecar.http import HttpRequest, header_values
+from sidecar.http import HttpRequest, Reply, header_values
 from sidecar.ledger.sqlite import SqliteLedger
 from sidecar.sandbox.options import SandboxOptions
 from tests.simulation.apps import use
 from tests.simulation.checks import Auditor, Left
 from tests.simulation.disk import Disk
 from tests.simulation.machine import Life, Slot
-from tests.simulation.network import Network, TimedReply
+from tests.simulation.network import Network
 from tests.simulation.rails import read_slip
 from tests.simulation.scenario import PRICE, Call, scenario
 from tests.simulation.sellers import SimSeller
@@ -132,7 +132,7 @@ class SimTown(World):
 
     # --- the wire ---
 
-    async def _route(self, request: HttpRequest) -> TimedReply:
+    async def _route(self, request: HttpRequest) -> Reply:
         endpoint = self.grounds.endpoints.get(request.url)
         if endpoint is not None:
             return await endpoint.handle(request)

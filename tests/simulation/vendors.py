@@ -12,7 +12,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from sidecar.http import HttpRequest, header_values
+from sidecar.http import HttpRequest, Reply, header_values
 from tests.simulation.network import TimedReply
 from tests.simulation.sellers import JSON, SimSeller
 from tests.world.seller import ORIGIN, FakeReply
@@ -40,14 +40,14 @@ class SimVendor(Vendor):
         self._served_before = 0  # before the newest credit was given
         self.shown: set[str] = set()  # whose credit a told balance had in it
 
-    async def handle(self, request: HttpRequest) -> TimedReply:
+    async def handle(self, request: HttpRequest) -> Reply:
         """Answer one request."""
         self._give()
-        reply = await self.send(request, wait_s=3600)
+        reply: Reply = await self.send(request, wait_s=3600)
         is_bare = not header_values(request.headers, "payment-signature")
         if self._dawdles and is_bare and (request.url == CALL or reply.status == 402):
             await asyncio.sleep(self._random.choice(LATE_WORD_S))
-        return reply if isinstance(reply, TimedReply) else _timed(reply)
+        return _timed(reply) if isinstance(reply, FakeReply) else reply
 
     async def send(
         self, request: HttpRequest, *, wait_s: float, body: AsyncIterator[bytes] | None = None
@@ -59,7 +59,7 @@ class SimVendor(Vendor):
             self._show()
         return await super().send(request, wait_s=wait_s)
 
-    async def _bought(self, request: HttpRequest) -> TimedReply:
+    async def _bought(self, request: HttpRequest) -> Reply:
         reply = await self.seller.handle(request)
         self._give()
         if not header_values(request.headers, "payment-signature") or reply.status != 200:

@@ -28,6 +28,10 @@ MOMENTS = _both_sides(
     "ledger.reserve",
     "ledger.authorize",
     "upstream.send",
+    "ledger.conclude",
+)
+# Of one whose answer is streamed, those that differ.
+STREAMED_MOMENTS = _both_sides(
     "ledger.post",
     "ledger.deliver",
 )

@@ -15,7 +15,15 @@ from dataclasses import dataclass
 from sidecar.chains import usdc_on
 from sidecar.clock import Clock
 from sidecar.errors import UpstreamError, UpstreamTimeoutError
-from sidecar.http import Headers, HttpRequest, header_values
+from sidecar.http import (
+    Headers,
+    HttpRequest,
+    Reply,
+    Upstream,
+    WholeReply,
+    header_values,
+    read_whole,
+)
 from sidecar.sandbox.books import Books, Outcome
 from sidecar.sandbox.chain import Chain, Reverted
 from sidecar.sandbox.facilitator import Facilitator, Refused, transfer_of
@@ -45,7 +53,9 @@ class Step:
 
 
 class FakeReply:
-    """A reply in memory; ``cut`` ends it with an error."""
+    """A reply in memory, as if it were still on its way; ``cut`` ends it with an error."""
+
+    is_here = False
 
     def __init__(self, status: int, headers: Headers, body: bytes, cut: bool = False) -> None:
         self.status = status
@@ -162,3 +172,16 @@ def _payment_header(request: HttpRequest) -> str | None:
         for value in header_values(request.headers, name):
             return value
     return None
+
+
+class InOnePiece:
+    """A seller whose answers are here whole once they have begun; ``http.Upstream``."""
+
+    def __init__(self, seller: Upstream) -> None:
+        self._seller = seller
+
+    async def send(
+        self, request: HttpRequest, *, wait_s: float, body: AsyncIterator[bytes] | None = None
+    ) -> Reply:
+        reply = await self._seller.send(request, wait_s=wait_s, body=body)
+        return WholeReply(await read_whole(reply, 1_000_000))

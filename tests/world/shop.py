@@ -126,8 +126,8 @@ class Process:
         assert isinstance(remedy, PayInline)
         outcome = await self.purchases.pay(order, remedy.required)
         match outcome:
-            case Paid(payment, answer):
-                return await self._relay(outcome, payment, answer, hangs_up)
+            case Paid(_, answer):
+                return await self._relay(outcome, answer, hangs_up)
             case Rejected(payment, answer):
                 response = await read_whole(answer, 1_000_000)
                 await self.payer.released(payment)
@@ -139,16 +139,17 @@ class Process:
             case Denied():
                 return Served(402, b"", outcome)
 
-    async def _relay(self, outcome: Paid, payment: Any, answer: Reply, hangs_up: bool) -> Served:
+    async def _relay(self, outcome: Paid, answer: Reply, hangs_up: bool) -> Served:
+        ended = (outcome.payment, outcome.unposted)
         try:
             response = await read_whole(answer, 1_000_000)
         except UpstreamError:
-            await self.payer.released(payment)
+            await self.payer.released(*ended)
             return Served(0, b"", outcome)
         if hangs_up:
-            await self.payer.released(payment)
+            await self.payer.released(*ended)
             return Served(499, b"", outcome)
-        await self.payer.delivered(payment)
+        await self.payer.delivered(*ended)
         return Served(response.status, response.body, outcome)
 
 

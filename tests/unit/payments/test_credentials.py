@@ -84,14 +84,16 @@ async def test_shared(hall: Hall) -> None:
     assert {"ticket 1"} == set(seen)
 
 
-async def test_single_use(hall: Hall) -> None:
+@pytest.mark.parametrize("life", [HOUR, None], ids=["an hour", "no end"])
+async def test_single_use(hall: Hall, life: timedelta | None) -> None:
     """Where a sign-in lets one request in, each gets its own, with its own nonce."""
-    hall.office.single_use = True
+    hall.office.single_use, hall.office.life = True, life
 
     seen = await asyncio.gather(*(hall.ticket() for _ in range(50)))
+    later = await hall.ticket()
 
-    assert 50 == len(set(seen))
-    assert 50 == len({occasion.nonce for occasion in hall.office.signed})
+    assert 51 == len({*seen, later})
+    assert 51 == len({occasion.nonce for occasion in hall.office.signed})
 
 
 async def test_static(hall: Hall) -> None:

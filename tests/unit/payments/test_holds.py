@@ -13,13 +13,15 @@ from sidecar.clock import WatchedClock
 from sidecar.errors import LedgerError
 from sidecar.http import HttpRequest
 from sidecar.ledger import Ledger
-from sidecar.ledger.model import Payment, Purchase
+from sidecar.ledger.model import Change, Payment, Proof, Purchase
+from sidecar.payments.events import Event, PaymentPosted
 from sidecar.payments.holds import Holds
 from sidecar.payments.order import Order
 from sidecar.refusal import Denied
 from tests.unit.proxy.test_admin import PAYMENT
 from tests.world.fakes import FakeClock
 
+PROOF = Proof("receipt", "0xmoved")
 OTHER = replace(PAYMENT, id="p2")
 PURCHASE = Purchase("k", explicit=False)
 TTL = timedelta(seconds=600)
@@ -33,6 +35,8 @@ class Books:
     broken: bool = False
     asked: int = 0
     released: list[str] = field(default_factory=list)
+    concluded: list[tuple[str, Proof, bool]] = field(default_factory=list)
+    made: str = "posted"
     claimed: list[tuple[Purchase, timedelta]] = field(default_factory=list)
 
     async def release(self, payment_id: str) -> None:
@@ -41,6 +45,18 @@ class Books:
         if self.broken:
             raise LedgerError("disk full")
         self.released.append(payment_id)
+
+    async def deliver(self, payment_id: str, at: datetime) -> None:
+        if self.broken:
+            raise LedgerError("disk full")
+
+    async def conclude(
+        self, payment_id: str, proof: Proof, at: datetime, *, delivered: bool
+    ) -> Change:
+        if self.broken:
+            raise LedgerError("disk full")
+        self.concluded.append((payment_id, proof, delivered))
+        return Change(PAYMENT, self.made)
 
     async def claim(
         self, purchase: Purchase, at: datetime, undelivered_since: datetime
@@ -51,8 +67,9 @@ class Books:
         return self.free
 
 
-def holds(books: Books) -> Holds:
-    return Holds(cast("Ledger", books), WatchedClock(FakeClock()), TTL)
+def holds(books: Books, events: list[Event] | None = None) -> Holds:
+    heard: list[Event] = [] if events is None else events
+    return Holds(cast("Ledger", books), WatchedClock(FakeClock()), TTL, heard.append)
 
 
 def order(presented: Payment | None) -> Order:
@@ -68,7 +85,8 @@ async def test_left_for_later() -> None:
     kept = holds(books)
     with pytest.raises(LedgerError):
         await kept.release("p1")
-    kept.leave("p2")
+    with pytest.raises(LedgerError):
+        await kept.delivered(OTHER)
     with pytest.raises(LedgerError):
         await kept.release_leftovers()
     books.broken = False
@@ -76,6 +94,38 @@ async def test_left_for_later() -> None:
     await kept.release_leftovers()
 
     assert ["p1", "p2"] == sorted(books.released)
+
+
+@pytest.mark.parametrize("delivered", [True, False])
+async def test_concluded(delivered: bool) -> None:
+    """What was not posted yet is posted with the end of its holding, and told of."""
+    books, events = Books(), list[Event]()
+    kept = holds(books, events)
+    await (kept.delivered if delivered else kept.released)(PAYMENT, PROOF)
+
+    assert [(PAYMENT.id, PROOF, delivered)] == books.concluded
+    assert [PaymentPosted(PAYMENT)] == events
+
+
+async def test_posted_by_another() -> None:
+    """What somebody else has posted meanwhile is not told of again."""
+    books, events = Books(made=""), list[Event]()
+    await holds(books, events).delivered(PAYMENT, PROOF)
+
+    assert [] == events
+
+
+@pytest.mark.parametrize("delivered", [True, False])
+async def test_concluded_later(delivered: bool) -> None:
+    """What could not be posted at its end is let go of later: in doubt, and free to bind to."""
+    books, events = Books(broken=True), list[Event]()
+    kept = holds(books, events)
+    with pytest.raises(LedgerError):
+        await (kept.delivered if delivered else kept.released)(PAYMENT, PROOF)
+    books.broken = False
+    await kept.release_leftovers()
+
+    assert ([PAYMENT.id], [], []) == (books.released, books.concluded, events)
 
 
 async def test_taken_back() -> None:
@@ -126,7 +176,8 @@ async def test_leftovers_of_many() -> None:
     """Of many who find the ledger away with something to let go of, one asks and all hear it."""
     books = Books(broken=True)
     letting = holds(books)
-    letting.leave("p1")
+    with pytest.raises(LedgerError):
+        await letting.release("p1")
     heard = await asyncio.gather(
         *(letting.release_leftovers() for _ in range(9)), return_exceptions=True
     )
@@ -134,4 +185,4 @@ async def test_leftovers_of_many() -> None:
     await letting.release_leftovers()
 
     assert [LedgerError] * 9 == [type(fault) for fault in heard]
-    assert (2, ["p1"]) == (books.asked, books.released)
+    assert (3, ["p1"]) == (books.asked, books.released)

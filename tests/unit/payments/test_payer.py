@@ -11,7 +11,7 @@ import pytest
 from sidecar.clock import WatchedClock
 from sidecar.errors import LedgerError, UpstreamError, WalletBusyError, WalletError
 from sidecar.http import HttpRequest, read_whole
-from sidecar.ledger.model import PaymentState
+from sidecar.ledger.model import PaymentState, TopUpRule
 from sidecar.money import Usdc
 from sidecar.payments.order import InDoubt, Order, Paid, Undelivered
 from sidecar.payments.payer import PRESENTATION_DELAYS_S, Payer
@@ -20,7 +20,8 @@ from sidecar.wallets import KeyHolder
 from sidecar.wallets.evm import EvmWallet
 from sidecar.x402.codec import read_payment_required
 from sidecar.x402.types import PaymentRequired
-from tests.world.seller import FakeReply, Step
+from tests.world.fakes import NOON
+from tests.world.seller import FakeReply, InOnePiece, Step
 from tests.world.shop import KEY, TTL, URL, Process, World
 
 BODY = b'{"model":"m","messages":[]}'
@@ -361,10 +362,10 @@ class FailingBooks(Wrapped):
         if name not in self._moves:
             return method
 
-        async def move(*terms: Any) -> Any:
+        async def move(*terms: Any, **named: Any) -> Any:
             if self.full:
                 raise LedgerError("disk full")
-            return await method(*terms)
+            return await method(*terms, **named)
 
         return move
 
@@ -403,6 +404,54 @@ async def test_disk_full_after_serving(world: World, move: str) -> None:
     assert isinstance(second, Paid)
     assert first.payment.id == second.payment.id
     assert 1 == world.seller.settled(BODY)
+
+
+@pytest.mark.parametrize("delivered", [True, False])
+async def test_disk_full_after_a_whole_answer(world: World, delivered: bool) -> None:
+    """A payment that could not be posted after its answer is in doubt, and bound to later."""
+    world.upstream = InOnePiece(world.seller)
+    async with world.process() as process:
+        books = FailingBooks(process.ledger, "conclude", "release")
+        paying = payer(world, process, ledger=books)
+        first = await paying.pay(process.order(BODY), await required(world))
+        assert isinstance(first, Paid)
+        end = paying.delivered if delivered else paying.released
+        with pytest.raises(LedgerError):
+            await end(first.payment, first.unposted)
+        with pytest.raises(LedgerError):
+            await paying.pay(process.order(BODY), await required(world))
+        in_doubt = await process.ledger.in_doubt()
+        books.full = False
+        second = await paying.pay(process.order(BODY), await required(world))
+        assert isinstance(second, Paid)
+        await paying.delivered(second.payment, second.unposted)
+
+        assert [first.payment.id] == [payment.id for payment in in_doubt]
+        assert [PaymentState.POSTED] == await states(process)
+    assert first.payment.id == second.payment.id
+    assert 1 == world.seller.settled(BODY)
+    assert 1 == len(set(world.seller.presented()))
+
+
+@pytest.mark.parametrize("why", ["deserted", "top-up"])
+async def test_posted_before_a_whole_answer(world: World, why: str) -> None:
+    """Where no app waits for the last byte, here any more or at all, it is posted at once."""
+    async with world.process() as process:
+        order = process.order(BODY)
+        if why == "top-up":
+            order.top_up = lambda: TopUpRule(NOON, 1)
+
+        class Leaves(InOnePiece):
+            async def send(self, request: HttpRequest, **kw: Any) -> Any:
+                order.deserted = why == "deserted"
+                return await super().send(request, **kw)
+
+        order.route = replace(order.route, upstream=Leaves(world.seller))
+        outcome = await process.payer.pay(order, await required(world))
+
+        assert isinstance(outcome, Paid)
+        assert outcome.unposted is None
+        assert [PaymentState.POSTED] == await states(process)
 
 
 class Busy(KeyHolder):

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from sidecar.http import HttpRequest
-from sidecar.ledger.model import Payment, Purchase
+from sidecar.ledger.model import Payment, Proof, Purchase
 from sidecar.payments.order import Order, Outcome, Paid
 from sidecar.payments.payer import Payer
 from sidecar.payments.purchases import Purchases
@@ -18,6 +18,7 @@ from sidecar.x402.types import PaymentRequired
 
 REQUIRED = PaymentRequired(2, ())
 DENIED = Denied("budget", "no more")
+PROOF = Proof("receipt", "0xmoved")
 
 
 class FakeReply:
@@ -34,6 +35,7 @@ class SlowPayer:
         self.gate = asyncio.Event()
         self.orders: list[Order] = []
         self.released_payments: list[Any] = []
+        self.unposted: list[Proof | None] = []
         self.taken_back_orders: list[Order] = []
         self.presents: Any = None
         self.outcome: Outcome | Exception = DENIED
@@ -48,8 +50,9 @@ class SlowPayer:
             return Denied(ABANDONED, "the app hung up")
         return self.outcome
 
-    async def released(self, payment: Payment) -> None:
+    async def released(self, payment: Payment, unposted: Proof | None = None) -> None:
         self.released_payments.append(payment)
+        self.unposted.append(unposted)
 
     async def taken_back(self, order: Order) -> None:
         self.taken_back_orders.append(order)
@@ -83,8 +86,8 @@ async def world() -> World:
     return World()
 
 
-def paid() -> Paid:
-    return Paid(cast("Payment", "the payment"), cast("Any", FakeReply()))
+def paid(unposted: Proof | None = None) -> Paid:
+    return Paid(cast("Payment", "the payment"), cast("Any", FakeReply()), unposted)
 
 
 async def test_paid(world: World) -> None:
@@ -154,6 +157,16 @@ async def test_nobody_comes_back(world: World) -> None:
     assert ["the payment"] == world.payer.released_payments
     assert isinstance(world.payer.outcome.reply, FakeReply)
     assert world.payer.outcome.reply.closed
+
+
+async def test_nobody_comes_back_to_what_is_not_posted(world: World) -> None:
+    """What is not posted yet when nobody comes back is posted as it is let go of."""
+    world.payer.outcome = paid(PROOF)
+    await world.hang_up(world.request())
+    world.payer.gate.set()
+    await world.tasks.drain(1)
+
+    assert (["the payment"], [PROOF]) == (world.payer.released_payments, world.payer.unposted)
 
 
 async def test_two_leave_one_returns(world: World) -> None:

@@ -75,6 +75,7 @@ class Said:
     body: bytes
     status: int = 200
     headers: Headers = ()
+    is_here: bool = True
 
     async def chunks(self) -> AsyncIterator[bytes]:
         yield self.body
