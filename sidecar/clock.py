@@ -18,7 +18,7 @@ from typing import Protocol
 # No age that is asked for is longer: the config allows no longer waits.
 REMEMBERED_S = 86_400.0
 # So many are drawn at a time, of tokens that are no longer.
-DRAWN_TOKENS, DRAWN_BYTES_MAX = 64, 32
+DRAWN_TOKENS, DRAWN_BYTES_MAX = 256, 32
 # It goes on while the machine sleeps, as the wall clock does: to wake up is no jump.
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
@@ -149,13 +149,17 @@ class DrawnEntropy:
         os.register_at_fork(after_in_child=self._drawn.clear)
 
     def token(self, size: int) -> bytes:
+        try:
+            return self._drawn[size].pop()
+        except (KeyError, IndexError):
+            return self._draw(size)
+
+    def _draw(self, size: int) -> bytes:
         assert size > 0
         if size > DRAWN_BYTES_MAX:
             return self._source.token(size)
-        drawn = self._drawn.setdefault(size, [])
-        while True:
-            try:
-                return drawn.pop()
-            except IndexError:
-                many = self._source.token(size * DRAWN_TOKENS)
-                drawn += [many[at : at + size] for at in range(0, len(many), size)]
+        many = self._source.token(size * DRAWN_TOKENS)
+        tokens = [many[at : at + size] for at in range(0, len(many), size)]
+        token = tokens.pop()
+        self._drawn.setdefault(size, []).extend(tokens)
+        return token

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
 
 from coincurve import PrivateKey
+from coincurve._libsecp256k1 import ffi, lib  # type: ignore[import-not-found]  # it is C
 
 from sidecar.chains import is_evm
 from sidecar.errors import WalletError
@@ -36,6 +37,7 @@ from sidecar.wallets.eip712 import (
 from sidecar.wallets.keccak import keccak256
 from sidecar.wallets.nonces import NonceSecret
 from sidecar.wallets.permit import PermitNumbers, next_number
+from sidecar.x402.encode import TransferPayload
 from sidecar.x402.select import PERMIT, primary_type
 from sidecar.x402.types import Authorization, PaymentRequirements
 
@@ -47,6 +49,11 @@ _of_transfer = itemgetter(*_FIELDS)
 _signed = itemgetter(*_FIELDS, "asset")
 # By the recovery id that goes with a signature.
 _V = ("1b", "1c")
+# What the library signs into, and with which function it makes nonces: its own (RFC 6979).
+_INTO = tuple(
+    map(ffi.typeof, ("secp256k1_ecdsa_recoverable_signature *", "unsigned char[64]", "int *"))
+)
+_RFC_6979 = ffi.NULL
 
 
 def parse_private_key(text: str) -> bytes:
@@ -89,7 +96,7 @@ class EvmAccount:
         """
         assert at.tzinfo is not None
         asset = token_of(requirements.network, requirements.asset)
-        expires_at = (at + timedelta(seconds=validity_s)).replace(microsecond=0)
+        until = int(at.timestamp()) + validity_s
         fields = {
             "from": self.address,
             # Some facilitators refuse an address that is not in EIP-55's case.
@@ -97,7 +104,7 @@ class EvmAccount:
             "value": str(amount.atomic),
             # Never "a while ago": with zero, a clock that is ahead of the chain's is no matter.
             "validAfter": "0",
-            "validBefore": str(int(expires_at.timestamp())),
+            "validBefore": str(until),
             "nonce": "0x" + nonce.hex(),
             "asset": asset.address,
         }
@@ -116,6 +123,7 @@ class EvmAccount:
                 # Not signed: where to look for what became of it.
                 "sinceBlock": str(since),
             }
+        expires_at = datetime.fromtimestamp(until, UTC)
         authorization = Authorization(asset.network, _identity(fields), expires_at, fields)
         # What could not be signed must not be written down either.
         object.__setattr__(authorization, "drawn", (self, self.digest(authorization)))
@@ -171,7 +179,7 @@ class EvmAccount:
 class EvmWallet(KeyHolder):
     """One private key, and what it signs; ``rpc_urls`` as for its account."""
 
-    __slots__ = ("_account", "_key", "address")
+    __slots__ = ("_account", "_key", "_spare", "address")
 
     def __init__(
         self, private_key: bytes, rpc_urls: Mapping[str, str] = MappingProxyType({})
@@ -185,6 +193,8 @@ class EvmWallet(KeyHolder):
         except ValueError:
             # From None: a traceback must not lead to the bytes.
             raise WalletError("not a private key: zero, or out of the curve's range") from None
+        # As many as threads have signed at once.
+        self._spare: list[tuple[Any, Any, Any]] = []
         public_key = self._key.public_key.format(compressed=False)
         self._account = EvmAccount("0x" + keccak256(public_key[1:])[-20:].hex(), rpc_urls)
         self.address = self._account.address
@@ -218,17 +228,34 @@ class EvmWallet(KeyHolder):
 
     def sign(self, authorization: Authorization) -> dict[str, Any]:
         """The payload of ``exact`` and ``upto``. WalletError when it is not ours to sign."""
-        fields = authorization.fields
-        return {
-            "signature": self._sign(self._account.to_sign(authorization)),
-            "authorization": dict(zip(_FIELDS, _of_transfer(fields), strict=True)),
-        }
+        # Of what is signed each word was read: none has a character that JSON would escape.
+        signature = self._sign(self._account.to_sign(authorization))
+        signed = zip(_FIELDS, _of_transfer(authorization.fields), strict=True)
+        return TransferPayload(signature=signature, authorization=dict(signed))
 
     def _sign(self, digest: bytes) -> str:
-        signature = self._key.sign_recoverable(digest, hasher=None)
+        # As the library's ``sign_recoverable`` does, without the objects that it makes each time:
+        # the key goes to the same function of C. What it signs into is a thread's own meanwhile.
+        assert len(digest) == 32
+        try:
+            signature, compact, recovery_id = self._spare.pop()
+        except IndexError:
+            signature, compact, recovery_id = map(ffi.new, _INTO)
+        key = self._key
+        context = key.context.ctx
+        made = lib.secp256k1_ecdsa_sign_recoverable(
+            context, signature, digest, key.secret, _RFC_6979, ffi.NULL
+        )
+        assert made == 1
+        lib.secp256k1_ecdsa_recoverable_signature_serialize_compact(
+            context, compact, recovery_id, signature
+        )
         # 2 and 3 mean that r passed the group's order: as likely as guessing the key.
-        assert signature[64] < 2
-        return "0x" + signature[:64].hex() + _V[signature[64]]
+        assert 0 <= recovery_id[0] < 2
+        digits: str = ffi.buffer(compact)[:].hex()
+        written = f"0x{digits}{_V[recovery_id[0]]}"
+        self._spare.append((signature, compact, recovery_id))
+        return written
 
 
 def _wants_permit(requirements: PaymentRequirements) -> bool:

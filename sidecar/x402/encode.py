@@ -25,6 +25,24 @@ PAYLOAD_BYTES_MAX = 2 * 1024
 ECHO_BYTES_MAX = PAYMENT_HEADER_BYTES_MAX * 3 // 4 - PAYLOAD_BYTES_MAX
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{16,128}", re.ASCII)
+_TRANSFER = (
+    '{"signature":"%s","authorization":{"from":"%s","to":"%s","value":"%s",'
+    '"validAfter":"%s","validBefore":"%s","nonce":"%s"}}'
+)
+
+
+class TransferPayload(dict[str, Any]):
+    """The payload of a transfer or Permit on EVM, in the order of ``_TRANSFER``.
+
+    Whoever makes one has seen that each of its words is letters and digits, which JSON leaves as
+    they are: to put them together takes a quarter of the time that the encoder takes.
+    """
+
+    __slots__ = ()
+
+    def written(self) -> str:
+        """Compact JSON."""
+        return _TRANSFER % (self["signature"], *self["authorization"].values())
 
 
 class Envelope(dict[str, Any]):
@@ -105,7 +123,8 @@ def payment_header(envelope: Mapping[str, Any], payload: Mapping[str, Any]) -> H
     if not isinstance(envelope, Envelope):
         envelope = Envelope(envelope)
     encoded, begun = envelope.beginning
-    text = begun + _compact(payload) + "}"
+    written = payload.written() if isinstance(payload, TransferPayload) else _compact(payload)
+    text = begun + written + "}"
     if envelope["encoding"] == "base64":
         text = _base64(text)
     return envelope["header"], encoded + text

@@ -15,8 +15,7 @@ from sidecar.x402.coding import HEADER_CHARS_MAX, decode_base64
 from sidecar.x402.types import SettlementResponse
 
 REASON_CHARS_MAX = 300
-
-_TRANSACTION = re.compile(r"[0-9A-Za-z]{1,128}", re.ASCII)
+TRANSACTION_CHARS_MAX = 128
 
 Refusal: TypeAlias = Literal["paid", "pending", "ours", "funds", "unknown", "theirs"]
 
@@ -69,13 +68,15 @@ def _settlement(receipt: Any) -> SettlementResponse:
     reason = receipt.get("errorReason") or receipt.get("errorMessage") or ""
     network = receipt.get("network") or ""
     return SettlementResponse(
-        success=receipt["success"],
-        transaction=_transaction(receipt.get("transaction")),
-        network=(isinstance(network, str) and caip2(network)) or shown(network, 100),
-        error_reason=told(reason, REASON_CHARS_MAX) if reason else "",
+        receipt["success"],
+        _transaction(receipt.get("transaction")),
+        (isinstance(network, str) and caip2(network)) or shown(network, 100),
+        told(reason, REASON_CHARS_MAX) if reason else "",
     )
 
 
 def _transaction(value: Any) -> str:
     # A part of a transaction's id is no id, so one that looks wrong is left out whole.
-    return value if isinstance(value, str) and _TRANSACTION.fullmatch(value) else ""
+    if not isinstance(value, str) or len(value) > TRANSACTION_CHARS_MAX:
+        return ""
+    return value if value.isascii() and value.isalnum() else ""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from coincurve import PublicKey
+from coincurve import PrivateKey, PublicKey
 from eth_account import Account
 from eth_account.messages import encode_defunct
 
@@ -20,7 +22,8 @@ from sidecar.money import Usdc
 from sidecar.siwx import SignIn, SignInMessage
 from sidecar.wallets import PaymentSigner
 from sidecar.wallets.eip712 import checksum_address
-from sidecar.wallets.evm import EvmWallet, parse_private_key
+from sidecar.wallets.evm import EvmAccount, EvmWallet, parse_private_key
+from sidecar.x402.encode import payment_header
 from sidecar.x402.types import Authorization, PaymentRequirements
 
 KEY = bytes.fromhex("23743fd5295575c10513b10004d6fbdc35365878a5cd99b396629fb5b0e65fd1")
@@ -111,9 +114,47 @@ def test_sign() -> None:
     assert 132 == len(payload["signature"])
 
 
+def test_header() -> None:
+    """What a wallet signs goes into the header byte for byte as JSON writes it."""
+    payload = EvmWallet(KEY).sign(authorization())
+    envelope = {"header": "PAYMENT-SIGNATURE", "encoding": "json", "document": {"x402Version": 2}}
+    document = {"x402Version": 2, "payload": dict(payload)}
+
+    _, text = payment_header(envelope, payload)
+
+    assert json.dumps(document, separators=(",", ":")) == text
+    assert payment_header(envelope, dict(payload)) == payment_header(envelope, payload)
+
+
 def test_same_bytes() -> None:
     """The same authorization is signed with the same bytes, by a wallet made anew."""
     assert EvmWallet(KEY).sign(authorization()) == EvmWallet(KEY).sign(authorization())
+
+
+def test_as_the_library_signs() -> None:
+    """A signature is what the library gives for it, whatever any thread signed before."""
+    wallet, account, key = EvmWallet(KEY), EvmAccount(ADDRESS), PrivateKey(KEY)
+    nonces = [hashlib.sha256(bytes([number])).digest() for number in range(64)]
+    drawn = [
+        value_of(account.authorize(REQUIREMENTS, Usdc(1), nonce, AT, 60)) for nonce in nonces
+    ] * 8
+    raw = [key.sign_recoverable(account.digest(each), hasher=None) for each in drawn]
+    expected = [f"0x{each[:64].hex()}{27 + each[64]:02x}" for each in raw]
+
+    assert expected == [wallet.sign(each)["signature"] for each in drawn]
+    with ThreadPoolExecutor(8) as threads:
+        assert expected == [each["signature"] for each in threads.map(wallet.sign, drawn)]
+
+
+def test_no_signature() -> None:
+    """Where none is made, none is given out, and not the one that was made before."""
+    wallet = EvmWallet(KEY)
+    wallet.sign(authorization())
+    # No key, so that the library refuses it.
+    wallet._key.secret = bytes(32)
+
+    with pytest.raises(AssertionError):
+        wallet.sign(authorization())
 
 
 def test_drawn_by_another() -> None:

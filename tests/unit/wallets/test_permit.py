@@ -15,6 +15,7 @@ from sidecar.errors import RemoteProtocolError, WalletBusyError, WalletError
 from sidecar.http import Exchange, HttpRequest, HttpResponse
 from sidecar.money import Usdc
 from sidecar.wallets.evm import EvmWallet
+from sidecar.x402.encode import TransferPayload
 from sidecar.x402.types import Authorization, PaymentRequirements
 
 KEY = bytes.fromhex("23743fd5295575c10513b10004d6fbdc35365878a5cd99b396629fb5b0e65fd1")
@@ -153,6 +154,14 @@ def test_sign() -> None:
         "validBefore": "1767323345",
         "nonce": "0x" + "0" * 63 + "7",
     } == payload["authorization"]
+
+
+def test_written() -> None:
+    """A Permit's payload is written byte for byte as JSON writes it."""
+    payload = EvmWallet(KEY).sign(known())
+
+    assert isinstance(payload, TransferPayload)
+    assert json.dumps(payload, separators=(",", ":")) == payload.written()
 
 
 def test_same_bytes() -> None:

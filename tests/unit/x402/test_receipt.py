@@ -49,7 +49,7 @@ def test_error_message() -> None:
     assert "x " * 150 == result.error_reason
 
 
-@pytest.mark.parametrize("transaction", [None, 7, "a b", "é", "0x" + "a" * 127])
+@pytest.mark.parametrize("transaction", [None, 7, "", "a b", "é", "²", "0x\n", "0x" + "a" * 127])
 def test_odd_transaction(transaction: object) -> None:
     """A transaction that cannot be one is left out."""
     result = read_settlement((receipt(transaction=transaction),))
