@@ -15,6 +15,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from itertools import chain
 from threading import Lock
 from typing import Literal, TextIO, TypeAlias
 
@@ -99,7 +100,8 @@ class LogSink:
         self._queue: deque[Made | tuple[datetime, Event | Line]] = deque()
         # How many more lines than places the queue has. Only the loop's thread counts.
         self._beside = 0
-        self._rendered: deque[str] = deque()
+        # Slices, of which each is some lines; joined once, as they are written.
+        self._rendered: deque[list[str]] = deque()
         self._writing = Lock()
         self._dropped = 0
         self._moments = Moments(clock)
@@ -187,7 +189,10 @@ class LogSink:
             try:
                 while self._rendered:
                     count = min(len(self._rendered), JOINED_SLICES_MAX)
-                    text = "".join([self._rendered.popleft() for _ in range(count)])
+                    slices = [self._rendered.popleft() for _ in range(count)]
+                    text = "".join(chain.from_iterable(slices))
+                    if not text.isascii():
+                        text = text.encode("ascii", "backslashreplace").decode("ascii")
                     self._stream.write(text)
                 self._stream.flush()
             except OSError:
@@ -210,11 +215,8 @@ class LogSink:
             dropped, self._dropped = self._dropped, 0
             line = Line("warning", "log_lines_dropped", {"count": dropped})
             lines.append(self._render(self._clock.now(), line))
-        text = "".join(lines)
-        if not text.isascii():
-            text = text.encode("ascii", "backslashreplace").decode("ascii")
-        if text:
-            self._rendered.append(text)
+        if any(lines):
+            self._rendered.append(lines)
 
     def _render(self, at: datetime, event: Event | Line) -> str:
         if self._console is None and isinstance(event, RequestServed):

@@ -23,7 +23,7 @@ import sidecar.logs
 from sidecar.ledger.model import Proof
 from sidecar.logs import LogSink, configure
 from sidecar.logs.faults import show_fault
-from sidecar.logs.lines import DURATIONS_MAX, QUIET, SHARED_MAX, RequestLines, describe
+from sidecar.logs.lines import QUIET, SHARED_MAX, RequestLines, describe
 from sidecar.money import ZERO, Usdc
 from sidecar.payments.events import (
     ApprovalAsked,
@@ -186,18 +186,20 @@ def test_shared_is_bounded() -> None:
     assert 2 == len(shared._shared)
 
 
-def test_durations_are_bounded() -> None:
-    """However many durations there are, each has its own text, and few of them are remembered."""
+def test_durations() -> None:
+    """Durations are told in milliseconds, to the microsecond."""
     requests = RequestLines(str, 0)
-    count = DURATIONS_MAX + 2
-    ended = [("r", number / 1e6, number / 1e6 + 1, 0.0) for number in range(count)]
+    count = 2_002
+    times = [(number / 1e6 + number % 2, number / 1e6 + 1 - number % 2) for number in range(count)]
+    ended = [("r", took_s, waited_s, 0.0) for took_s, waited_s in times]
     written = requests.text(never, {SERVED.ending: ended}).splitlines()
     durations = [json.loads(line) for line in written]
 
-    assert [(number / 1000, 1000 + number / 1000) for number in range(count)] == [
+    assert [(round(took_s * 1000, 3), round(waited_s * 1000, 3)) for took_s, waited_s in times] == [
         (line["duration_ms"], line["upstream_ms"]) for line in durations
     ]
-    assert len(requests._milliseconds) <= DURATIONS_MAX
+    assert '"duration_ms":1002.001,"upstream_ms":2.001,' in written[-1]
+    assert '"duration_ms":0.000,"upstream_ms":1000.000,' in written[0]
 
 
 @pytest.mark.parametrize("name", ["id", "route", "caller", "pay_to", "network", "scheme"])
