@@ -92,7 +92,7 @@ class HttpRequest:
         """The same request, with these headers in place of any that have their names."""
         kept = self.headers
         for name, _ in added:
-            if header_values(kept, name):
+            if name.lower() in lowered_names(kept):
                 kept = _without(kept, name)
         return HttpRequest(self.method, self.url, kept + added, self.body, self.stored)
 
@@ -125,8 +125,12 @@ def lowered_names(headers: Sequence[Header]) -> Iterator[str]:
 def header_values(headers: Sequence[Header], name: str) -> tuple[str, ...]:
     """Every value that goes by this name, in order; the case of names does not matter."""
     lowered, size = name.lower(), len(name)
-    # Most names are of another length, and to lower one takes six times as long as to see that.
-    return tuple([value for key, value in headers if len(key) == size and key.lower() == lowered])
+    found: list[str] = []
+    for key, value in headers:
+        # Most names are of another length, and to lower one takes six times as long as to see that.
+        if len(key) == size and key.lower() == lowered:
+            found.append(value)
+    return tuple(found)
 
 
 def _without(headers: Headers, name: str) -> Headers:
@@ -179,6 +183,11 @@ class Reply(Protocol):
     @property
     def headers(self) -> Headers: ...
 
+    @property
+    def is_here(self) -> bool:
+        """Whether all of it has come, so that nobody who reads it has to wait."""
+        ...
+
     def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives, undecoded. UpstreamError when it is cut short."""
         ...
@@ -201,6 +210,10 @@ class WholeReply:
     @property
     def headers(self) -> Headers:
         return self.response.headers
+
+    @property
+    def is_here(self) -> bool:
+        return True
 
     async def chunks(self) -> AsyncIterator[bytes]:
         if self.response.body:

@@ -46,8 +46,7 @@ def go_on(express: Express, connection: BoardingConnection, came: bytes, begun: 
 
     Where the answer is all here it does so from the lane, and else behind the parser.
     """
-    head = came.partition(HEAD_END)[0]
     if isinstance(begun.outcome, Arrived):
-        express.attend(express.tasks, connection, head, begun)
+        express.attend(express.tasks, connection, came, begun)
     else:
-        connection.hand_over(without_body(head), begun)
+        connection.hand_over(without_body(came.partition(HEAD_END)[0]), begun)

@@ -16,6 +16,7 @@ from sidecar.errors import SidecarError
 from sidecar.http import HttpRequest, Reply
 from sidecar.providers.base import Credential
 from sidecar.proxy.admission import Caller
+from sidecar.proxy.calls import Asked
 from sidecar.proxy.route import Route
 from sidecar.proxy.upstream import HttpUpstream
 from sidecar.proxy.wires import Wire
@@ -83,6 +84,7 @@ class Begun:
     route: Route
     target: str
     credential: Credential = field(repr=False)
+    asked: Asked = field(repr=False)
     body: bytes = field(repr=False)
     taken: int
     outcome: Outcome

@@ -27,23 +27,25 @@ class ReplayMemory:
 
     def __init__(self, bytes_max: int, open_file: OpenFile = nameless_file) -> None:
         self.open_file = open_file
-        self._bytes_max = self._free = bytes_max
+        self._bytes_max = bytes_max
+        # Whoever is asked with each call takes of it, and adds to it, without asking here.
+        self.free = bytes_max
 
     def resize(self, bytes_max: int) -> None:
         """Allow this much from now on; what is set aside stays so."""
-        self._free += bytes_max - self._bytes_max
+        self.free += bytes_max - self._bytes_max
         self._bytes_max = bytes_max
 
     def take(self, size: int) -> bool:
         """Set this much aside; False when it is not there."""
-        if size > self._free:
+        if size > self.free:
             return False
-        self._free -= size
+        self.free -= size
         return True
 
     def give_back(self, size: int) -> None:
         """The body is gone."""
-        self._free += size
+        self.free += size
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,14 @@ from dataclasses import field
 
 from sidecar.errors import LocalProtocolError
 from sidecar.http import Header, Headers
-from sidecar.payments.served import Ending
+from sidecar.payments.served import End, Ending
 from sidecar.providers.base import Credential
 from sidecar.proxy.admission import DECIDING, Caller, Gate
 from sidecar.proxy.answers import Answer
 from sidecar.proxy.framing import HEAD_END
 from sidecar.proxy.headers import credential_secrets, request_headers
 from sidecar.proxy.heads import Framed, Lines, RequestHead, read_request
+from sidecar.proxy.known import KnownHead
 from sidecar.proxy.memo import Memo
 from sidecar.proxy.outgoing import WITH_BODY, render_fields, render_start
 from sidecar.proxy.relayed import Answers
@@ -48,7 +49,7 @@ class Call:
     has_length: bool  # even of nothing
     dress: Dress | None = None
     # How one of its requests ended last: most end alike.
-    ended: tuple[int, str, str] | None = None
+    ended: End | None = None
     ending: Ending | None = None
 
 
@@ -71,6 +72,12 @@ class Asked:
     # What goes out around those values, but for the length; and the credential that it holds.
     _around: tuple[bytes, ...] = field(default=(), repr=False)
     _dress: Dress | None = None
+    known: KnownHead | None = field(default=None, repr=False)  # as its handler reads it
+
+    @property
+    def varies(self) -> bool:
+        """Whether they differ in more than their length."""
+        return len(self.passed) > 1
 
     def render(self, dress: Dress, values: Sequence[bytes], digits: bytes, body: bytes) -> bytes:
         """The request as it goes out: with these values, the digits of its length, this body."""

@@ -46,7 +46,6 @@ from sidecar.proxy.outcomes import (
     without_challenge,
 )
 from sidecar.proxy.paced import SilentAppError
-from sidecar.proxy.streamed import StreamedReply
 from sidecar.proxy.turn import Turn
 from sidecar.refusal import Denied
 from sidecar.x402.types import PaymentRequired
@@ -177,15 +176,15 @@ class Dealings:
             await purchase_of(route.name, errand.caller.name, outgoing, turn.headers),
             route.paying,
             errand.caller.name,
-            route.budgets_with(errand.caller.budgets),
+            errand.budgets,
         )
         paying_s = self._clock.monotonic_s()
         outcome = await self._purchases.pay(order, required)
         turn.upstream_s += self._clock.monotonic_s() - paying_s
         match outcome:
-            case Paid(payment, reply):
-                turn.decision, turn.payment = "paid", payment
-                return await self._delivery.paid(turn, route, reply, payment)
+            case Paid():
+                turn.decision, turn.payment = "paid", outcome.payment
+                return await self._delivery.paid(turn, route, outcome)
             case Rejected(payment, reply):
                 turn.decision, turn.payment = "in_doubt", payment
                 return await self._delivery.rejected(turn, route, reply, payment)
@@ -238,7 +237,7 @@ class Dealings:
 
 
 async def _read_refusal(reply: Reply) -> HttpResponse:
-    if isinstance(reply, WholeReply) or (isinstance(reply, StreamedReply) and reply.is_here):
+    if reply.is_here:
         return await read_whole(reply, REFUSAL_BYTES_MAX)
     try:
         async with asyncio.timeout(REFUSAL_WAIT_S):

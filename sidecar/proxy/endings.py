@@ -11,7 +11,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable
 
-from sidecar.payments.served import EmitServed, Ended, Ending
+from sidecar.payments.served import EmitServed, End, Ended, Ending
 from sidecar.proxy.calls import Call
 
 # More of a kind at a time would hold up the one request that comes just then.
@@ -33,13 +33,9 @@ class Endings:
         self._is_timed = False
 
     def note(
-        self, call: Call, request_id: str, times_s: tuple[float, float], end: tuple[int, str, str]
+        self, call: Call, request_id: str, began_s: float, upstream_s: float, end: End
     ) -> None:
-        """Note how a request ended: when it began and how long its upstream took, and its end.
-
-        The end: the status that reached the app, what was decided, and what went wrong.
-        """
-        began_s, upstream_s = times_s
+        """Note how a request ended: when it began and how long its upstream took, and its end."""
         ended_s = self._monotonic_s()
         ending = call.ending
         if ending is None or call.ended != end:

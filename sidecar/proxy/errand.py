@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sidecar.http import HttpRequest
+from sidecar.ledger.model import Budget
 from sidecar.providers.base import Credential
 from sidecar.proxy.admission import Caller
 from sidecar.proxy.begun import Begun
 from sidecar.proxy.body import Kept, Streamed
 from sidecar.proxy.copied import Copied
 from sidecar.proxy.headers import credential_secrets, request_headers
+from sidecar.proxy.known import KnownHead
 from sidecar.proxy.paced import SilentAppError
 from sidecar.proxy.route import Route
 from sidecar.proxy.turn import Turn
@@ -27,14 +29,20 @@ class Errand:
     target: str
     body: Kept | Copied | Streamed
     begun: Begun | None = None  # where it was sent already
+    known: KnownHead | None = None  # where its head came before
 
     def outgoing(self, credential: Credential) -> HttpRequest:
         """The request as the upstream shall see it."""
-        self.turn.secrets = credential_secrets(credential.headers)
+        turn, known = self.turn, self.known
+        if known is not None and known.credential is credential:
+            assert isinstance(self.body, Kept)
+            turn.secrets = known.secrets
+            return HttpRequest(turn.request.method, known.url, known.outgoing, self.body.data)
+        turn.secrets = credential_secrets(credential.headers)
         return HttpRequest(
-            self.turn.request.method,
+            turn.request.method,
             self.url,
-            request_headers(self.turn.headers, credential.headers, self.route.reads_bodies),
+            request_headers(turn.headers, credential.headers, self.route.reads_bodies),
             self.body.data if isinstance(self.body, Kept) else b"",
             self.body.stored if isinstance(self.body, Copied) else None,
         )
@@ -57,6 +65,13 @@ class Errand:
         if stored is outgoing.stored:
             return outgoing
         return replace(outgoing, stored=stored)
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        """What is paid for it draws from these."""
+        if self.known is not None:
+            return self.known.budgets
+        return self.route.budgets_with(self.caller.budgets)
 
     @property
     def url(self) -> str:

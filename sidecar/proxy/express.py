@@ -106,10 +106,11 @@ class Express:
             dress = None if credential is None else self._calls.dress(call, credential)
             if dress is None:
                 return False
-        name = call.caller.name
+        name, memory = call.caller.name, self._memory
         under_way = self._under_way[name]
-        if under_way >= self._caller_requests_max or not self._memory.take(length):
+        if under_way >= self._caller_requests_max or length > memory.free:
             return False
+        memory.free -= length
         self._under_way[name] = under_way + 1
         began_s = self.monotonic_s()
         if here < length:
@@ -133,6 +134,5 @@ class Express:
 
     def forget(self, call: Call, size: int) -> None:
         """The call is over, and so much of it was still kept."""
-        if size:
-            self._memory.give_back(size)
+        self._memory.free += size
         self._under_way[call.caller.name] -= 1

@@ -12,7 +12,7 @@ from copy import copy
 
 from sidecar.clock import Clock, Entropy
 from sidecar.errors import SidecarError
-from sidecar.http import read_headers, split_lines
+from sidecar.http import read_headers
 from sidecar.payments.events import Emit, TaskFailed
 from sidecar.payments.served import EmitServed
 from sidecar.proxy import web
@@ -27,6 +27,7 @@ from sidecar.proxy.dealings import Dealings
 from sidecar.proxy.endings import Endings
 from sidecar.proxy.errand import Errand
 from sidecar.proxy.express import Express
+from sidecar.proxy.known import KnownHead, read_head
 from sidecar.proxy.outcomes import answer_fault
 from sidecar.proxy.paced import SilentAppError
 from sidecar.proxy.route import Route, RouteTable
@@ -105,14 +106,16 @@ class RequestHandler:
         return await self._answer(turn, began_s, serving)
 
     def attend(
-        self, tasks: Supervisor, connection: BoardingConnection, head: bytes, begun: Begun
+        self, tasks: Supervisor, connection: BoardingConnection, came: bytes, begun: Begun
     ) -> None:
-        """Go on with what the fast lane has sent, and with this head; it stays on the lane."""
-        first, *lines = head.decode("ascii").split("\r\n")
-        method, target, _ = first.split(" ")
-        attended = Attended(connection, method, begun)
-        turn = Turn(attended, begun.request_id, target.partition("?")[0], split_lines(lines))
-        attended.go(tasks, lambda: self._answer(turn, begun.began_s, self._go_on(turn, begun)))
+        """Go on with what the fast lane has sent; ``came`` began with its head. It stays there."""
+        call = begun.asked.call
+        known = read_head(came, begun.asked, begun.credential)
+        attended = Attended(connection, call.method, begun)
+        turn = Turn(attended, begun.request_id, call.path, known.headers)
+        attended.go(
+            tasks, lambda: self._answer(turn, begun.began_s, self._go_on(turn, begun, known))
+        )
 
     async def _answer(
         self, turn: Turn, began_s: float, serving: Awaitable[web.StreamResponse]
@@ -151,12 +154,14 @@ class RequestHandler:
         finally:
             self._under_way[caller.name] -= 1
 
-    async def _go_on(self, turn: Turn, begun: Begun) -> web.StreamResponse:
+    async def _go_on(
+        self, turn: Turn, begun: Begun, known: KnownHead | None = None
+    ) -> web.StreamResponse:
         """What the fast lane has sent was admitted there, and counts until it is over."""
         turn.caller, turn.route = begun.caller.name, begun.route.name
         turn.upstream_s = begun.upstream_s
         body = Kept(begun.body, begun.taken)
-        errand = Errand(turn, begun.caller, begun.route, begun.target, body, begun)
+        errand = Errand(turn, begun.caller, begun.route, begun.target, body, begun, known)
         try:
             return await self._dealings.serve(errand)
         finally:

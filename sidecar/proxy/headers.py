@@ -19,9 +19,14 @@ from sidecar.http import (
     Headers,
     end_to_end,
     header_values,
+    lowered_names,
     named_in_connection,
 )
-from sidecar.x402.headers import REQUEST_PAYMENT_HEADERS, without_challenge
+from sidecar.x402.headers import (
+    REQUEST_PAYMENT_HEADERS,
+    RESPONSE_PAYMENT_HEADERS,
+    without_challenge,
+)
 
 # Hop-by-hop ones are named again here for their underscore spellings.
 _REQUEST_DROPPED = (REQUEST_PAYMENT_HEADERS | HOP_BY_HOP) | {
@@ -58,6 +63,8 @@ _SIGNATURE = re.compile(
     re.ASCII,
 )
 _COOKIES = frozenset({"set-cookie", "set-cookie2"})
+# Of an answer's headers, those that some rule by name may stop. Most answers have none of them.
+_LOOKED_AT = HOP_BY_HOP | _COOKIES | RESPONSE_PAYMENT_HEADERS | {"www-authenticate"}
 
 
 def request_headers(headers: Headers, credential: Headers, reads_bodies: bool = False) -> Headers:
@@ -104,9 +111,11 @@ def _readable(accepted: str) -> str:
 
 def response_headers(headers: Headers, secrets: Sequence[str], *added: Header) -> Headers:
     """The provider's headers as the app may see them: challenge, cookies and secrets are gone."""
+    if not _LOOKED_AT.isdisjoint(lowered_names(headers)):
+        headers = without_challenge(end_to_end(headers, also_drop=_COOKIES))
     kept = [
         header
-        for header in without_challenge(end_to_end(headers, also_drop=_COOKIES))
+        for header in headers
         if len(header[1]) < SIGNED_CHARS_MIN
         or (len(header[1]) <= RESPONSE_FIELD_CHARS_MAX and not _is_signed(*header))
     ]

@@ -270,7 +270,11 @@ class Framed:
             if not piece:
                 return None
             if is_length:
-                digits, length = value, _length(value)
+                try:
+                    length = _LENGTHS[value]
+                except KeyError:
+                    length = _length(value)
+                digits = value
                 if length < 0:
                     return None
             elif _is_value(value):

@@ -72,7 +72,7 @@ class Intake:
         self._express.forget(self._asked.call, self._length)
         request_id = self._express.ids.next()
         self._express.endings.note(
-            self._asked.call, request_id, (self._began_s, 0.0), (HUNG_UP, "failed", "")
+            self._asked.call, request_id, self._began_s, 0.0, (HUNG_UP, "failed", "")
         )
         self._connection.leave()
 

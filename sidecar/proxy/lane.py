@@ -78,6 +78,10 @@ class LaneReply:
         self._slots = slots
         self._holds = True
 
+    @property
+    def is_here(self) -> bool:
+        return self._reply.is_here
+
     async def chunks(self) -> AsyncIterator[bytes]:
         async for chunk in self._reply.chunks():
             yield chunk

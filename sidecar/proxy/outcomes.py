@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
+from json.encoder import encode_basestring_ascii as _quoted
 
 from sidecar.document import read_json
 from sidecar.errors import LedgerError, SidecarError, SignerAwayError, SignerRefusedError
@@ -14,7 +14,6 @@ from sidecar.refusal import Denied
 
 RETRY_AFTER_S = 1.0
 IDEMPOTENCY_KEY_CHARS_MAX = 255
-_quoted = json.JSONEncoder().encode
 # Refusals that pass by themselves: the status that SDKs retry, and after how many seconds.
 _PASSING = {"draining": (503, 1.0), "in_progress": (409, 1.0), "top_up_wait": (503, 2.0)}
 

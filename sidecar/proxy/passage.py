@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sidecar.errors import SidecarError, UpstreamError, UpstreamTimeoutError
+from sidecar.payments.served import End
 from sidecar.proxy.arrived import go_on, outcome_of
 from sidecar.proxy.begun import Begun, Failed, Outcome
 from sidecar.proxy.boarding import BoardingConnection
@@ -42,7 +43,6 @@ class Passage:
         "_head",
         "_length",
         "_relayed",
-        "_request_id",
         "_since_s",
         "_state",
         "_upstream_s",
@@ -65,7 +65,6 @@ class Passage:
         route = asked.call.route
         assert route.wires is not None
         self._wires, self._wait_s = route.wires, route.response_wait_s
-        self._request_id = express.ids.next()
         self._state = SENDING
         self._upstream_s = 0.0
         self._wire: Wire | None = None
@@ -82,9 +81,9 @@ class Passage:
 
     def app_gone(self) -> None:
         if self._state is RELAYING:
-            self._end("the app hung up", HUNG_UP, "relayed")
+            self._end((HUNG_UP, "relayed", "the app hung up"))
         elif self._state is not OVER:
-            self._end("", HUNG_UP, "failed")
+            self._end((HUNG_UP, "failed", ""))
 
     def app_slow(self) -> None:
         if self._wire is not None and self._state is RELAYING:
@@ -104,9 +103,13 @@ class Passage:
         self._length = len(body)
         self._connection.enter(self)
         self._since_s = self._express.monotonic_s()
-        wire = self._wires.take()
-        if wire is not None:
-            self._write(wire, text, self._wait_s)
+        idle = self._wires.idle
+        if idle:
+            # As ``_write`` does: a step that most requests need not take.
+            wire = idle.pop()
+            self._state, self._wire, wire.asking = WAITING, wire, self
+            wire.transport.write(text)
+            wire.expect(self._wait_s)
         else:
             # The text is made again afterwards: many may be connecting at once.
             self._connecting = self._express.tasks.spawn("connect", self._connect())
@@ -128,9 +131,7 @@ class Passage:
         self._write(wire, text, max(0.0, self._wait_s - waited_s))
 
     def _write(self, wire: Wire, text: bytes, wait_s: float) -> None:
-        self._state = WAITING
-        self._wire = wire
-        wire.asking = self
+        self._state, self._wire, wire.asking = WAITING, wire, self
         wire.transport.write(text)
         wire.expect(wait_s)
 
@@ -141,14 +142,22 @@ class Passage:
         if self._state is not WAITING:
             self._relay(data)
             return
-        found = self._dress.answers.find(data)
-        if found is None:
-            self._hand_answer_over(data)
-            return
-        relayed, digits, length, rest = found
+        # The next answer is like the last one more often than not.
+        answers = self._dress.answers
+        relayed = answers.last
+        read = None if relayed is None else relayed.framed.read(data)
+        if relayed is None or read is None:
+            relayed = answers.find(data)
+            read = None if relayed is None else relayed.framed.read(data)
+            if relayed is None or read is None:
+                self._hand_answer_over(data)
+                return
+        _, digits, length, rest = read
         if digits and len(rest) == length:
-            self._connection.write(b"".join((relayed.before, digits, relayed.after, rest)))
-            self._finish(relayed.status, relayed.keeps)
+            transport = self._connection.transport
+            if transport is not None:
+                transport.write(b"".join((relayed.before, digits, relayed.after, rest)))
+            self._end(relayed.end, relayed.keeps)
         else:
             self._begin(relayed, digits, rest, data)
 
@@ -214,7 +223,7 @@ class Passage:
         if body.ended:
             if is_paused:
                 wire.transport.resume_reading()
-            self._finish(relayed.status, relayed.keeps and not body.excess)
+            self._end(relayed.end, relayed.keeps and not body.excess)
             return
         if is_paused:
             self.app_slow()
@@ -224,34 +233,23 @@ class Passage:
 
     # The end.
 
-    def _finish(self, status: int, keeps: bool) -> None:
-        wire = self._wire
-        assert wire is not None
-        self._wire = None
-        if keeps:
-            self._wires.put(wire)
-        else:
-            wire.close()
-        self._end("", status, "relayed")
-
     def _cut(self, fault: SidecarError) -> None:
         """The answer is never ended as if it were whole."""
         assert self._relayed is not None
         self._connection.cut()
-        self._end(fault.diagnostics(), self._relayed.status, "relayed")
+        self._end((self._relayed.end[0], "relayed", fault.diagnostics()))
 
-    def _end(self, detail: str, status: int, decision: str) -> None:
-        """Over: record it, and let the app's next request come."""
-        if self._wire is not None or self._connecting is not None:
+    def _end(self, end: End, keeps: bool = False) -> None:
+        """Over: record it, and let the app's next request come; ``keeps``: and the wire another."""
+        wire, express, call = self._wire, self._express, self._asked.call
+        if keeps and wire is not None:
+            self._wire = None
+            self._wires.put(wire)
+        elif wire is not None or self._connecting is not None:
             self._stop()
         self._state = OVER
-        self._express.forget(self._asked.call, self._length)
-        self._express.endings.note(
-            self._asked.call,
-            self._request_id,
-            (self._began_s, self._upstream_s),
-            (status, decision, detail),
-        )
+        express.forget(call, self._length)
+        express.endings.note(call, express.ids.next(), self._began_s, self._upstream_s, end)
         self._connection.leave()
 
     def _hand_answer_over(self, data: bytes) -> None:
@@ -267,13 +265,14 @@ class Passage:
         self._stop()
         self._state = OVER
         begun = Begun(
-            self._request_id,
+            self._express.ids.next(),
             self._began_s,
             self._upstream_s,
             call.caller,
             call.route,
             call.target,
             self._dress.answers.credential,
+            self._asked,
             self._came[len(self._came) - length :],
             length,
             outcome,

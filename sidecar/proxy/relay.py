@@ -90,6 +90,8 @@ class RelayedResponse(web.StreamResponse):
     ) -> None:
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the app has hung up")
+        if not transport.get_write_buffer_size():
+            return
         transport.set_write_buffer_limits(high=0)
         await protocol._drain_helper()
         if protocol.transport is None or transport.is_closing():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from sidecar.http import Header
+from sidecar.payments.served import End
 from sidecar.providers.base import Credential
 from sidecar.proxy.framing import HEAD_END
 from sidecar.proxy.headers import response_headers
@@ -25,7 +26,7 @@ _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 class Relayed:
     """A head, but for the digits of its length, which go between ``before`` and ``after``."""
 
-    status: int
+    end: End  # of a request that got all of its answer
     keeps: bool  # the upstream's connection serves another request after it
     framed: Framed
     before: bytes
@@ -36,31 +37,22 @@ class Relayed:
 class Answers:
     """The answers of one route, while one credential is used."""
 
-    __slots__ = ("_known", "_last", "_lines", "_secrets", "credential")
+    __slots__ = ("_known", "_lines", "_secrets", "credential", "last")
 
     def __init__(self, credential: Credential, secrets: tuple[str, ...]) -> None:
         self.credential = credential
         self._secrets = secrets
         self._known: Memo[bytes, Relayed] = Memo(ANSWERS_MAX)
         self._lines = Lines(self._render, frozenset())
-        # The next one is like it more often than not.
-        self._last: Relayed | None = None
+        self.last: Relayed | None = None  # what was found last
 
-    def find(self, data: bytes) -> tuple[Relayed, bytes, int, bytes] | None:
-        """How the head that begins these bytes is relayed, its length in digits and as a number.
+    def find(self, data: bytes) -> Relayed | None:
+        """How the head that begins these bytes is relayed.
 
-        And the rest of them. No digits for a body in chunks. None where the head is not ordinary,
-        or not all here.
+        None where it is not ordinary, or not all here.
         """
-        last = self._last
-        read = None if last is None else last.framed.read(data)
-        if read is None:
-            last = self._last = self._find(data)
-            read = None if last is None else last.framed.read(data)
-        if last is None or read is None:
-            return None
-        _, digits, length, rest = read
-        return last, digits, length, rest
+        found = self.last = self._find(data)
+        return found
 
     def _find(self, data: bytes) -> Relayed | None:
         # They would be told apart after all of their lines were read, and are the same.
@@ -91,8 +83,8 @@ class Answers:
         if measured:
             # Its value is empty here, and no other field of this name was let through.
             at = text.lower().index(b"\r\ncontent-length: \r\n") + len(b"\r\ncontent-length: ")
-        framed = Framed.of(head, length_at)
-        known = Relayed(read.status, read.keeps, framed, text[:at], text[at:], read.chunked)
+        framed, end = Framed.of(head, length_at), (read.status, "relayed", "")
+        known = Relayed(end, read.keeps, framed, text[:at], text[at:], read.chunked)
         if len(head) <= REMEMBERED_BYTES_MAX:
             self._known.keep(head, known)
         return known

@@ -66,10 +66,11 @@ class Wire(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        if self.asking is None:
+        asking = self.asking
+        if asking is None:
             self.close()
         else:
-            self.asking.answered(data)
+            asking.answered(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         asking, self.asking = self.asking, None
@@ -133,13 +134,13 @@ class Wires:
         self.looks_s = inf  # when the timer does
         self._timer: asyncio.TimerHandle | None = None
         self._all: set[Wire] = set()
-        self._idle: list[Wire] = []
+        self.idle: list[Wire] = []  # free ones; the one that was used last is the last
         self._loop = asyncio.get_running_loop()  # noqa: TID251  # the clock of its timers
         self._sweeper: asyncio.TimerHandle | None = None
 
     def take(self) -> Wire | None:
         """One that is free, the one that was used last."""
-        return self._idle.pop() if self._idle else None
+        return self.idle.pop() if self.idle else None
 
     async def connect(self, wait_s: float) -> Wire:
         """Another one. UpstreamError where there is none to be had, or not in this time."""
@@ -168,15 +169,15 @@ class Wires:
         """The answer on it has ended: keep it for the next request."""
         wire.asking = None
         wire.idle_since_s = self._loop.time()
-        self._idle.append(wire)
+        self.idle.append(wire)
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(IDLE_S, self._sweep)
 
     def forget(self, wire: Wire) -> None:
         """It is no longer one of these."""
         self._all.discard(wire)
-        if wire in self._idle:
-            self._idle.remove(wire)
+        if wire in self.idle:
+            self.idle.remove(wire)
 
     def look_at(self, deadline_s: float) -> None:
         """Look then who has waited too long."""
@@ -216,7 +217,7 @@ class Wires:
     def _sweep(self) -> None:
         self._sweeper = None
         oldest_s = self._loop.time() - IDLE_S
-        for wire in [wire for wire in self._idle if wire.idle_since_s <= oldest_s]:
+        for wire in [wire for wire in self.idle if wire.idle_since_s <= oldest_s]:
             wire.close()
-        if self._idle:
+        if self.idle:
             self._sweeper = self._loop.call_later(IDLE_S, self._sweep)

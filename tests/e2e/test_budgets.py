@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 
 from sidecar.clock import SystemClock, SystemEntropy
+from sidecar.ledger.model import Payment
 from sidecar.ledger.sqlite import SqliteLedger
 from sidecar.money import Usdc
 from sidecar.sandbox import Sandbox, SandboxOptions
@@ -20,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CALLS, PAID = 500, 150
 BUDGET = "1.50 USDC"  # the sandbox wants 0.01 USDC a call
 PROCESSES = 8
+REST_S = 30
 
 
 async def call(session: aiohttp.ClientSession, base_url: str, number: int) -> tuple[int, str]:
@@ -41,13 +43,21 @@ def app() -> aiohttp.ClientSession:
     )
 
 
-def check(results: list[tuple[int, str]], sandbox: Sandbox, ledger: Path) -> None:
+async def at_rest(ledger: Path) -> tuple[Payment, ...]:
+    """The rows, once none is in doubt: no app waits for its payment to be posted."""
+    async with asyncio.timeout(REST_S):
+        while any(row.state == "authorized" for row in SqliteLedger.read(ledger, None, 10_000)):
+            await asyncio.sleep(0.05)
+    return SqliteLedger.read(ledger, None, 10_000)
+
+
+async def check(results: list[tuple[int, str]], sandbox: Sandbox, ledger: Path) -> None:
     """150 paid and 350 refused: by the app, the seller and the ledger."""
     refusals = [json.loads(error) for status, error in results if status == 402]
     assert (PAID, CALLS - PAID) == (len(results) - len(refusals), len(refusals))
     assert PAID == len(sandbox.books.settlements)
     assert Usdc.parse(BUDGET) == sandbox.books.settled_total
-    rows = SqliteLedger.read(ledger, None, 10_000)
+    rows = await at_rest(ledger)
     assert {PAID} == {len(rows), sum(row.state == "posted" for row in rows)}
     for error in refusals:
         assert ("insufficient_quota", "sidecar_budget", "day") == (
@@ -66,7 +76,7 @@ async def test_one_process(tmp_path: Path) -> None:
         results = await asyncio.gather(
             *(call(session, world.base_url, number) for number in range(CALLS))
         )
-        check(results, world.sandbox, tmp_path / "ledger.db")
+        await check(results, world.sandbox, tmp_path / "ledger.db")
 
 
 async def test_eight_processes(tmp_path: Path) -> None:
@@ -101,7 +111,7 @@ async def test_eight_processes(tmp_path: Path) -> None:
             results = await asyncio.gather(
                 *(call(session, urls[number % PROCESSES], number) for number in range(CALLS))
             )
-        check(results, sandbox, tmp_path / "ledger.db")
+        await check(results, sandbox, tmp_path / "ledger.db")
     finally:
         for child in children:
             child.terminate()

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from sidecar.payments.events import PaymentPosted, RequestServed
-from tests.world.running import TOKEN, running
+from tests.world.running import TOKEN, Running, running
 
 CALL = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
+POST_WAIT_S = 10
+
+
+async def posted_in(world: Running, count: int) -> list[PaymentPosted]:
+    """The payments that were posted, once there are so many: no app waits for that."""
+    async with asyncio.timeout(POST_WAIT_S):
+        while True:
+            posted = [event for event in world.events if isinstance(event, PaymentPosted)]
+            if len(posted) >= count:
+                return posted
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("lane", ["true", "false"])
@@ -26,7 +38,7 @@ async def test_paid_once(tmp_path: Path, lane: str) -> None:
                 async with app.post(url, json=CALL) as response:
                     await response.read()
                     statuses.append(response.status)
-        posted = [event for event in world.events if isinstance(event, PaymentPosted)]
+            posted = await posted_in(world, 4)
         served = [event for event in world.events if isinstance(event, RequestServed)]
 
         assert [200] * 4 == statuses

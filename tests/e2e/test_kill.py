@@ -15,10 +15,11 @@ from pathlib import Path
 
 import openai
 import pytest
+from openai.types.chat import ChatCompletionUserMessageParam
 
 from sidecar.clock import SystemClock, SystemEntropy
 from sidecar.sandbox import Sandbox, SandboxOptions
-from tests.world.mortal_sidecar import MOMENTS
+from tests.world.mortal_sidecar import MOMENTS, STREAMED_MOMENTS
 from tests.world.processes import free_port
 from tests.world.running import START_WAIT_S, TOKEN, config_text, listening
 from tests.world.stores import PostgresStore, SqliteStore, Store
@@ -39,6 +40,17 @@ async def start(
     )
 
 
+async def ask(client: openai.AsyncOpenAI, content: str, streams: bool) -> str:
+    """What the app gets, in one piece or as it comes."""
+    said: ChatCompletionUserMessageParam = {"role": "user", "content": content}
+    if not streams:
+        answer = await client.chat.completions.create(model="m", messages=[said])
+        return answer.choices[0].message.content or ""
+    stream = await client.chat.completions.create(model="m", messages=[said], stream=True)
+    pieces = [piece async for piece in stream]
+    return "".join(piece.choices[0].delta.content or "" for piece in pieces if piece.choices)
+
+
 async def killed_once(
     folder: Path, sandbox: Sandbox, store: Store, moment: str, occasion: int
 ) -> str:
@@ -53,17 +65,12 @@ async def killed_once(
     client = openai.AsyncOpenAI(
         base_url=f"http://127.0.0.1:{port}/v1", api_key=TOKEN, max_retries=8, timeout=30
     )
-    call = asyncio.create_task(
-        client.chat.completions.create(
-            model="m", messages=[{"role": "user", "content": f"{folder.name} {moment}"}]
-        )
-    )
+    call = asyncio.create_task(ask(client, f"{folder.name} {moment}", moment in STREAMED_MOMENTS))
     successor = None
     try:
         assert -9 == await asyncio.wait_for(mortal.wait(), START_WAIT_S)
         successor = await start("sidecar", "run", "--config", str(config), environ=store.environ)
-        answer = await call
-        return answer.choices[0].message.content or ""
+        return await call
     finally:
         call.cancel()
         await client.close()
@@ -74,7 +81,7 @@ async def killed_once(
 
 
 # Only the sending has a second occasion: it is bare at first, and then it pays.
-CASES = [(moment, 1) for moment in MOMENTS] + [
+CASES = [(moment, 1) for moment in MOMENTS + STREAMED_MOMENTS] + [
     (moment, 2) for moment in MOMENTS if moment.endswith("upstream.send")
 ]
 
@@ -82,7 +89,8 @@ CASES = [(moment, 1) for moment in MOMENTS] + [
 async def killed(folder: Path, stores: Sequence[Store], moment: str, occasion: int) -> None:
     """Once on each of these, side by side, at one seller; and what it has counted in the end."""
     # A killed sidecar may have left its answer unread in the kernel: this seller gives it again.
-    options = SandboxOptions(replays_delivered=True)
+    # A stream takes a while, or it would be here whole.
+    options = SandboxOptions(replays_delivered=True, chunk_delay_s=0.05)
     sandbox = Sandbox(options, SystemClock(), SystemEntropy())
     await sandbox.start("127.0.0.1", 0)
     side_by_side = asyncio.Semaphore(SIDE_BY_SIDE)

@@ -30,8 +30,8 @@ DROPPED = (PaymentState.VOIDED, False)
 MOMENTS = {
     "after ledger.reserve": [DROPPED, PAID],
     "after ledger.authorize": [PAID],
-    "before ledger.post": [PAID],
-    "after ledger.post": [PAID],
+    "before ledger.conclude": [PAID],
+    "after ledger.conclude": [PAID],
 }
 
 

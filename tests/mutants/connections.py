@@ -77,7 +77,7 @@ CONNECTIONS = (
         "leaves busy wires open at the end",
         "sidecar/proxy/wires.py",
         "        for wire in tuple(self._all):\n",
-        "        for wire in tuple(self._idle):\n",
+        "        for wire in tuple(self.idle):\n",
         (f"{DIAL}::test_end",),
     ),
     Mutant(

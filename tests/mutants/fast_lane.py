@@ -46,8 +46,8 @@ FAST_LANE = (
     Mutant(
         "takes requests of a caller at its limit",
         "sidecar/proxy/express.py",
-        "if under_way >= self._caller_requests_max or not",
-        "if not",
+        "if under_way >= self._caller_requests_max or length",
+        "if length",
         (f"{EDGES}::test_refused_at_the_limit",),
     ),
     Mutant(
@@ -109,8 +109,8 @@ FAST_LANE = (
     Mutant(
         "keeps a connection on which something came unasked",
         "sidecar/proxy/wires.py",
-        "        if self.asking is None:\n            self.close()\n",
-        "        if self.asking is None:\n            pass\n",
+        "        if asking is None:\n            self.close()\n",
+        "        if asking is None:\n            pass\n",
         (f"{TRANSCRIPTS}::test_unsolicited_answer[later-lane]",),
     ),
     Mutant(

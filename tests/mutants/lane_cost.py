@@ -50,8 +50,8 @@ LANE_COST = (
     Mutant(
         "counts a duration that meets a bound above it",
         "sidecar/metrics/times.py",
-        "end = bisect_right(new, bound, begin)",
-        "end = bisect_right(new, bound * 0.999, begin)",
+        "bounds[bucket], begin)",
+        "bounds[bucket] * 0.999, begin)",
         (f"{METRICS}::test_durations",),
     ),
     Mutant(
@@ -113,8 +113,8 @@ LANE_COST = (
     Mutant(
         "adds a time of less than nothing",
         "sidecar/metrics/times.py",
-        "sum(new[bisect_left(new, 0.0) :])",
-        "sum(new)",
+        "new if new[0] >= 0.0 else new[bisect_left(new, 0.0) :]",
+        "new",
         (f"{METRICS}::test_overhead",),
     ),
     Mutant(

@@ -95,16 +95,16 @@ LEDGER_TURNS = (
     ),
     Mutant(
         "delivers, and lets go of what another took over",
-        "sidecar/ledger/sqlite_books.py",
-        "holder = nullif(holder, ?)",
-        "holder = iif(? = '', holder, NULL)",
+        "sidecar/ledger/sqlite_statements.py",
+        "UPDATE payments SET delivered_at = ?, holder = nullif(holder, ?)",
+        "UPDATE payments SET delivered_at = ?, holder = iif(? = '', holder, NULL)",
         (f"{LEDGER}::test_deliver_by_another",),
     ),
     Mutant(
         "delivers, and keeps holding",
-        "sidecar/ledger/sqlite_books.py",
-        "holder = nullif(holder, ?)",
-        "holder = iif(? = '', NULL, holder)",
+        "sidecar/ledger/sqlite_statements.py",
+        "UPDATE payments SET delivered_at = ?, holder = nullif(holder, ?)",
+        "UPDATE payments SET delivered_at = ?, holder = iif(? = '', NULL, holder)",
         (f"{LEDGER}::test_explicit_in_doubt_binds_after_delivery",),
     ),
     Mutant(

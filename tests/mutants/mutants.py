@@ -10,6 +10,7 @@ from tests.mutants.canary import CANARY
 from tests.mutants.certificates import CERTIFICATES
 from tests.mutants.commands import COMMANDS
 from tests.mutants.complaints import COMPLAINTS
+from tests.mutants.conclusion import CONCLUSION
 from tests.mutants.config_and_lifecycle import CONFIG_AND_LIFECYCLE
 from tests.mutants.connections import CONNECTIONS
 from tests.mutants.containers import CONTAINERS
@@ -19,6 +20,7 @@ from tests.mutants.fast_lane import FAST_LANE
 from tests.mutants.growth import GROWTH
 from tests.mutants.hostile import HOSTILE
 from tests.mutants.lane_cost import LANE_COST
+from tests.mutants.lane_steps import LANE_STEPS
 from tests.mutants.large_uploads import LARGE_UPLOADS
 from tests.mutants.ledger_answers import LEDGER_ANSWERS
 from tests.mutants.ledger_faults import LEDGER_FAULTS
@@ -27,10 +29,12 @@ from tests.mutants.looked_up_once import LOOKED_UP_ONCE
 from tests.mutants.mutant import Mutant
 from tests.mutants.nonces import NONCES
 from tests.mutants.paid_cost import PAID_COST
+from tests.mutants.paid_way import PAID_WAY
 from tests.mutants.pins_and_freeze import PINS_AND_FREEZE
 from tests.mutants.postgres_faults import POSTGRES_FAULTS
 from tests.mutants.postgres_ledger import POSTGRES_LEDGER
 from tests.mutants.reload import RELOADS
+from tests.mutants.remembered import REMEMBERED
 from tests.mutants.replicas import REPLICAS
 from tests.mutants.resolve import RESOLVE
 from tests.mutants.run_command import RUN_COMMAND
@@ -56,9 +60,10 @@ MUTANTS = (
     Mutant(
         "signs again while a payment is in doubt",
         "sidecar/payments/payer.py",
-        '        payment_id = f"pay_{self._entropy.token(16).hex()}"\n',
-        '        payment_id = f"pay_{self._entropy.token(16).hex()}"\n'
-        '        order.purchase = __import__("dataclasses").replace(order.purchase, key=payment_id)\n',
+        "        payment_id = new_payment_id(now, self._entropy)\n",
+        "        payment_id = new_payment_id(now, self._entropy)\n"
+        '        order.purchase = __import__("dataclasses").replace(order.purch'
+        "ase, key=payment_id)\n",
         (f"{MONEY_PATH}::test_in_doubt_binds",),
     ),
     Mutant(
@@ -222,6 +227,10 @@ MUTANTS = (
     *ENDINGS,
     *VALUES,
     *LOOKED_UP_ONCE,
+    *REMEMBERED,
+    *PAID_WAY,
+    *LANE_STEPS,
+    *CONCLUSION,
     *LARGE_UPLOADS,
     *CERTIFICATES,
     *GROWTH,

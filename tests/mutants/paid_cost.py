@@ -66,8 +66,8 @@ PAID_COST = (
     Mutant(
         "forgets when a payment was reserved",
         "sidecar/ledger/model.py",
-        "        reserved_at=payment.reserved_at,\n",
-        "        reserved_at=authorized_at,\n",
+        "        payment.reserved_at,\n",
+        "        authorized_at,\n",
         (f"{MODEL}::test_moved",),
     ),
     Mutant(
@@ -86,16 +86,16 @@ PAID_COST = (
     ),
     Mutant(
         "tells of what it signed for, not of what the row holds",
-        SIGNED,
-        'authorization.identity != row["auth_identity"]',
-        'not row["auth_identity"]',
+        "sidecar/ledger/sqlite_statements.py",
+        "AND auth_identity = ?",
+        "AND auth_identity <> ? || 'x'",
         (f"{KEPT}::test_row_of_another_authorization",),
     ),
     Mutant(
         "tells of an expiry that no row holds",
         SIGNED,
-        "if payment is not None and moment(milliseconds(expires_at)) == expires_at:",
-        "if payment is not None and expires_at:",
+        "if kept is not None and moment(milliseconds(expires_at)) == expires_at:",
+        "if kept is not None and expires_at:",
         (f"{KEPT}::test_finer_than_a_row",),
     ),
     Mutant(
@@ -108,32 +108,29 @@ PAID_COST = (
     Mutant(
         "forgets that it was delivered before it was posted",
         SIGNED,
-        'delivered_at=moment_or_none(row["delivered_at"])',
+        "delivered_at=moment_or_none(delivered_at)",
         "delivered_at=None",
         (f"{KEPT}::test_posted",),
     ),
     Mutant(
         "tells of a reservation that was undone",
         SIGNED,
-        "self._kept[payment.id] = (payment, None)",
-        "self._kept.setdefault(payment.id, (payment, None))",
+        "self._kept[payment.id] = Kept(seq, payment, windows)",
+        "self._kept.setdefault(payment.id, Kept(seq, payment, windows))",
         (f"{KEPT}::test_undone_reservation",),
     ),
     Mutant(
         "delivers what is only reserved",
-        BOOKS,
-        "WHERE id = ? AND state <> 'reserved' AND delivered_at IS NULL",
-        "WHERE id = ? AND delivered_at IS NULL",
+        "sidecar/ledger/sqlite_statements.py",
+        "WHERE id = ? AND seq = ? AND state <> 'reserved' AND delivered_at IS NULL",
+        "WHERE id = ? AND seq = ? AND delivered_at IS NULL",
         (f"{KEPT}::test_delivered_reserved",),
     ),
     Mutant(
         "says nothing of what it cannot deliver",
         BOOKS,
-        "        moves.permit_deliver(self._look(payment_id))\n",
+        "            moves.permit_deliver(row)\n",
         "",
-        (
-            f"{KEPT}::test_delivered_reserved",
-            f"{KEPT}::test_delivered_nowhere",
-        ),
+        ("tests/unit/ledger/test_sqlite_signed.py::test_delivered_reserved",),
     ),
 )

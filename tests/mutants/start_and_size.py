@@ -157,8 +157,8 @@ START_AND_SIZE = (
     Mutant(
         "gives a token out twice",
         "sidecar/clock.py",
-        "                return drawn.pop()\n",
-        "                return drawn[-1]\n",
+        "return self._drawn[size].pop()",
+        "return self._drawn[size][-1]",
         (f"{U}/test_clock.py::test_drawn",),
     ),
     Mutant(

@@ -11,25 +11,25 @@ STREAMS = (
     Mutant(
         "gathers an event before it passes it on",
         "sidecar/proxy/delivery.py",
-        "                await response.write(chunk)\n",
-        '                held = locals().get("held", b"") + chunk\n'
-        '                if held.endswith(b"\\n\\n"):\n'
-        "                    await response.write(held)\n"
-        '                    held = b""\n',
+        "            await response.write(chunk)\n",
+        '            held = locals().get("held", b"") + chunk\n'
+        '            if held.endswith(b"\\n\\n"):\n'
+        "                await response.write(held)\n"
+        '                held = b""\n',
         (f"{PACED}[keyed, ordinary way-events cut in two]",),
     ),
     Mutant(
         "reads what a stream cost before it passes it on",
         "sidecar/proxy/delivery.py",
+        "            await response.write(chunk)\n"
+        "            if tail is not None:\n"
+        "                tail.feed(chunk)\n",
+        "            if tail is None:\n"
         "                await response.write(chunk)\n"
-        "                if tail is not None:\n"
-        "                    tail.feed(chunk)\n",
-        "                if tail is None:\n"
-        "                    await response.write(chunk)\n"
-        "                    continue\n"
-        "                tail.feed(chunk)\n"
-        '                if b"[DONE]" in chunk:\n'
-        "                    await response.write(bytes(tail._kept))\n",
+        "                continue\n"
+        "            tail.feed(chunk)\n"
+        '            if b"[DONE]" in chunk:\n'
+        "                await response.write(bytes(tail._kept))\n",
         (f"{PACED}[priced, fast lane-chunked]",),
     ),
     Mutant(

@@ -45,18 +45,11 @@ TOLD = (
         (f"{LOGS}::test_quiet",),
     ),
     Mutant(
-        "remembers the text of every duration",
-        LINES,
-        "            self._milliseconds.clear()\n",
-        "            pass\n",
-        (f"{LOGS}::test_durations_are_bounded",),
-    ),
-    Mutant(
         "writes durations in whole milliseconds",
         LINES,
-        "{duration_us / 1000:.3f}",
-        "{duration_us / 1000:.0f}.000",
-        (f"{LOGS}::test_durations_are_bounded",),
+        "_THOUSANDTHS[took_us % 1000]",
+        "_THOUSANDTHS[0]",
+        ("tests/unit/test_logs.py::test_durations",),
     ),
     Mutant(
         "keeps of each ending as many as there is room for",

@@ -26,6 +26,8 @@ from sidecar.http import (
 class FakeReply:
     """A reply that has these chunks, and knows whether it was closed."""
 
+    is_here = False
+
     def __init__(self, *chunks: bytes, status: int = 200, headers: Headers = ()) -> None:
         self.status = status
         self.headers = headers

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from typing import Any
 
 import pytest
 
-from sidecar.tasks import Supervisor
+from sidecar.tasks import Supervisor, left_running
 
 
 class Failures:
@@ -81,6 +82,23 @@ async def test_success_is_not_reported(tasks: Supervisor, failures: Failures) ->
     await tasks.drain(1)
 
     assert [] == failures.heard
+
+
+async def test_loop_with_tasks_of_its_own(tasks: Supervisor) -> None:
+    """A loop that makes its own tasks makes these, too, by their names."""
+    loop, made = asyncio.get_running_loop(), []
+
+    def make(loop: asyncio.AbstractEventLoop, work: Any) -> asyncio.Task[Any]:
+        made.append(asyncio.Task(work, loop=loop))
+        return made[-1]
+
+    loop.set_task_factory(make)
+    task = tasks.spawn("work", value(7))
+    loop.set_task_factory(None)
+
+    assert [task] == made
+    assert "work" == task.get_name()
+    assert 7 == await task
 
 
 async def test_other_tasks_go_on(tasks: Supervisor, failures: Failures) -> None:
@@ -177,3 +195,38 @@ async def test_first() -> None:
     await supervisor.first("wait", never.wait(), asyncio.sleep(0))
 
     assert 0 == await supervisor.drain(1)
+
+
+async def test_left_running(tasks: Supervisor) -> None:
+    """Who waits for a task gets what comes of it, at once where that has come already."""
+    task = tasks.spawn("work", value(7))
+
+    assert 7 == await left_running(task)
+    assert 7 == await left_running(task)
+    with pytest.raises(ValueError, match="no"):
+        await left_running(tasks.spawn("work", fail()))
+
+
+async def test_who_waits_is_cancelled(tasks: Supervisor) -> None:
+    """A task goes on although who waits for it is cancelled, even in the turn in which it ends."""
+    for turns in range(4):
+        task = tasks.spawn("work", value(7))
+        waiting = tasks.spawn("waiting", left_running(task))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+        assert 7 == await task
+
+
+async def test_task_that_is_cancelled(tasks: Supervisor) -> None:
+    """Of a task that is cancelled nothing comes: who waits for it hears so."""
+    task = tasks.spawn("work", asyncio.sleep(60))
+    waiting = tasks.spawn("waiting", left_running(task))
+    await asyncio.sleep(0)
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await waiting

@@ -21,12 +21,16 @@ class Way:
     def __init__(self) -> None:
         self.written: list[bytes] = []
         self.closing = False
+        self.unsent = 1
 
     def write(self, data: bytes) -> None:
         self.written.append(data)
 
     def is_closing(self) -> bool:
         return self.closing
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
 
     def set_write_buffer_limits(self, high: int | None = None) -> None:
         self.high = high
@@ -177,6 +181,20 @@ async def test_flushed() -> None:
     lane.transport = None
 
     assert waits
+    with pytest.raises(ConnectionError):
+        await response.flushed()
+
+
+async def test_flushed_already() -> None:
+    """Nobody waits where the system has all of it; and who has gone did not get it."""
+    lane = Lane()
+    assert lane.transport is not None
+    lane.transport.unsent = 0
+    lane.emptied.clear()
+    response = DirectResponse(lane.attended, 200, ())
+    await asyncio.wait_for(response.flushed(), 1)
+    lane.transport.closing = True
+
     with pytest.raises(ConnectionError):
         await response.flushed()
 

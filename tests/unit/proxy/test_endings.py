@@ -31,7 +31,7 @@ class Heard:
         """A request of a second and a half, a second of which was its upstream's, ends."""
         began_s = self.clock.monotonic_s()
         self.clock.advance(1.5)
-        self.endings.note(self.call, request_id, (began_s, 1.0), end)
+        self.endings.note(self.call, request_id, began_s, 1.0, end)
 
     def ids(self) -> list[list[str]]:
         """The requests that each piece told of."""

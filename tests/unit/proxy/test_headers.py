@@ -97,6 +97,15 @@ def test_response_dropped(name: str) -> None:
     assert () == response_headers(((name, "x"),), ())
 
 
+@pytest.mark.parametrize("value", ["X-Payment", 'Basic realm="x", x-payment'])
+def test_challenge_to_pay_alone(value: str) -> None:
+    """WWW-Authenticate that asks for payment is dropped, though no other header is; others pass."""
+    known = (("WWW-Authenticate", "Bearer"), ("X-A", "a"))
+
+    assert (("X-A", "a"),) == response_headers((("WWW-Authenticate", value), ("X-A", "a")), ())
+    assert known == response_headers(known, ())
+
+
 def test_receipt_reaches_the_app() -> None:
     """The receipt is no secret."""
     receipt = ("PAYMENT-RESPONSE", "e30=")

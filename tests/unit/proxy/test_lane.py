@@ -56,6 +56,7 @@ class Serving:
 
     status = 200
     headers: Headers = (("X-Model", "m"),)
+    is_here = False
 
     def __init__(self, vendor: Vendor) -> None:
         self._vendor = vendor
@@ -134,7 +135,7 @@ async def test_as_sent(vendor: Vendor, lane: Lane) -> None:
     reply = await lane.send(REQUEST, wait_s=7.5, body=body)
 
     assert ([7.5], [body]) == (vendor.waits_s, vendor.bodies)
-    assert (200, Serving.headers) == (reply.status, reply.headers)
+    assert (200, Serving.headers, False) == (reply.status, reply.headers, reply.is_here)
 
 
 async def test_in_order(vendor: Vendor, lane: Lane) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations, product
+
 import pytest
 
 from sidecar.http import HttpResponse
@@ -53,6 +55,43 @@ def test_receipts() -> None:
 
         expected = HttpResponse(200, headers, body)
         assert (expected, True) == replies.read(head.encode() + b"\r\n\r\n" + body)
+
+
+RECEIPTS = ("A: e30=", "A: e31=", "A: x y", "A:e30=", "A: e30= ", "A: ", "A: \xff", "a: e30=")
+TRACES = ("B: 1", "B: 22", "A: e32=")
+KINDS = ("200 OK", "200 Fine", "402 Pay", "302 Found", "204 No")
+
+
+def test_told_apart() -> None:
+    """What was read of others' answers changes nothing: each is read as if it were the first."""
+    replies = Replies()
+    for kind, receipt, trace, body in product(KINDS, RECEIPTS, TRACES, ("", "12", "a" * 12)):
+        length = f"Content-Length: {len(body)}"
+        for lines in permutations((receipt, trace, length)):
+            head = "\r\n".join((f"HTTP/1.1 {kind}", "C: 1", *lines, "Connection: close"))
+            data = f"{head}\r\n\r\n{body}".encode("latin-1")
+
+            assert Replies().read(data) == replies.read(data)
+
+
+def test_varying_values() -> None:
+    """Receipts and dates that are new in each answer, in any order, are read as they came."""
+    replies = Replies()
+    for number in range(8):
+        for names in (("PAYMENT-RESPONSE", "Date"), ("Date", "PAYMENT-RESPONSE")):
+            body = b"x" * number
+            headers = (
+                (names[0], f"{names[0]} {number}"),
+                ("Content-Length", str(number)),
+                ("X", "1"),
+                (names[1], f"{names[1]} {number}"),
+            )
+            head = "".join(f"{name}: {value}\r\n" for name, value in headers)
+
+            expected = HttpResponse(200, headers, body)
+            assert (expected, True) == replies.read(
+                f"HTTP/1.1 200 OK\r\n{head}\r\n".encode() + body
+            )
 
 
 def test_offer_again() -> None:
