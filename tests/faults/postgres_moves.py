@@ -229,7 +229,7 @@ MOVES = {
         lambda ledger, id: ledger.conclude(id, RECEIPT, NOON, delivered=True),
         "posted posted",
         (*_PAID, "delivered"),
-        True,
+        False,
         " posted",
     ),
     "give up": Move(

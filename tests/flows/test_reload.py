@@ -49,6 +49,10 @@ async def test_payment_goes_on(world: Rereading, app: aiohttp.ClientSession) -> 
     assert told.ok
     assert 200 == status
     assert 1 == len(world.sandbox.books.settlements)
+    async with asyncio.timeout(10):
+        # No app waits until it is on the disk.
+        while not any(isinstance(event, PaymentPosted) for event in world.events):
+            await asyncio.sleep(0.01)
     assert 1 == sum(isinstance(event, PaymentPosted) for event in world.events)
 
 
