@@ -23,6 +23,7 @@ from sidecar.clock import Clock, SystemClock
 from sidecar.logs.bridge import Bridge
 from sidecar.logs.lines import LEVELS, QUIET, Level, Line, RequestLines, describe
 from sidecar.logs.moments import Moments
+from sidecar.logs.payments import PaymentLines
 from sidecar.logs.redaction import SECRET_CHARS_MIN, Redactor
 from sidecar.payments.events import Event, RequestServed
 from sidecar.payments.served import Ended, Ending, Together
@@ -93,7 +94,7 @@ class LogSink:
     ) -> None:
         self._redactor = redactor
         self._lowest = LEVELS.index(level)
-        self._requests = RequestLines(redactor.redact, self._lowest)
+        self._share_anew()
         self._clock = clock
         self._stream = stream
         self._console = console
@@ -111,19 +112,23 @@ class LogSink:
     def learn(self, secrets: Iterable[str]) -> None:
         """Keep these out of every line from now on, in place of those that were named before."""
         self._redactor = Redactor(secrets)
-        self._requests = RequestLines(self._redactor.redact, self._lowest)
+        self._share_anew()
 
     def set_level(self, level: Level) -> None:
         """Write lines from this level on."""
         self._lowest = LEVELS.index(level)
-        self._requests = RequestLines(self._redactor.redact, self._lowest)
+        self._share_anew()
         self._bridge.set_level(level)
+
+    def _share_anew(self) -> None:
+        self._requests = RequestLines(self._redactor.redact, self._lowest)
+        self._payments = PaymentLines(self._render)
 
     def __call__(self, event: Event) -> None:
         """Put one event in the queue; drop it, and count it, when the queue is full."""
         if isinstance(event, RequestServed) and event.is_shared:
             self.hear_requests({event.ending: (event.ended,)})
-        elif self._lowest == 0 or not isinstance(event, QUIET):
+        elif self._lowest == 0 or type(event) not in QUIET:
             self._put(event)
 
     def hear_requests(self, served: Together) -> None:
@@ -200,7 +205,9 @@ class LogSink:
                 self._dropped += count * SLICE_LINES_MAX
 
     def _render_slice(self) -> None:
-        lines = []
+        lines: list[str] = []
+        alike: list[tuple[int, str, Event | Line]] = []
+        unseen: set[str] = set()
         left = SLICE_LINES_MAX
         while self._queue and left > 0:
             queued = self._queue.popleft()
@@ -208,23 +215,33 @@ class LogSink:
                 lines.append(queued.text)
                 left -= queued.lines
                 self._beside -= queued.lines - 1
+                continue
+            timestamp, event = self._moments.text(queued[0]), queued[1]
+            line = self._payments.line(timestamp, event, unseen) if self._console is None else None
+            if line is None:
+                line = self._render(timestamp, event)
             else:
-                lines.append(self._render(*queued))
-                left -= 1
+                alike.append((len(lines), timestamp, event))
+            lines.append(line)
+            left -= 1
+        # At once: for each of so short texts alone, to begin a search is most of its price.
+        if unseen and self._redactor.finds(unseen):
+            for place, timestamp, event in alike:
+                lines[place] = self._render(timestamp, event)
         if self._dropped:
             dropped, self._dropped = self._dropped, 0
-            line = Line("warning", "log_lines_dropped", {"count": dropped})
-            lines.append(self._render(self._clock.now(), line))
+            told = Line("warning", "log_lines_dropped", {"count": dropped})
+            lines.append(self._render(self._moments.text(self._clock.now()), told))
         if any(lines):
             self._rendered.append(lines)
 
-    def _render(self, at: datetime, event: Event | Line) -> str:
+    def _render(self, timestamp: str, event: Event | Line) -> str:
         if self._console is None and isinstance(event, RequestServed):
-            return self._requests.one(self._moments.text(at), event)
+            return self._requests.one(timestamp, event)
         line = event if isinstance(event, Line) else describe(event)
         if LEVELS.index(line.level) < self._lowest:
             return ""
-        timestamp, render = self._moments.text(at), self._console or _json
+        render = self._console or _json
         text = render(timestamp, line)
         # Looked at once, for most lines hold no secret: what is in a part is in all of it. What
         # the renderer wrote otherwise is looked at as it was: its words could hide a secret.

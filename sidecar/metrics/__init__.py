@@ -104,16 +104,15 @@ class Metrics:
         """Count what happened."""
         match event:
             case RequestServed():
-                self._tally.add_requests({event.ending: (event.ended,)})
+                self._tally.add_request(event)
+            case PaymentPosted(payment):
+                self._tally.add_posted(payment)
             case PaymentReserved() | PaymentConfirmed() | ApprovalAsked() | WebhookFailed():
                 pass  # no outcome yet; and one that was counted when it was posted
             case PaymentRehearsed(payment):
                 self._tally.add_rehearsal(payment)
             case ApprovalEnded(payment, outcome):
                 self._tally.add_approval(payment.route, outcome)
-            case PaymentPosted(payment):
-                self._tally.add_outcome(payment, "posted")
-                self._tally.add_spend(payment)
             case PaymentVoided(payment):
                 self._tally.add_outcome(payment, "voided")
             case PaymentInDoubt(payment):

@@ -32,7 +32,7 @@ from sidecar.metrics.catalogue import (
 )
 from sidecar.metrics.times import RouteTimes, Times
 from sidecar.payments.events import CostObserved, SignedIn, ToppedUp
-from sidecar.payments.served import Together
+from sidecar.payments.served import RequestServed, Together
 
 Labels: TypeAlias = tuple[str, ...]
 Counts: TypeAlias = defaultdict[Labels, int]
@@ -87,6 +87,8 @@ class Tally:
         self.requests: dict[Labels, Requests] = {}
         # By what events say, so that a request costs one look-up and no word is looked at twice.
         self._found: dict[tuple[str, str, int], Requests] = {}
+        # The same of payments: whose they are among the posted, and among what was spent.
+        self._payers: dict[Labels, tuple[Labels, Labels]] = {}
         self.payments = _zeros(())
         self.spend = _zeros(())
         # Not from zero: a cost that nobody names is not a cost of nothing.
@@ -119,6 +121,7 @@ class Tally:
         self.callers |= frozenset(callers)
         # Under these names they may have been counted as others.
         self._found.clear()
+        self._payers.clear()
         for route in routes:
             self.times.setdefault(route, RouteTimes())
         for labels in _crossed(routes, callers, CODE_CLASSES):
@@ -156,6 +159,13 @@ class Tally:
             requests.count += len(ended)
             requests.times.add(ended)
 
+    def add_request(self, event: RequestServed) -> None:
+        """The same of one that is told of alone."""
+        said = (event.route, event.caller, event.status)
+        requests = self._found.get(said) or self._find(*said)
+        requests.count += 1
+        requests.times.add((event.ended,))
+
     def _find(self, route: str, caller: str, status: int) -> Requests:
         code_class = "499" if status == 499 else _CLASS_OF_HUNDRED.get(status // 100, "other")
         labels = (fold(route, self.routes), fold(caller, self.callers), code_class)
@@ -179,18 +189,35 @@ class Tally:
 
     def add_outcome(self, payment: Payment, outcome: str) -> None:
         """Count what became of a payment."""
-        labels = (
+        self.payments[self._outcome(payment, outcome)] += 1
+
+    def add_posted(self, payment: Payment) -> None:
+        """Count a payment that moved, and add what it moved, in atomic units."""
+        said = (
+            payment.route,
+            payment.caller,
+            payment.purpose,
+            payment.scheme,
+            payment.network,
+        )
+        found = self._payers.get(said)
+        if found is None:
+            if len(self._payers) >= FOUND_MAX:
+                self._payers.clear()
+            found = self._outcome(payment, "posted"), self._spender(payment)
+            self._payers[said] = found
+        posted, spender = found
+        self.payments[posted] += 1
+        self.spend[spender] += payment.amount.atomic
+
+    def _outcome(self, payment: Payment, outcome: str) -> Labels:
+        return (
             fold(payment.route, self.routes),
             fold(payment.network, NETWORK_NAMES),
             fold(payment.scheme, SCHEMES),
             fold(payment.purpose, PURPOSES),
             outcome,
         )
-        self.payments[labels] += 1
-
-    def add_spend(self, payment: Payment) -> None:
-        """Add what a payment moved, in atomic units."""
-        self.spend[self._spender(payment)] += payment.amount.atomic
 
     def add_rehearsal(self, payment: Payment) -> None:
         """Count a payment that would have been made, and what it would have moved."""

@@ -71,7 +71,7 @@ class Recent:
         self._refusals: deque[tuple[datetime, RequestServed]] = deque(maxlen=REFUSALS_MAX)
         self._stopped: dict[tuple[str, str], None] = {}
         self.held = Held()
-        self._happened = 0
+        self._happened = self._waiting = 0
         self._bell = asyncio.Event()
         self._over = asyncio.Event()
         self._keepers: dict[type, Callable[[Any], None]] = {
@@ -79,7 +79,7 @@ class Recent:
             BalanceObserved: self._credit,
             WalletBalanceObserved: self._wallet,
             TopUpsStopped: self._stop,
-            **dict.fromkeys(_CHANGES, self._changed),
+            **dict.fromkeys(_CHANGES, self.ring),
         }
 
     def observe(self, event: Event) -> None:
@@ -106,11 +106,12 @@ class Recent:
         """Each route and account whose top-ups are stopped."""
         return tuple(self._stopped)
 
-    def ring(self) -> None:
-        """Something happened that no event tells of."""
+    def ring(self, _event: object = None) -> None:
+        """Something happened that changes what is shown, and that an event may tell of."""
         self._happened += 1
-        self._bell.set()
-        self._bell.clear()
+        if self._waiting:
+            self._bell.set()
+            self._bell.clear()
 
     def end(self) -> None:
         """There will be no news: nobody is to wait for any."""
@@ -125,11 +126,12 @@ class Recent:
         """
         over = await _within(self._over, self._pace_s)
         if not over and self._happened == seen:
-            await _within(self._bell, self._look_s)
+            self._waiting += 1
+            try:
+                await _within(self._bell, self._look_s)
+            finally:
+                self._waiting -= 1
         return self._happened
-
-    def _changed(self, _event: object) -> None:
-        self.ring()
 
     def _served(self, event: RequestServed) -> None:
         if event.decision != "paid":

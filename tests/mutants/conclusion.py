@@ -13,6 +13,13 @@ PAYING = "sidecar/payments/payer.py"
 
 CONCLUSION = (
     Mutant(
+        "posts after the answer where no chain could tell of it",
+        "sidecar/payments/payer.py",
+        " and self._can_ask(payment.network):",
+        ":",
+        (f"{PAYER}::test_posted_before_a_whole_answer",),
+    ),
+    Mutant(
         "posts a whole answer twice",
         PAYING,
         "            return Paid(payment, reply, unposted=proof)\n",

@@ -29,6 +29,7 @@ from tests.mutants.looked_up_once import LOOKED_UP_ONCE
 from tests.mutants.mutant import Mutant
 from tests.mutants.nonces import NONCES
 from tests.mutants.paid_cost import PAID_COST
+from tests.mutants.paid_lines import PAID_LINES
 from tests.mutants.paid_way import PAID_WAY
 from tests.mutants.pins_and_freeze import PINS_AND_FREEZE
 from tests.mutants.postgres_faults import POSTGRES_FAULTS
@@ -229,6 +230,7 @@ MUTANTS = (
     *LOOKED_UP_ONCE,
     *REMEMBERED,
     *PAID_WAY,
+    *PAID_LINES,
     *LANE_STEPS,
     *CONCLUSION,
     *LARGE_UPLOADS,
