@@ -56,6 +56,7 @@ class Payer:
         clock: WatchedClock,
         entropy: Entropy,
         prove: Callable[[Payment], Awaitable[Payment]],
+        can_ask: Callable[[str], bool],
         objection: Callable[[str], Denied | None],
         emit: Emit,
         undelivered_ttl: timedelta,
@@ -64,6 +65,7 @@ class Payer:
         self._clock = clock
         self._entropy = entropy
         self._prove = prove
+        self._can_ask = can_ask  # whether this network's chain may tell later what became of it
         self._objection = objection  # why nothing new may be signed for this network now
         self._emit = emit
         self._undelivered_ttl = undelivered_ttl
@@ -236,7 +238,9 @@ class Payer:
     async def _served(
         self, order: Order, payment: Payment, proof: Proof | None, reply: Reply
     ) -> Paid:
-        if _is_over_soon(order, reply):
+        # A crash before it is posted leaves it in doubt, and an app that has its answer does not
+        # come back to end that. Where no chain can, the app waits for the disk.
+        if _is_over_soon(order, reply) and self._can_ask(payment.network):
             return Paid(payment, reply, unposted=proof)
         return Paid(await self._post(payment, proof, reply), reply)
 
@@ -283,9 +287,8 @@ class Payer:
 
 
 def _is_over_soon(order: Order, reply: Reply) -> bool:
-    """Whether posting can wait for the app's last byte: all of the answer is here.
+    """Whether it is over with its answer, and all of that is here.
 
-    A crash before leaves the payment in doubt, as one before posting always did. A deserted one
-    is another process's to bind to by now, and credit is not over with its answer.
+    A deserted one is another process's to bind to by now; credit is not over with an answer.
     """
     return reply.is_here and not order.deserted and order.top_up is None

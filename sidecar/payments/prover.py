@@ -68,6 +68,10 @@ class Prover:
         kept = {name: skew for name, skew in self._measured.items() if name in chains}
         self._chains, self._measured = chains, fresh | kept
 
+    def can_ask(self, network: str) -> bool:
+        """Whether an endpoint is configured that may tell what became of a payment there."""
+        return network in self._chains
+
     async def prove(self, payment: Payment) -> Payment:
         """The payment as it stands after a look at its chain: posted, voided, or unchanged."""
         match await self._look(payment):

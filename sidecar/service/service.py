@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -75,6 +75,8 @@ class Service:
         self._admin: Listener | None = None
         self._loops: Loops | None = None
         self._express: Express | None = None
+        # Of all requests that have ended; asked before each event.
+        self._tell_of_served: Callable[[], None] = lambda: None
 
     @classmethod
     async def start(
@@ -104,6 +106,7 @@ class Service:
             self._express = self._wired.handler.express(
                 self._tasks, self._emit_served, told_within_s(self._log)
             )
+            self._tell_of_served = self._express.endings.tell
         # A request goes on by what was wired when it came.
         handle: Handler = lambda request: self._wired.handler(request)  # noqa: E731, PLW0108
         self._data = await self._doors.listen("listen", config.listen, handle, self._express)
@@ -139,7 +142,9 @@ class Service:
         chain, clock = ports.wrap_upstream(self._rpc), WatchedClock(ports.clock)
         prover = self._prover = Prover(ledger, chain, wiring.build_chains(config), clock, emit)
         ttl = timedelta(seconds=config.recovery.undelivered_ttl_s)
-        payer = Payer(ledger, clock, ports.entropy, prover.prove, self._objection, emit, ttl)
+        payer = Payer(
+            ledger, clock, ports.entropy, prover.prove, prover.can_ask, self._objection, emit, ttl
+        )
         lasting = Lasting(
             ledger,
             self._pool,
@@ -230,11 +235,6 @@ class Service:
     def _refuse_to_change(self) -> None:
         if self._draining:
             raise ConfigError("config: the sidecar is stopping; start it anew")
-
-    def _tell_of_served(self) -> None:
-        """Tell of all requests that have ended."""
-        if self._express is not None:
-            self._express.endings.tell()
 
     def _emit(self, event: Event) -> None:
         # First of what has happened before.

@@ -202,6 +202,7 @@ class World:
             clock,
             self.entropy,
             prover.prove,
+            prover.can_ask,
             prover.objection,
             events.append,
             TTL,

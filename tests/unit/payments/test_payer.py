@@ -45,6 +45,7 @@ def payer(world: World, process: Process, **changes: Any) -> Payer:
         "clock": WatchedClock(world.clock),
         "entropy": world.entropy,
         "prove": process.prover.prove,
+        "can_ask": lambda network: True,
         "objection": lambda network: None,
         "emit": process.events.append,
         "undelivered_ttl": TTL,
@@ -433,9 +434,10 @@ async def test_disk_full_after_a_whole_answer(world: World, delivered: bool) -> 
     assert 1 == len(set(world.seller.presented()))
 
 
-@pytest.mark.parametrize("why", ["deserted", "top-up"])
+@pytest.mark.parametrize("why", ["deserted", "top-up", "no chain"])
 async def test_posted_before_a_whole_answer(world: World, why: str) -> None:
-    """Where no app waits for the last byte, here any more or at all, it is posted at once."""
+    """Where no app waits for the last byte, here any more or at all, it is posted at once; and
+    where no chain could tell after a crash what became of it."""
     async with world.process() as process:
         order = process.order(BODY)
         if why == "top-up":
@@ -447,7 +449,8 @@ async def test_posted_before_a_whole_answer(world: World, why: str) -> None:
                 return await super().send(request, **kw)
 
         order.route = replace(order.route, upstream=Leaves(world.seller))
-        outcome = await process.payer.pay(order, await required(world))
+        paying = payer(world, process, can_ask=lambda network: why != "no chain")
+        outcome = await paying.pay(order, await required(world))
 
         assert isinstance(outcome, Paid)
         assert outcome.unposted is None
