@@ -75,9 +75,10 @@ class Dealings:
 
     async def serve(self, errand: Errand) -> web.StreamResponse:
         """Send it as it is; pay only if that is what the answer asks for."""
-        sent_s = self._clock.mark_s()
-        outgoing, reply = await self._signed_in(errand, errand.begun)
         route = errand.route
+        # Only who buys credit asks when it was: no other call has to look at the clock for it.
+        sent_s = 0.0 if route.prepaid is None else self._clock.mark_s()
+        outgoing, reply = await self._signed_in(errand, errand.begun)
         unsigned = reply.status == 401 and route.rehearses_credit
         if reply.status != 402 and not unsigned:
             return await self._relay(errand, outgoing, reply, sent_s)

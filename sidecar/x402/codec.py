@@ -47,9 +47,9 @@ def read_payment_required(response: HttpResponse) -> PaymentRequired | None:
             header_fault = (
                 f"a PAYMENT-REQUIRED header that cannot be read: {shown(str(fault), 200)}"
             )
-    in_body = _challenge_body(response)
-    if in_body is not None:
-        return _payment_required(in_body)
+    body = _challenge_body(response)
+    if body is not None:
+        return (_kept_body if len(body) <= KEPT_CHARS_MAX else _read_body)(body)
     if header_fault:
         raise RemoteProtocolError(header_fault)
     return None
@@ -59,8 +59,19 @@ def _read_header(header: str) -> PaymentRequired:
     return _payment_required(_challenge(read_json(decode_base64(header))))
 
 
-# Every word that decides stands in the header, and nobody changes what was read from it.
+def _read_body(body: bytes) -> PaymentRequired:
+    try:
+        challenge = _challenge(read_json(body))
+    except ValueError as fault:
+        raise RemoteProtocolError(
+            f"a 402 body that cannot be read: {shown(str(fault), 200)}"
+        ) from fault
+    return _payment_required(challenge)
+
+
+# Every word that decides stands in these, and nobody changes what was read from them.
 _kept = lru_cache(CHALLENGES_KEPT)(_read_header)
+_kept_body = lru_cache(CHALLENGES_KEPT)(_read_body)
 
 
 def _challenge_header(headers: Headers) -> str | None:
@@ -72,8 +83,8 @@ def _challenge_header(headers: Headers) -> str | None:
     return values[0] if values else None
 
 
-def _challenge_body(response: HttpResponse) -> dict[str, Any] | None:
-    """The challenge in the body; None where the body is not one at all."""
+def _challenge_body(response: HttpResponse) -> bytes | None:
+    """The body without its coding; None where there is no challenge in it."""
     if len(response.body) > BODY_BYTES_MAX:
         raise RemoteProtocolError(f"a 402 body of over {BODY_BYTES_MAX} bytes")
     codings = header_values(response.headers, "content-encoding")
@@ -81,14 +92,7 @@ def _challenge_body(response: HttpResponse) -> dict[str, Any] | None:
         body = inflate(response.body, codings[0]) if len(codings) == 1 else response.body
     except ValueError as fault:
         raise RemoteProtocolError(f"a 402 with {fault}") from fault
-    if b'"x402Version"' not in body:
-        return None
-    try:
-        return _challenge(read_json(body))
-    except ValueError as fault:
-        raise RemoteProtocolError(
-            f"a 402 body that cannot be read: {shown(str(fault), 200)}"
-        ) from fault
+    return body if b'"x402Version"' in body else None
 
 
 def _challenge(document: Any) -> dict[str, Any]:

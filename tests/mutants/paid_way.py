@@ -166,4 +166,25 @@ PAID_WAY = (
         "",
         ("tests/unit/x402/test_receipt.py::test_odd_transaction",),
     ),
+    Mutant(
+        "takes another body for one that was read",
+        "sidecar/x402/codec.py",
+        "return (_kept_body if len(body) <= KEPT_CHARS_MAX else _read_body)(body)",
+        "return vars(_read_body).setdefault(len(body), _read_body(body))",
+        ("tests/unit/x402/test_codec.py::test_body_that_comes_again",),
+    ),
+    Mutant(
+        "keeps bodies of any length",
+        "sidecar/x402/codec.py",
+        "_kept_body if len(body) <= KEPT_CHARS_MAX else _read_body",
+        "_kept_body if body else _read_body",
+        ("tests/unit/x402/test_codec.py::test_long_body",),
+    ),
+    Mutant(
+        "forgets when a request was sent that lives on credit",
+        "sidecar/proxy/dealings.py",
+        "sent_s = 0.0 if route.prepaid is None else self._clock.mark_s()",
+        "sent_s = 0.0",
+        ("tests/flows/test_reload.py::test_top_up_is_completed",),
+    ),
 )

@@ -130,6 +130,25 @@ def test_read_again() -> None:
     assert "3" == read(dearer).accepts[0].extra["version"]
 
 
+def test_body_that_comes_again() -> None:
+    """A body that comes again is read once, too; one with another price is another challenge."""
+    dearer = read_payment_required(
+        in_body({**V1, "accepts": [{**OFFER_V1, "maxAmountRequired": "99999"}]})
+    )
+    assert dearer is not None
+
+    assert read_payment_required(in_body(V1)) is read_payment_required(in_body(V1))
+    assert ["99999"] == [offer.amount for offer in dearer.accepts]
+
+
+def test_long_body() -> None:
+    """A long body is read each time, as a long header is."""
+    long = {**V1, "error": "x" * KEPT_CHARS_MAX}
+
+    assert read_payment_required(in_body(long)) == read_payment_required(in_body(long))
+    assert read_payment_required(in_body(long)) is not read_payment_required(in_body(long))
+
+
 def test_types_are_kept_apart() -> None:
     """What only Python takes for equal is read apart, for it is repeated as it was written."""
     seen = [
