@@ -6,6 +6,7 @@ sqlite_books      the moves, each inside a transaction
 sqlite_statements what they say to SQLite
 sqlite_budgets    the windows, raised by one conditional update
 sqlite_rules      what speaks against a new payment
+sqlite_seen       what they found for one payment, for the next of its transaction
 sqlite_pins       the payee that each route is used to
 sqlite_prices     what each route is used to pay
 sqlite_freeze     the switch that stops all signing

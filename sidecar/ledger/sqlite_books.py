@@ -36,6 +36,7 @@ from sidecar.ledger.rows import (
 )
 from sidecar.ledger.sqlite_claims import Claims
 from sidecar.ledger.sqlite_instances import Instances
+from sidecar.ledger.sqlite_seen import Seen
 from sidecar.ledger.sqlite_signed import Signed
 from sidecar.ledger.windows import as_text
 from sidecar.refusal import Denied
@@ -50,12 +51,13 @@ class Books:
         self.instances = instances
         self._path = path
         self.claims = Claims()
+        self.seen = Seen(connection)
         self._signed = Signed()
         self.said_by: dict[str, str] = {}  # {"by": name} where a person makes the moves
         self._identity = _identity(path)
 
     def reserve(self, intent: Intent, at: datetime) -> Payment | Denied:
-        seen = sqlite_rules.look(self.connection, intent, at)
+        seen = self.seen.look(intent, at)
         # Before anything is bound: what was signed is not presented again either.
         frozen = sqlite_freeze.refusal_since(seen["frozen_since"])
         if frozen is not None:
@@ -84,6 +86,7 @@ class Books:
         assert seq is not None
         self.connection.execute(statements.TELL, (at_ms, seq, "reserved", detail))
         sqlite_approvals.ask(self.connection, intent, at_ms)
+        self.seen.reserved()
         payment = reserved_payment(intent, at_ms)
         if intent.ask_until is None:
             self._signed.reserved(seq, payment, windows_json)

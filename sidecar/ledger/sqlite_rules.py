@@ -3,8 +3,9 @@
 A route's breaker, the payee it is used to and what it is used to pay, and for a top-up what its
 account has had already. Looked up in the transaction that reserves, so that two processes cannot
 both find room for the last one. What every payment asks for is one question: most of what a
-statement costs is that it is one. To remember the answer would cost as much, for then the file
-would have to be asked whether another process has changed it.
+statement costs is that it is one. From one transaction to the next, to remember the answer would
+cost as much: the file would have to be asked whether another process has changed it. Within one,
+sqlite_seen does.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sqlite3
 from datetime import datetime
 
 from sidecar.ledger import denials, sqlite_lists, sqlite_pins, sqlite_prices
-from sidecar.ledger.model import Breaker, Intent
+from sidecar.ledger.model import Breaker, Intent, Purchase
 from sidecar.ledger.rows import milliseconds
 from sidecar.refusal import Denied
 
@@ -24,6 +25,7 @@ SELECT (SELECT since FROM freeze) AS frozen_since,
   (SELECT count(*) FROM payments WHERE route = ?1 AND closed_at >= ?5) AS closed,
   EXISTS (SELECT 1 FROM open_payments WHERE purchase_key = ?6 AND explicit = 0) AS rivalled
 """
+_RIVAL = "SELECT 1 FROM open_payments WHERE purchase_key = ? AND explicit = 0"
 
 
 def look(connection: sqlite3.Connection, intent: Intent, at: datetime) -> sqlite3.Row:
@@ -33,6 +35,21 @@ def look(connection: sqlite3.Connection, intent: Intent, at: datetime) -> sqlite
     found = connection.execute(_LOOK, (*place, since, intent.purchase.key))
     row: sqlite3.Row = found.fetchone()
     return row
+
+
+def is_rivalled(connection: sqlite3.Connection, purchase: Purchase) -> bool:
+    """The last of these alone: a hashed purchase with this key is open."""
+    return connection.execute(_RIVAL, (purchase.key,)).fetchone() is not None
+
+
+def is_for_all(seen: sqlite3.Row, intent: Intent) -> bool:
+    """Whether the next look there finds the same, as long as only reservations are made.
+
+    Not where this one is about to pin the payee, where there is a count that goes down as time
+    goes by, nor where it is the purchase that was found.
+    """
+    is_pinned = seen["pinned"] is not None or intent.pin_place is None
+    return is_pinned and not seen["closed"] and not seen["rivalled"]
 
 
 def refusal(

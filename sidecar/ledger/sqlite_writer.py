@@ -188,6 +188,8 @@ class Writer:
                 _call(jobs[0].future, self._on_write_failure, sentence)
             for job in jobs:
                 job.fault = LedgerError(sentence)
+        finally:
+            books.seen.end()
 
     def _are_done(self, books: Books, jobs: list[_Job]) -> bool:
         """Do one piece after the other; False as soon as one has to be undone."""
@@ -202,6 +204,7 @@ class Writer:
 
     def _do_apart(self, books: Books, jobs: list[_Job]) -> None:
         """Do each piece: whole, or undone without a trace on the others."""
+        books.seen.end()
         for job in jobs:
             books.connection.execute("SAVEPOINT step")
             self._work(books, job)
@@ -223,6 +226,8 @@ class Writer:
 def _begin(books: Books, *, writes: bool) -> None:
     # Readers do not wait for another process's write, nor for a disk to be writable.
     books.connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if writes:
+        books.seen.begin()
     for payment_id in books.claims.unsure if writes else ():
         books.release(payment_id)
 

@@ -39,6 +39,7 @@ from tests.mutants.remembered import REMEMBERED
 from tests.mutants.replicas import REPLICAS
 from tests.mutants.resolve import RESOLVE
 from tests.mutants.run_command import RUN_COMMAND
+from tests.mutants.seen_in_a_batch import SEEN_IN_A_BATCH
 from tests.mutants.seller_faults import SELLER_FAULTS
 from tests.mutants.signer import SIGNER
 from tests.mutants.simulation_finds import SIMULATION_FINDS
@@ -229,6 +230,7 @@ MUTANTS = (
     *VALUES,
     *LOOKED_UP_ONCE,
     *REMEMBERED,
+    *SEEN_IN_A_BATCH,
     *PAID_WAY,
     *PAID_LINES,
     *LANE_STEPS,

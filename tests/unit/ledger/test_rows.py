@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, replace
+from dataclasses import FrozenInstanceError, fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ from sidecar.ledger.rows import (
     reserved_payment,
     texts_to_json,
 )
+from sidecar.money import Usdc
 from sidecar.x402.encode import Envelope
 from tests.world.intents import intent
 
@@ -84,7 +86,8 @@ def test_envelopes_that_are_gone() -> None:
 
 
 def test_reserved_payment() -> None:
-    """A payment that was just made has each value of its intent, and has not moved yet."""
+    """A payment that was just made has each value of its intent, and has not moved yet; it is a
+    payment like any, which nobody can change."""
     names = ("route", "caller", "purpose", "scheme", "network", "asset", "pay_to")
     values: dict[str, Any] = {name: f"its {name}" for name in names}
     wanted = replace(intent("p"), **values)
@@ -100,3 +103,6 @@ def test_reserved_payment() -> None:
     assert given | unmoved | made == {
         field.name: getattr(payment, field.name) for field in fields(payment)
     }
+    assert replace(payment) == payment
+    with pytest.raises(FrozenInstanceError):
+        payment.amount = Usdc(0)  # type: ignore[misc]  # what is tried
