@@ -18,6 +18,8 @@ from tests.world.raw_upstream import raw_app, raw_upstream
 
 ONE_AT_A_TIME = RequestLimits(replay_bytes_max=100_000, body_idle_s=1.0, caller_requests_max=1)
 
+# Each silence takes as long; a machine that stands still for as long looks like one.
+RESPONSE_WAIT_S = 1.0
 # So that whatever ends a connection is not its having been idle.
 PATIENT = replace(SERVER_LIMITS, keepalive_s=60)
 
@@ -44,7 +46,7 @@ async def test_given_back(ending: Ending, lane: bool) -> None:
             limits=ONE_AT_A_TIME,
             server_limits=PATIENT,
             memory=len(BODY),
-            response_wait_s=0.3,
+            response_wait_s=RESPONSE_WAIT_S,
         ) as world,
     ):
         for _ in range(3):
@@ -78,7 +80,7 @@ async def test_same_record(ending: Ending) -> None:
                 web.Application(),
                 upstream_port=upstream.port,
                 fast_lane=lane,
-                response_wait_s=0.3,
+                response_wait_s=RESPONSE_WAIT_S,
             ) as world,
         ):
             async with raw_app(world.port) as app:
@@ -182,7 +184,7 @@ async def test_app_leaves_while_connecting() -> None:
     async with (
         deaf_port() as port,
         plain_proxy(
-            web.Application(), upstream_port=port, limits=ONE_AT_A_TIME, response_wait_s=0.3
+            web.Application(), upstream_port=port, limits=ONE_AT_A_TIME, response_wait_s=RESPONSE_WAIT_S
         ) as world,
     ):
         async with raw_app(world.port) as app:
