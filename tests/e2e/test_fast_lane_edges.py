@@ -184,7 +184,10 @@ async def test_app_leaves_while_connecting() -> None:
     async with (
         deaf_port() as port,
         plain_proxy(
-            web.Application(), upstream_port=port, limits=ONE_AT_A_TIME, response_wait_s=RESPONSE_WAIT_S
+            web.Application(),
+            upstream_port=port,
+            limits=ONE_AT_A_TIME,
+            response_wait_s=RESPONSE_WAIT_S,
         ) as world,
     ):
         async with raw_app(world.port) as app:
