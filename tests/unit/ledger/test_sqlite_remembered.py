@@ -139,21 +139,23 @@ def test_row_that_differs(books: Books, column: str) -> None:
     assert [amount] == [spent for _, spent in spending_of(books)]
 
 
-def test_stale_number(books: Books, tmp_path: Path) -> None:
+@pytest.mark.parametrize("state", [PaymentState.RESERVED, PaymentState.AUTHORIZED])
+def test_stale_number(books: Books, tmp_path: Path, state: PaymentState) -> None:
     """A payment that is not at the number where it was reserved is found by its id."""
     with undone(books):
         reserved(books, "p")
     other = open_books(tmp_path / "ledger.db", "two", 1)
     for payment_id in ("q", "p"):
         reserved(other, payment_id)
-    other.authorize("q", authorization("q"), NOON)
+    if state is PaymentState.AUTHORIZED:
+        other.authorize("q", authorization("q"), NOON)
     other.leave()
 
     assert books.authorize("p", authorization("p"), NOON) is None
     books.post("p", RECEIPT, LATER)
     books.deliver("p", LATER)
 
-    assert (PaymentState.AUTHORIZED, None) == (
+    assert (state, None) == (
         row_of(books, "q").state,
         row_of(books, "q").delivered_at,
     )
