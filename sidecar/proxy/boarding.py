@@ -204,8 +204,9 @@ class BoardingConnection(Connection):
     # The parser's share.
 
     def _give_parser(self, data: bytes) -> None:
-        if self._given_bytes:
+        if data and self._given_bytes:
             # Sent ahead of an answer, the next request is not to be taken for more of this one.
+            # Nothing is no next request: aiohttp reads on with it, and the parser does not rest.
             self._has_whole()
         if data and HEAD_END not in self._given:
             # No longer than a head may be: a longer one ends its connection.

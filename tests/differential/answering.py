@@ -15,10 +15,14 @@ JWT = b"@JWT@"
 
 @dataclass(frozen=True)
 class Script:
-    """What the upstream writes in answer to one request, piece by piece, and what it does then."""
+    """What the upstream writes in answer to one request, piece by piece, and what it does then.
+
+    ``late``: it begins after as long as so many pieces take.
+    """
 
     pieces: tuple[bytes, ...]
     end: End = "keep"
+    late: int = 0
 
 
 ANSWER_FIELDS = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.differential.answering import Script, answer, challenge, receipt
 from tests.differential.asking import PAID, PAID_BY_MEMBERS, PLACES, TARGETS, again, request
@@ -47,7 +47,13 @@ def make_case(seed: int) -> Case:
     if joined:
         whole = b"".join(data for data, _ in made)
         starts = tuple(sum(len(data) for data, _ in made[:number]) for number in range(count))
-        parts: tuple[tuple[tuple[bytes, ...], int], ...] = ((dice.split(whole, starts), count),)
+        pieces = dice.split(whole, starts)
+        if dice.often(50):
+            # Each sent ahead of the answers to those before it, in segments of its own.
+            pieces = tuple(piece for data, _ in made for piece in dice.split(data))
+        parts: tuple[tuple[tuple[bytes, ...], int], ...] = ((pieces, count),)
+        late = dice.random.choice((0, 3, 8))
+        scripts = tuple(replace(script, late=late) for script in scripts)
     else:
         parts = tuple((dice.split(data), number + 1) for number, (data, _) in enumerate(made))
     return Case(seed, parts, scripts, paid, methods)

@@ -101,14 +101,18 @@ class Conversation(asyncio.Protocol):
             task.add_done_callback(upstream.answering.discard)
 
     async def _answer(self, script: Script) -> None:
+        await self._wait(script.late)
         for piece in script.pieces:
             if self._transport.is_closing():
                 return
             self._transport.write(piece.replace(JWT, self._upstream.token))
             # So that the next piece is a segment of its own, and is read as one.
-            for _ in range(self._upstream.turns):
-                await asyncio.sleep(0)
+            await self._wait(1)
         if script.end == "close":
             self._transport.close()
         elif script.end == "reset":
             self._transport.abort()
+
+    async def _wait(self, pieces: int) -> None:
+        for _ in range(pieces * self._upstream.turns):
+            await asyncio.sleep(0)

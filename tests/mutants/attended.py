@@ -129,4 +129,11 @@ ATTENDED = (
         "            pass\n",
         ("tests/e2e/test_fast_lane_heads.py::test_back_to_the_lane",),
     ),
+    Mutant(
+        "answers what was sent ahead before what the parser has",
+        "sidecar/proxy/boarding.py",
+        "        if data and self._given_bytes:\n",
+        "        if self._given_bytes:\n",
+        ("tests/e2e/test_fast_lane_heads.py::test_sent_ahead_of_the_ordinary_way",),
+    ),
 )
