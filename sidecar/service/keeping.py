@@ -24,7 +24,7 @@ from sidecar.service.inherited import inherited_sockets, served_on
 from sidecar.service.kept import Count, Kept
 from sidecar.service.notify import Notifier
 from sidecar.service.portholder import why_not
-from sidecar.service.process import where
+from sidecar.service.process import ENDING, where
 from sidecar.service.secrets import known_users
 from sidecar.service.shared_doors import SharedDoors, require_free
 from sidecar.service.signals import Signals
@@ -132,12 +132,15 @@ class _Process:
                 tasks.spawn("watchdog", self.notifier.watch(clock, office.are_well))
                 await signals.stop.wait()
         finally:
-            self.notifier.stopping("requests under way are ending")
+            self.notifier.stopping(ENDING)
+            if listener is not None:
+                log.say("stopping", f"stopping: {ENDING}")
             # Nobody new is let in, by us or by any of them.
             self.doors.close()
             ended = await warden.stop()
             if listener is not None:
                 await listener.close(WATCHERS_S)
+                log.say("stopped", "stopped")
             await tasks.drain(0)
             log.close()
         return ended

@@ -38,6 +38,7 @@ from sidecar.tasks import Supervisor
 
 # The ledger, the log, the admin port, and what resolves names.
 DESCRIPTORS_BESIDE = 256
+ENDING = "requests under way are ending"
 
 # One sidecar's life in a running loop: its exit status.
 Life: TypeAlias = Callable[[Config, Opened, Ports, Notifier], Coroutine[Any, Any, int]]
@@ -131,8 +132,10 @@ async def _serve(
             tasks.spawn("watchdog", notifier.watch(ports.clock))
             await signals.stop.wait()
         finally:
-            notifier.stopping("requests under way are ending")
+            notifier.stopping(ENDING)
+            log.say("stopping", f"stopping: {ENDING}")
             await service.stop()
+            log.say("stopped", "stopped")
     finally:
         await tasks.drain(0)
         log.close()

@@ -181,5 +181,6 @@ async def test_log_lines(world: World) -> None:
     events = [json.loads(line) for line in lines]
 
     assert {"timestamp", "level", "event"} <= set.intersection(*(set(each) for each in events))
-    assert "serving" == events[0]["event"]
+    told = [each["event"] for each in events]
+    assert ("serving", ["stopping", "stopped"]) == (told[0], told[-2:])
     assert 1 == len([each for each in events if "SIDECAR_LISTN" in each.get("message", "")])
