@@ -13,14 +13,12 @@ from typing import Protocol
 
 from sidecar.payments.events import Emit
 from sidecar.proxy import web
+from sidecar.proxy.ahead import Ahead
 from sidecar.proxy.begun import Begun
 from sidecar.proxy.calls import Asked
 from sidecar.proxy.connection import Connection
 from sidecar.proxy.framing import HEAD_END, bytes_of_request
 from sidecar.proxy.server import Handler, ProxyServer, ServerLimits
-
-# What an app may send ahead of its answer before it has to wait.
-EARLY_BYTES_MAX = 64 * 1024
 
 
 class Passing(Protocol):
@@ -55,10 +53,10 @@ class BoardingConnection(Connection):
     """One app connection with a fast lane."""
 
     __slots__ = (
+        "_ahead",
         "_begun",
         "_boards",
         "_closes",
-        "_early",
         "_express",
         "_given",
         "_given_bytes",
@@ -73,7 +71,7 @@ class BoardingConnection(Connection):
         self._express = server.express
         self._begun: Begun | None = None
         self._closes = False  # once the request on the lane is over
-        self._early = b""  # what came while a request was on the lane
+        self._ahead: Ahead | None = None  # what came while a request was on the lane
         # The head of what the parser was given since it rested, and how much that was.
         self._given = b""
         self._given_bytes = 0
@@ -92,7 +90,10 @@ class BoardingConnection(Connection):
         passing = self._passing
         if passing is not None:
             if not passing.more(data):
-                self._keep_early(data)
+                self._keep(data)
+            return
+        if self._begun is not None:
+            self._keep(data)
             return
         rests = not self._given_bytes or self._rests()
         open_ = data and not self._close and not self._force_close
@@ -120,7 +121,7 @@ class BoardingConnection(Connection):
         ends_s = self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         if self._keepalive_handle is None:
             self._keepalive_handle = self._loop.call_at(ends_s, self._process_keepalive)
-        if self._early:
+        if self._ahead is not None:
             self._go_on()
 
     def decline(self, pieces: list[bytes]) -> None:
@@ -135,13 +136,15 @@ class BoardingConnection(Connection):
         self._passing = None
         self._begun = begun
         self._give_parser(head)
-        self._go_on()
         self._end_with_request()
 
     def take_begun(self) -> Begun | None:
         """What was begun of the request that is handled now."""
         begun, self._begun = self._begun, None
         self._end_with_request()
+        if begun is not None and self._ahead is not None:
+            # Not before it is handled: what comes next may end the connection, and with it this.
+            self._go_on()
         return begun
 
     def write(self, data: bytes) -> None:
@@ -231,18 +234,27 @@ class BoardingConnection(Connection):
         self._requests_before = self._request_count
         return True
 
-    def _keep_early(self, data: bytes) -> None:
-        self._early += data
-        if len(self._early) > EARLY_BYTES_MAX and self.transport is not None:
+    def _keep(self, data: bytes) -> None:
+        ahead = self._ahead = self._ahead or Ahead()
+        ahead.keep(data)
+        if ahead.is_full and self.transport is not None:
             self.transport.pause_reading()
 
     def _go_on(self) -> None:
-        if not self._early:
-            return
-        early, self._early = self._early, b""
-        if len(early) > EARLY_BYTES_MAX and self.transport is not None:
+        ahead = self._ahead
+        assert ahead is not None
+        was_full = ahead.is_full
+        while ahead.pieces and not self._force_close:
+            data, passing = ahead.pieces[0], self._passing
+            if passing is not None and not passing.more(data):
+                break
+            ahead.drop()
+            if passing is None:
+                self.data_received(data)
+        if was_full and not ahead.is_full and self.transport is not None:
             self.transport.resume_reading()
-        self.data_received(early)
+        if not ahead.pieces:
+            self._ahead = None
 
     # The end.
 

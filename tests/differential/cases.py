@@ -57,3 +57,9 @@ def make_case(seed: int) -> Case:
     else:
         parts = tuple((dice.split(data), number + 1) for number, (data, _) in enumerate(made))
     return Case(seed, parts, scripts, paid, methods)
+
+
+def without_delay(case: Case) -> Case:
+    """The same, of an upstream that answers at once."""
+    scripts = tuple(replace(script, late=0) for script in case.scripts)
+    return replace(case, scripts=scripts)

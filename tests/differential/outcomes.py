@@ -96,14 +96,16 @@ class Outcome:
         """Whether it is the same; of what was cut, how much had got through is chance."""
         if len(self.answers) != len(other.answers):
             return False
-        for (head, body, whole), (its_head, its_body, its_whole) in zip(
-            self.answers, other.answers, strict=True
-        ):
+        for number, (mine, its) in enumerate(zip(self.answers, other.answers, strict=True)):
+            (head, body, whole), (its_head, its_body, its_whole) = mine, its
             least = min(len(body), len(its_body)) if not whole else None
-            if (head, body[:least], whole) != (its_head, its_body[:least], its_whole):
+            same = (head, body[:least], whole) == (its_head, its_body[:least], its_whole)
+            if not same and (number == 0 or {_refused(mine), _refused(its)} != {400, 505}):
                 return False
-        mine, its = replace(self, answers=()), replace(other, answers=())
-        return mine == its or (self._is_refused and mine._lacks_last_of(its))
+        rest, its_rest = replace(self, answers=()), replace(other, answers=())
+        if rest == its_rest:
+            return True
+        return self._is_refused and rest._without_way()._lacks_last_of(its_rest._without_way())
 
     @property
     def _is_refused(self) -> bool:
@@ -112,9 +114,16 @@ class Outcome:
         Where more came than was read, the end of the connection overtakes the refusal.
         """
         last = self.answers[-1] if self.answers else (b"", b"", True)
-        refused = last[0].startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
         cut = self.ended == "closed" and len(self.answers) < len(self.served) + 1
-        return (refused and b"sidecar_malformed" in last[1]) or cut
+        return _refused(last) == 400 or cut
+
+    def _without_way(self) -> Outcome:
+        """Without how far that had come which a refusal ended."""
+        served = tuple(
+            replace(event, decision="", detail="") if event.status == HUNG_UP else event
+            for event in self.served
+        )
+        return replace(self, served=served)
 
     def _lacks_last_of(self, other: Outcome) -> bool:
         """Whether one of the two had not yet sent the request that the other had."""
@@ -128,6 +137,16 @@ class Outcome:
             and all(event.status == HUNG_UP for event in more.served[said:])
             and replace(more, requests=(), served=()) == replace(fewer, requests=(), served=())
         )
+
+
+def _refused(answer: tuple[bytes, bytes, bool]) -> int:
+    """The status that refuses what is no HTTP; 0: it is something else.
+
+    Behind the end of a body that may be RTSP's request line or none, it is the one or the other.
+    """
+    head, body, _ = answer
+    status = int(head[9:12]) if b"sidecar_malformed" in body else 0
+    return status if status in {400, 505} else 0
 
 
 def _plain(event: RequestServed, same: Callable[[bytes], bytes]) -> RequestServed:

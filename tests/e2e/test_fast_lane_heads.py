@@ -124,32 +124,3 @@ async def test_back_to_the_lane() -> None:
 
     assert (True, True) == (ahead.endswith(b"sent ahead"), after.endswith(b"after"))
     assert 2 == took
-
-
-@pytest.mark.parametrize("lane", [True, False], ids=["lane", "ordinary"])
-async def test_sent_ahead_of_the_ordinary_way(lane: bool) -> None:
-    """What is sent ahead waits for the answer to a request with a body that the parser has."""
-    async with (
-        raw_upstream() as upstream,
-        plain_proxy(web.Application(), upstream_port=upstream.port, fast_lane=lane) as world,
-        raw_app(world.port) as app,
-    ):
-        first = call(world, b"first")
-        # A head in two pieces is the parser's.
-        app.say(first[:40])
-        await asyncio.sleep(0.02)
-        app.say(first[40:])
-        other = await upstream.connection()
-        got = await other.request()
-        app.say(call(world, b"ahead"))
-        await asyncio.sleep(0.05)
-        made, waiting = len(upstream.ends), other.reader._buffer  # type: ignore[attr-defined]
-        other.say(OK.replace(b"hello", b"one.."))
-        answers = [await app.answer()]
-        ahead = await other.request()
-        other.say(OK.replace(b"hello", b"two.."))
-        answers.append(await app.answer())
-
-    assert (True, True) == (got.endswith(b"first"), ahead.endswith(b"ahead"))
-    assert (1, b"") == (made, bytes(waiting))
-    assert [b"one..", b"two.."] == [each[-5:] for each in answers]

@@ -8,6 +8,7 @@ ASKING = "tests/unit/proxy/test_asking.py"
 REPLIES = "tests/unit/proxy/test_replies.py"
 LATER = "tests/unit/proxy/test_attended.py"
 FLOWS = "tests/e2e/test_fast_lane_attended.py"
+AHEAD = "tests/e2e/test_fast_lane_ahead.py"
 
 ATTENDED = (
     Mutant(
@@ -130,10 +131,39 @@ ATTENDED = (
         ("tests/e2e/test_fast_lane_heads.py::test_back_to_the_lane",),
     ),
     Mutant(
+        "gives as one piece what an app sent ahead in several",
+        "sidecar/proxy/ahead.py",
+        "        self.pieces.append(data)\n",
+        "        self.pieces.append(self.pieces.pop() + data if self.pieces else data)\n",
+        (f"{AHEAD}::test_in_front_of_garbage[lane]",),
+    ),
+    Mutant(
+        "keeps the rest of a body that an app sent ahead in pieces",
+        "sidecar/proxy/boarding.py",
+        "            if passing is not None and not passing.more(data):\n",
+        "            if passing is not None:\n",
+        (f"{AHEAD}::test_in_pieces[lane]",),
+    ),
+    Mutant(
+        "lets what is behind a request end it before it is handled",
+        "sidecar/proxy/boarding.py",
+        "        self._begun = begun\n        self._give_parser(head)\n",
+        "        self._give_parser(head)\n        if self._ahead is not None:\n"
+        "            self._go_on()\n        self._begun = begun\n",
+        (f"{AHEAD}::test_ended_by_what_is_behind",),
+    ),
+    Mutant(
+        "reads on for who sends ahead in small pieces",
+        "sidecar/proxy/ahead.py",
+        " or len(self.pieces) > PIECES_MAX",
+        "",
+        ("tests/unit/proxy/test_boarding.py::test_many_pieces_ahead",),
+    ),
+    Mutant(
         "answers what was sent ahead before what the parser has",
         "sidecar/proxy/boarding.py",
         "        if data and self._given_bytes:\n",
         "        if self._given_bytes:\n",
-        ("tests/e2e/test_fast_lane_heads.py::test_sent_ahead_of_the_ordinary_way",),
+        (f"{AHEAD}::test_behind_the_parser[lane]",),
     ),
 )

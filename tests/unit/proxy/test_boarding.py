@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web as aiohttp_web
 
 from sidecar.proxy import web
+from sidecar.proxy.ahead import PIECES_MAX
 from sidecar.proxy.boarding import BoardingConnection, BoardingServer, Passing
 from sidecar.proxy.calls import Asked
 from sidecar.proxy.server import ServerLimits
@@ -26,12 +27,19 @@ class Transport:
         self._end = SimpleNamespace(family=family, getsockopt=lambda *_: _credentials(user))
         self.written = b""
         self.closed = False
+        self.reads = True
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         return self._end if name == "socket" else default
 
     def write(self, data: bytes) -> None:
         self.written += data
+
+    def pause_reading(self) -> None:
+        self.reads = False
+
+    def resume_reading(self) -> None:
+        self.reads = True
 
     def close(self) -> None:
         self.closed = True
@@ -148,6 +156,24 @@ async def test_nothing_after_it_closes() -> None:
 
     assert transport.closed
     assert (b"", 1) == (transport.written, len(lane.known))
+
+
+async def test_many_pieces_ahead() -> None:
+    """An app that sends on and on in small pieces is held up, too; then all are answered."""
+    lane = Lane()
+    transport = Transport(socket.AF_INET)
+    connection = made(serving(lane), transport)
+    connection.data_received(LINE)
+    count, reading = 10, []
+    for byte in LINE * count:
+        connection.data_received(bytes((byte,)))
+        reading.append(transport.reads)
+    lane.takes = False
+    connection.leave()
+    await asyncio.sleep(0.01)
+
+    assert [True] * PIECES_MAX + [False] * (count * len(LINE) - PIECES_MAX) == reading
+    assert (True, count) == (transport.reads, transport.written.count(b"HTTP/1.1 200 "))
 
 
 async def test_gone_leaves_nothing() -> None:
