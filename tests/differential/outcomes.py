@@ -95,7 +95,8 @@ class Outcome:
     def is_like(self, other: Outcome) -> bool:
         """Whether it is the same; of what was cut, how much had got through is chance."""
         if len(self.answers) != len(other.answers):
-            return False
+            one, two = self._without_refusal(), other._without_refusal()
+            return (one, two) != (self, other) and one.is_like(two)
         for number, (mine, its) in enumerate(zip(self.answers, other.answers, strict=True)):
             (head, body, whole), (its_head, its_body, its_whole) = mine, its
             least = min(len(body), len(its_body)) if not whole else None
@@ -116,6 +117,12 @@ class Outcome:
         last = self.answers[-1] if self.answers else (b"", b"", True)
         cut = self.ended == "closed" and len(self.answers) < len(self.served) + 1
         return _refused(last) == 400 or cut
+
+    def _without_refusal(self) -> Outcome:
+        """Without the refusal that it ended with, if it did: its end may have overtaken it."""
+        if self.answers and _refused(self.answers[-1]):
+            return replace(self, answers=self.answers[:-1])
+        return self
 
     def _without_way(self) -> Outcome:
         """Without how far that had come which a refusal ended."""

@@ -39,6 +39,8 @@ RESPONSE_WAIT_S = 0.6
 # Pauses up to this one are skipped: those between two presentations of one payment.
 SKIPPED_S = 10.0
 PAYMENTS_READ_MAX = 20
+# An app takes what comes while it still sends.
+READ_AHEAD_MAX = 2**22
 # After so many turns of the loop, the next piece is a segment of its own, and is read as one.
 SEGMENT_TURNS = 6
 
@@ -90,13 +92,18 @@ class World:
     newest: str = ""
     lasting: set[asyncio.Task[None]] = field(default_factory=set)
 
-    async def run(self, case: Case, turns: int) -> Outcome:
-        """The case through this sidecar, with so many turns of the loop between its pieces."""
+    async def run(self, case: Case, turns: int, patience: int = 1) -> Outcome:
+        """The case through this sidecar, with so many turns of the loop between its pieces.
+
+        ``patience``: so many times as many between the app's.
+        """
         self.runs += 1
         run = b"%0*d" % (len(RUN), self.runs)
         self.upstream.start(case.scripts, case.paid, turns)
         self.events.clear()
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.service.port)
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", self.service.port, limit=READ_AHEAD_MAX
+        )
         got = bytearray()
         ended = "kept"
         bodiless = tuple(method == "HEAD" for method in case.methods)
@@ -107,7 +114,7 @@ class World:
                     if writer.is_closing():
                         break
                     writer.write(piece.replace(PORT, port).replace(RUN, run))
-                    for _ in range(turns):
+                    for _ in range(turns * patience):
                         await asyncio.sleep(0)
                 ended = await self._read(reader, got, wanted, bodiless)
                 if ended != "kept":
