@@ -19,6 +19,7 @@ from pathlib import Path
 import uvloop
 from coincurve import PrivateKey
 
+import sidecar.ledger.memory_counts  # noqa: F401 - before sqlite3 is, as in the sidecar
 from bench.growth import intent
 from bench.sidecars import NETWORK, PAYEE
 from sidecar.chains import usdc_on

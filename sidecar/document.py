@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 DEPTH_MAX = 16
@@ -34,9 +35,16 @@ def read_json(data: bytes) -> Any:
     # Before the parser, which recurses: libraries raise its limit so far that the stack ends first.
     if not _is_shallow(text):
         raise Unreadable(f"it is nested over {DEPTH_MAX} levels deep")
-    value = _DECODER.decode(text)
-    # A lone surrogate arrives as an escape, and would break whatever stores or logs it.
-    if "\\u" in text:
+    try:
+        value, end = _scan(text, 0)
+    except StopIteration:
+        end = -1
+    if end != len(text):
+        # There is space around it; or something else, which the decoder says in its own words.
+        value = _DECODER.decode(text)
+    # A lone surrogate arrives as an escape, and would break whatever stores or logs it. To look
+    # for one character takes a thirtieth of the time.
+    if "\\" in text and "\\u" in text:
         json.dumps(value, ensure_ascii=False).encode()
     return value
 
@@ -90,3 +98,5 @@ def _not_json(name: str) -> NoReturn:
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_object, parse_float=_finite, parse_constant=_not_json
 )
+# What the decoder asks once it has looked for space, twice.
+_scan: Callable[[str, int], tuple[Any, int]] = _DECODER.scan_once  # type: ignore[attr-defined]  # it is

@@ -8,9 +8,10 @@ as one can pay, block or leak: ``Upstream`` decides what may leave.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+from dataclasses import field
 from itertools import repeat
 from operator import itemgetter
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from sidecar.errors import RemoteProtocolError
@@ -87,6 +88,8 @@ class HttpRequest:
     headers: Headers = ()
     body: bytes = b""
     stored: Stored | None = None
+    # How ``proxy.outgoing`` has written it but for what was added to it, where that is kept.
+    begun: Any = field(default=None, compare=False, repr=False)
 
     def with_headers(self, *added: Header) -> HttpRequest:
         """The same request, with these headers in place of any that have their names."""
@@ -94,7 +97,7 @@ class HttpRequest:
         for name, _ in added:
             if name.lower() in lowered_names(kept):
                 kept = _without(kept, name)
-        return HttpRequest(self.method, self.url, kept + added, self.body, self.stored)
+        return HttpRequest(self.method, self.url, kept + added, self.body, self.stored, self.begun)
 
 
 @dataclass(frozen=True, slots=True)

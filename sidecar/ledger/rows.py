@@ -9,6 +9,7 @@ from functools import lru_cache
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Protocol
 
+from sidecar.ledger.drafts import Draft
 from sidecar.ledger.model import Intent, PayeePin, Payment, PaymentState, Proof, Purchase
 from sidecar.money import Usdc
 from sidecar.x402.encode import Envelope
@@ -48,6 +49,7 @@ def milliseconds(at: datetime) -> int:
     return since.days * _DAY_MS + since.seconds * 1000 + since.microseconds // 1000
 
 
+@lru_cache(maxsize=64)  # what a batch writes has few milliseconds between it
 def moment(at_ms: int) -> datetime:
     """The time, aware and in UTC, that is this many milliseconds after the epoch."""
     return _EPOCH + at_ms * _MILLISECOND
@@ -58,18 +60,9 @@ def moment_or_none(at_ms: int | None) -> datetime | None:
     return None if at_ms is None else moment(at_ms)
 
 
-class _Draft:
-    """A payment that is still being filled in: its fields, and not frozen.
-
-    To fill in a frozen value is a call for each field: three times the work.
-    """
-
-    __slots__ = Payment.__slots__
-
-
 def reserved_payment(intent: Intent, at_ms: int) -> Payment:
     """The payment that a reservation has just made."""
-    draft: Any = _Draft()
+    draft: Any = Draft()
     draft.id = intent.id
     draft.purchase = intent.purchase
     draft.state = PaymentState.RESERVED

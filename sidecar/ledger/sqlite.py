@@ -5,6 +5,7 @@ sqlite_writer     the one thread that touches the file, and the group commit
 sqlite_books      the moves, each inside a transaction
 sqlite_statements what they say to SQLite
 sqlite_budgets    the windows, raised by one conditional update
+sqlite_sums       the windows of a batch, raised and spent together
 sqlite_rules      what speaks against a new payment
 sqlite_seen       what they found for one payment, for the next of its transaction
 sqlite_pins       the payee that each route is used to
@@ -21,6 +22,7 @@ sqlite_audit      the books against their events, when a ledger is opened
 sqlite_signed     what this process has signed for, so that it need not be read back
 sqlite_instances  which processes live, and so what they hold
 sqlite_marks      how far they had come, kept outside of the file
+memory_counts     what the library does not count
 sqlite_file       the file: made, recognised, hardened; its faults in a person's words
 sqlite_schema     the tables
 """
@@ -33,6 +35,7 @@ from contextlib import ExitStack, closing
 from datetime import datetime
 from pathlib import Path
 
+import sidecar.ledger.memory_counts  # noqa: F401 - before sqlite3 is imported
 from sidecar.ledger import (
     sqlite_approvals,
     sqlite_budgets,

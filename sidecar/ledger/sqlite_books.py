@@ -38,6 +38,7 @@ from sidecar.ledger.sqlite_claims import Claims
 from sidecar.ledger.sqlite_instances import Instances
 from sidecar.ledger.sqlite_seen import Seen
 from sidecar.ledger.sqlite_signed import Signed
+from sidecar.ledger.sqlite_sums import Sums
 from sidecar.ledger.windows import as_text
 from sidecar.refusal import Denied
 from sidecar.x402.types import Authorization
@@ -52,6 +53,7 @@ class Books:
         self._path = path
         self.claims = Claims()
         self.seen = Seen(connection)
+        self.sums = Sums(connection)
         self._signed = Signed()
         self.said_by: dict[str, str] = {}  # {"by": name} where a person makes the moves
         self._identity = _identity(path)
@@ -71,7 +73,7 @@ class Books:
         denied = sqlite_rules.refusal(self.connection, intent, at, seen)
         if denied is not None:
             return denied
-        windows = sqlite_budgets.set_aside(self.connection, intent.budgets, intent.amount, at)
+        windows = self.sums.set_aside(intent.budgets, intent.amount, at)
         if isinstance(windows, Denied):
             return windows
         windows_json = as_text(windows)
@@ -114,6 +116,7 @@ class Books:
         self, payment_id: str, authorization: Authorization, at: datetime
     ) -> Denied | None:
         at_ms, seq = milliseconds(at), self._signed.seq_of(payment_id)
+        before = self.connection.total_changes
         written = (at_ms, *authorization_columns(authorization), payment_id)
         # Nearly always it may be: why it may not is looked up afterwards.
         if seq is None or not self._is_changed(statements.AUTHORIZE_KNOWN, *written, seq):
@@ -130,6 +133,7 @@ class Books:
         known_as = {"network": authorization.network, "identity": authorization.identity}
         self._tell(seq, "authorized", at_ms, **known_as)
         self._signed.authorized(payment_id, authorization, at_ms)
+        self.seen.moved(before)
         return None
 
     def post(
@@ -153,7 +157,7 @@ class Books:
             return Change(payment_of(self._find(payment_id)), made)
         moves.permit_post(row, proof)
         self._change(statements.POST, *written)
-        sqlite_budgets.spend(self.connection, windows_of(row), row["amount"])
+        self.sums.spend(windows_of(row), row["amount"])
         self._tell(row["seq"], "posted", at_ms, **moves.evidence(proof))
         if delivers and row["delivered_at"] is None:
             self._tell(row["seq"], "delivered", at_ms)
@@ -167,22 +171,22 @@ class Books:
         kept = self._signed.signed_for(payment_id)
         if kept is None or not moves.proves_transfer(proof):
             return None
-        amount, authorization = kept.reserved.amount.atomic, kept.authorization
-        assert authorization is not None
-        held = (kept.seq, amount, kept.windows, authorization.identity)
         at_ms, delivered_at = written[0], kept.delivered_at
-        if not self._is_changed(
-            statements.POST_KNOWN, *written, *held, kept.authorized_at, delivered_at
-        ):
+        before = self.connection.total_changes
+        statement, values = kept.posting(written, delivers=delivers)
+        if not self._is_changed(statement, *values):
             return None
-        sqlite_budgets.spend(self.connection, windows_in(kept.windows), amount)
+        self.sums.spend(windows_in(kept.windows), kept.reserved.amount.atomic)
         self._tell(kept.seq, "posted", at_ms, **moves.evidence(proof))
-        self._signed.posted(payment_id)
-        if delivers and delivered_at is None:
+        if is_delivered := delivers and delivered_at is None:
             delivered_at = at_ms
             self._tell(kept.seq, "delivered", at_ms)
+        posted = kept.posted(proof, at_ms, delivered_at)
+        self._signed.posted(payment_id)
+        if is_delivered:
             self._signed.delivered(payment_id, at_ms)
-        return kept.posted(proof, at_ms, delivered_at)
+        self.seen.moved(before)
+        return posted
 
     def void(self, payment_id: str, proof: Proof, at: datetime) -> Change:
         row = self._find(payment_id)
@@ -213,6 +217,7 @@ class Books:
 
     def deliver(self, payment_id: str, at: datetime) -> None:
         at_ms, seq = milliseconds(at), self._signed.seq_of(payment_id)
+        before = self.connection.total_changes
         written = (at_ms, self.instances.own, payment_id)
         # Nearly always it is changed: why it was not is looked up afterwards.
         if seq is None or not self._is_changed(statements.DELIVER, *written, seq):
@@ -224,6 +229,7 @@ class Books:
                 return
         self._tell(seq, "delivered", at_ms)
         self._signed.delivered(payment_id, at_ms)
+        self.seen.moved(before)
 
     def give_up(self, payment_id: str, at: datetime) -> None:
         row = self._look(payment_id)

@@ -50,17 +50,27 @@ def set_aside(
     if isinstance(asked, Denied):
         return asked
     for key, budget in asked.items():
-        raised = (*key, amount.atomic, windows.cap(budget))
-        if connection.execute(_RAISE_AGAIN, raised).rowcount == 1:
-            continue
-        if connection.execute(_RAISE, raised).rowcount != 1:
+        if not is_raised(connection, key, amount.atomic, windows.cap(budget)):
             return denials.no_room(use(connection, budget, at), amount)
     return tuple(asked)
+
+
+def is_raised(connection: sqlite3.Connection, key: WindowKey, amount: int, cap: int) -> bool:
+    """Raise what is reserved in this window, up to its limit; whether there was room."""
+    raised = (*key, amount, cap)
+    if connection.execute(_RAISE_AGAIN, raised).rowcount == 1:
+        return True
+    return connection.execute(_RAISE, raised).rowcount == 1
 
 
 def spend(connection: sqlite3.Connection, keys: Sequence[WindowKey], amount: int) -> None:
     """What was reserved in these windows is now spent."""
     _lower(connection, _SPEND, keys, amount)
+
+
+def is_spent(connection: sqlite3.Connection, key: WindowKey, amount: int) -> bool:
+    """The same of one window; whether it was reserved there."""
+    return connection.execute(_SPEND, (*key, amount)).rowcount == 1
 
 
 def free(connection: sqlite3.Connection, keys: Sequence[WindowKey], amount: int) -> None:

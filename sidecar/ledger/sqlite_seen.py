@@ -61,5 +61,13 @@ class Seen:
         if self._is_open:
             self._changes = self._connection.total_changes
 
+    def moved(self, before: int) -> None:
+        """What was changed since so many changes were moves of payments: posted, delivered.
+
+        They change nothing that is kept, either.
+        """
+        if self._is_open and self._changes == before:
+            self._changes = self._connection.total_changes
+
     def _is_rivalled(self, intent: Intent) -> bool:
         return sqlite_rules.is_rivalled(self._connection, intent.purchase)

@@ -9,17 +9,21 @@ restart, it is looked up.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any
 
-from sidecar.ledger.model import Payment, PaymentState, Proof, moved
-from sidecar.ledger.rows import milliseconds, moment, moment_or_none
+from sidecar.ledger import sqlite_statements as statements
+from sidecar.ledger.drafts import moved
+from sidecar.ledger.model import Payment, PaymentState, Proof
+from sidecar.ledger.rows import moment, moment_or_none
+from sidecar.values import dataclass
 from sidecar.x402.types import Authorization
 
 # About 3 KB each. Of those that are under way beyond it, the rows are read.
 KEPT_MAX = 256
 
 
-class Kept(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Kept:
     """A payment as it was reserved, its row's number and windows; and what it is signed for."""
 
     seq: int
@@ -28,6 +32,17 @@ class Kept(NamedTuple):
     authorization: Authorization | None = None  # None: the row has to be read
     authorized_at: int = 0
     delivered_at: int | None = None
+
+    def posting(self, written: tuple[Any, ...], *, delivers: bool) -> tuple[str, tuple[Any, ...]]:
+        """What posts it where its row has all this, and with what; ``written`` as for ``POST``."""
+        assert self.authorization is not None
+        amount, identity = self.reserved.amount.atomic, self.authorization.identity
+        held = (self.seq, amount, self.windows, identity, self.authorized_at)
+        if self.delivered_at is not None:
+            return statements.POST_DELIVERED, (*written, *held, self.delivered_at)
+        if delivers:
+            return statements.POST_DELIVERING, (*written, *held)
+        return statements.POST_UNDELIVERED, (*written[:4], written[-1], *held)
 
     def posted(self, proof: Proof, at_ms: int, delivered_at: int | None) -> Payment:
         """The payment as this proof has just posted it."""
@@ -57,13 +72,15 @@ class Signed:
 
     def authorized(self, payment_id: str, authorization: Authorization, at_ms: int) -> None:
         """It may be presented with this authorization."""
-        kept = self._kept.pop(payment_id, None)
-        # What is finer than a millisecond, no row holds.
-        expires_at = authorization.expires_at
-        if kept is not None and moment(milliseconds(expires_at)) == expires_at:
-            self._kept[payment_id] = Kept(
-                kept.seq, kept.reserved, kept.windows, authorization, at_ms
-            )
+        kept = self._kept.get(payment_id)
+        if kept is None:
+            return
+        if authorization.expires_at.microsecond % 1000:
+            # What is finer than a millisecond, no row holds.
+            del self._kept[payment_id]
+            return
+        kept.authorization, kept.authorized_at = authorization, at_ms
+        kept.delivered_at = None
 
     def seq_of(self, payment_id: str) -> int | None:
         """The number of its row; None: it has to be looked up."""
@@ -79,20 +96,17 @@ class Signed:
         """All that may come yet is that it is delivered."""
         kept = self._kept.get(payment_id)
         if kept is not None:
-            self._kept[payment_id] = Kept(kept.seq, kept.reserved, kept.windows)
+            kept.authorization = None
 
     def delivered(self, payment_id: str, at_ms: int) -> None:
         """Over, unless it is not posted yet."""
-        kept = self._kept.pop(payment_id, None)
-        if kept is not None and kept.authorization is not None:
-            self._kept[payment_id] = Kept(
-                kept.seq,
-                kept.reserved,
-                kept.windows,
-                kept.authorization,
-                kept.authorized_at,
-                at_ms,
-            )
+        kept = self._kept.get(payment_id)
+        if kept is None:
+            return
+        if kept.authorization is None:
+            del self._kept[payment_id]
+        else:
+            kept.delivered_at = at_ms
 
     def over(self, payment_id: str) -> None:
         """Nothing will be posted or delivered any more."""

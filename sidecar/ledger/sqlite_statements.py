@@ -20,16 +20,23 @@ UPDATE payments SET state = 'authorized', authorized_at = ?,
   auth_network = ?, auth_identity = ?, auth_expires_at = ?, auth_fields = ?
 WHERE id = ? AND state = 'reserved' AND seq = ? AND NOT EXISTS (SELECT 1 FROM freeze)
 """
-POST = """
+_POSTED = """
 UPDATE payments SET state = 'posted', settled_at = ?, proof_kind = ?, proof_transaction = ?,
-  confirmed = ?, delivered_at = ifnull(delivered_at, ?), holder = nullif(holder, ?)
+  confirmed = ?"""
+_SIGNED_FOR = """
 WHERE id = ? AND state = 'authorized'
 """
-# The same, where the row has all that is remembered of it.
-POST_KNOWN = f"""{POST}
+POST = f"""{_POSTED}, delivered_at = ifnull(delivered_at, ?), holder = nullif(holder, ?)
+{_SIGNED_FOR}"""
+# The same, where the row has all that is remembered of it. Each has its own statement: to bind
+# one NULL takes the driver as long as ten numbers.
+_REMEMBERED = """
   AND seq = ? AND amount = ? AND windows = ? AND auth_identity = ? AND authorized_at = ?
-  AND delivered_at IS ?
 """
+_NOT_YET = " AND delivered_at IS NULL"
+POST_DELIVERED = f"{POST}{_REMEMBERED} AND delivered_at = ?"
+POST_DELIVERING = f"{POST}{_REMEMBERED}{_NOT_YET}"
+POST_UNDELIVERED = f"{_POSTED}{_SIGNED_FOR}{_REMEMBERED}{_NOT_YET}"
 CONFIRM = """
 UPDATE payments SET confirmed = 1, proof_kind = ?, proof_transaction = ?
 WHERE id = ? AND state = 'posted' AND confirmed = 0

@@ -190,21 +190,25 @@ class Writer:
                 job.fault = LedgerError(sentence)
         finally:
             books.seen.end()
+            books.sums.end()
 
     def _are_done(self, books: Books, jobs: list[_Job]) -> bool:
-        """Do one piece after the other; False as soon as one has to be undone."""
+        """Do one piece after the other; False as soon as one, or all, has to be undone."""
         connection = books.connection
+        if len(jobs) > 1:
+            books.sums.begin()
         for job in jobs:
             before = connection.total_changes
             self._work(books, job)
             # Most refusals come before anything is changed.
             if job.is_undone and (job.fault is not None or connection.total_changes != before):
                 return False
-        return True
+        return books.sums.settle()
 
     def _do_apart(self, books: Books, jobs: list[_Job]) -> None:
         """Do each piece: whole, or undone without a trace on the others."""
         books.seen.end()
+        books.sums.end()
         for job in jobs:
             books.connection.execute("SAVEPOINT step")
             self._work(books, job)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from sidecar.ledger.model import Budget
-from sidecar.ledger.rows import to_json
+from sidecar.ledger.rows import milliseconds, to_json
 from sidecar.money import Usdc
 from sidecar.refusal import Denied
 
@@ -35,7 +35,7 @@ def wanted(
         return Denied("budget", "no budget covers this payment, so nothing may be paid")
     if amount.atomic > LARGEST:
         return Denied("amount", f"{amount} is more than any ledger can hold")
-    return _of_hour(tuple(budgets), int(at.timestamp()) // _HOUR_S)
+    return _of_hour(tuple(budgets), milliseconds(at) // (_HOUR_S * 1000))
 
 
 @lru_cache(maxsize=256)

@@ -9,11 +9,13 @@ from typing import TypeAlias
 from sidecar.http import HttpRequest, Reply, Upstream
 from sidecar.ledger.model import Breaker, Budget, Payment, Proof, Purchase, TopUpRule
 from sidecar.payments.approvals import ApprovalRule
-from sidecar.policy import Policy
+from sidecar.policy import Allowed, Policy, choose
 from sidecar.refusal import Denied
 from sidecar.values import dataclass
 from sidecar.wallets import PaymentSigner
 from sidecar.wallets.nonces import NonceSecret
+from sidecar.x402.select import candidates
+from sidecar.x402.types import PaymentRequired
 
 
 def nowhere(request: HttpRequest) -> str:
@@ -43,6 +45,15 @@ class PayingRoute:
     approval: ApprovalRule | None = None
     shadow: bool = False
     nonces: NonceSecret | None = None
+
+    def choose(self, required: PaymentRequired) -> Allowed | Denied:
+        """What may be paid of this: the cheapest that the policy allows, or why none is."""
+        # It depends on the two alone, so it lives as long as what it is of.
+        chosen: tuple[Policy, Allowed | Denied] | None = required.chosen
+        if chosen is None or chosen[0] is not self.policy:
+            chosen = self.policy, choose(candidates(required), self.policy)
+            object.__setattr__(required, "chosen", chosen)
+        return chosen[1]
 
 
 @dataclass(slots=True)

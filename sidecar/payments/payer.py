@@ -20,7 +20,8 @@ from sidecar.errors import (
 )
 from sidecar.http import Reply, read_whole, run_exchange
 from sidecar.ledger import Ledger
-from sidecar.ledger.model import Payment, PaymentState, Proof, moved
+from sidecar.ledger.drafts import moved
+from sidecar.ledger.model import Payment, PaymentState, Proof
 from sidecar.payments.approvals import Approvals
 from sidecar.payments.events import Emit, PaymentInDoubt, PaymentReserved, PaymentUndelivered, tell
 from sidecar.payments.holds import Holds
@@ -30,10 +31,9 @@ from sidecar.payments.order import InDoubt, Order, Outcome, Paid, Rejected, Unde
 from sidecar.payments.refusals import reason_of
 from sidecar.payments.rehearsal import rehearse
 from sidecar.payments.verdict import Answered, Kept, Refused, Served, judge
-from sidecar.policy import Allowed, choose
+from sidecar.policy import Allowed
 from sidecar.refusal import ABANDONED, Denied
 from sidecar.x402.encode import payment_header
-from sidecar.x402.select import candidates
 from sidecar.x402.types import Authorization, PaymentRequired
 
 # How long to wait before each presentation of one authorization, within one app request.
@@ -83,7 +83,7 @@ class Payer:
         """
         await self._release_leftovers()
         now, since = self._clock.now_and_since(self._undelivered_ttl)
-        allowed = choose(candidates(required), order.route.policy)
+        allowed = order.route.choose(required)
         if isinstance(allowed, Denied):
             return await self._bound(order, allowed, now, since)
         objection = self._objection(allowed.candidate.asset.network)

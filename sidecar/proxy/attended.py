@@ -7,9 +7,9 @@ never sees any of it. To an app the answer is byte for byte what aiohttp would h
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sidecar.http import Headers, header_values
 from sidecar.proxy.relay import RelayedResponse
@@ -26,7 +26,7 @@ _BODILESS = frozenset({204, 304})
 class Attended:
     """One request, until its handler has answered it; ``boarding.Passing``."""
 
-    __slots__ = ("_begun", "_gone", "_task", "is_answered", "method", "protocol")
+    __slots__ = ("_begun", "_gone", "_last", "_task", "is_answered", "method", "protocol")
 
     def __init__(self, connection: BoardingConnection, method: str, begun: Begun) -> None:
         self.protocol = connection
@@ -35,6 +35,7 @@ class Attended:
         self._begun: Begun | None = begun
         self._gone = False
         self._task: asyncio.Task[None] | None = None
+        self._last: Coroutine[Any, Any, None] | None = None
 
     @property
     def transport(self) -> asyncio.Transport | None:
@@ -45,6 +46,15 @@ class Attended:
         """Have it served. Until then the lane is taken."""
         self.protocol.enter(self)
         self._task = tasks.spawn("request", self._serve(serve))
+
+    def at_last(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Do this when the lane is free again, whatever ends the request.
+
+        The task that serves it does it under this name: one of its own would cost more than it.
+        """
+        assert self._task is not None
+        self._task.set_name(name)
+        self._last = work
 
     async def _serve(self, serve: Callable[[], Awaitable[object]]) -> None:
         begun, self._begun = self._begun, None
@@ -59,10 +69,14 @@ class Attended:
             # The app hung up, as the record of its request says.
             pass
         finally:
-            if self.transport is not None:
-                if not self.is_answered:
-                    self.protocol.cut()
-                self.protocol.leave()
+            try:
+                if self.transport is not None:
+                    if not self.is_answered:
+                        self.protocol.cut()
+                    self.protocol.leave()
+            finally:
+                if self._last is not None:
+                    await self._last
 
     def more(self, data: bytes) -> bool:
         return False

@@ -7,6 +7,8 @@ anything less releases the payment, so that the app's retry binds to it.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 from sidecar.clock import Clock
 from sidecar.errors import UpstreamError
@@ -17,6 +19,7 @@ from sidecar.payments.events import CostObserved, Emit
 from sidecar.payments.order import Paid
 from sidecar.payments.payer import Payer
 from sidecar.proxy import web
+from sidecar.proxy.attended import Attended
 from sidecar.proxy.headers import response_headers
 from sidecar.proxy.relay import RelayedResponse, is_whole
 from sidecar.proxy.route import Route
@@ -55,7 +58,7 @@ class Delivery:
             complete = complete or is_whole(response)
             # Not awaited: the app has its answer, and its hang-up must not stop the record.
             end = self._payer.delivered if complete else self._payer.released
-            self._tasks.spawn("delivery", end(paid.payment, paid.unposted))
+            self._record(turn, end(paid.payment, paid.unposted))
 
     async def rejected(
         self, turn: Turn, route: Route, reply: Reply, payment: Payment
@@ -66,7 +69,14 @@ class Delivery:
             await self._stream(turn, route, response, reply)
             return response
         finally:
-            self._tasks.spawn("delivery", self._payer.released(payment))
+            self._record(turn, self._payer.released(payment))
+
+    def _record(self, turn: Turn, work: Coroutine[Any, Any, None]) -> None:
+        """Have it written down, whatever becomes of the app's connection."""
+        if isinstance(turn.request, Attended):
+            turn.request.at_last("delivery", work)
+        else:
+            self._tasks.spawn("delivery", work)
 
     async def _stream(
         self, turn: Turn, route: Route, response: RelayedResponse, reply: Reply

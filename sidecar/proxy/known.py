@@ -15,6 +15,7 @@ from sidecar.ledger.model import Budget
 from sidecar.providers.base import Credential
 from sidecar.proxy.framing import HEAD_END
 from sidecar.proxy.headers import credential_secrets, request_headers
+from sidecar.proxy.outgoing import BegunHead
 from sidecar.values import dataclass
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class KnownHead:
     secrets: tuple[str, ...] = field(repr=False)  # the credential's
     outgoing: Headers = field(repr=False)
     budgets: tuple[Budget, ...]
+    begun: BegunHead | None = field(repr=False)  # of what goes out; None where it is made anew
 
 
 def read_head(came: bytes, asked: Asked, credential: Credential) -> KnownHead:
@@ -45,13 +47,15 @@ def read_head(came: bytes, asked: Asked, credential: Credential) -> KnownHead:
     fields = split_lines(lines[1:])
     headers = tuple([each for each in fields if each[0].lower() != "content-length"])
     call, ours = asked.call, credential.headers
+    outgoing = request_headers(headers, ours, call.route.reads_bodies)
     known = KnownHead(
         headers,
         call.url,
         credential,
         credential_secrets(ours),
-        request_headers(headers, ours, call.route.reads_bodies),
+        outgoing,
         call.route.budgets_with(call.caller.budgets),
+        None if asked.varies else BegunHead.of(call.method, call.url, outgoing),
     )
     if not asked.varies:
         asked.known = known

@@ -4,10 +4,38 @@ from __future__ import annotations
 
 from sidecar.errors import LocalProtocolError
 from sidecar.http import Headers, HttpRequest, Origin, header_values, lowered_names
+from sidecar.values import dataclass
 
 # These say how long their body is, even when it is empty.
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _NOT_OURS_TO_SEND = frozenset({"host", "content-length", "transfer-encoding", "connection"})
+
+
+@dataclass(frozen=True, slots=True)
+class BegunHead:
+    """How the head of every request begins that has these headers first."""
+
+    method: str
+    url: str
+    headers: Headers
+    text: bytes
+
+    @classmethod
+    def of(cls, method: str, url: str, headers: Headers) -> BegunHead | None:
+        """None where one of its words would break a line."""
+        try:
+            text = render_start(method, url) + render_fields(headers)
+        except LocalProtocolError:
+            return None
+        return cls(method, url, headers, text)
+
+    def begins(self, request: HttpRequest) -> bool:
+        """Whether the request's head begins so, whoever made it of another one."""
+        return (
+            self.method == request.method
+            and self.url == request.url
+            and self.headers == request.headers[: len(self.headers)]
+        )
 
 
 def split_url(url: str) -> tuple[str, str]:
@@ -29,7 +57,11 @@ def render_fields(headers: Headers) -> bytes:
 
 def render_head(request: HttpRequest, origin: Origin, path: str, streamed: bool) -> bytes:
     """The request's head with our framing. LocalProtocolError if a field would break it."""
-    lines = _start(request.method, origin, path) + _fields(request.headers)
+    begun = request.begun
+    if isinstance(begun, BegunHead) and begun.begins(request):
+        written, lines = begun.text, _fields(request.headers[len(begun.headers) :])
+    else:
+        written, lines = b"", _start(request.method, origin, path) + _fields(request.headers)
     if request.stored is not None:
         lines.append(f"Content-Length: {request.stored.size}")
     elif streamed:
@@ -37,7 +69,7 @@ def render_head(request: HttpRequest, origin: Origin, path: str, streamed: bool)
         lines.append(f"Content-Length: {lengths[0]}" if lengths else "Transfer-Encoding: chunked")
     elif request.body or request.method in WITH_BODY:
         lines.append(f"Content-Length: {len(request.body)}")
-    return _render(lines) + b"\r\n"
+    return written + _render(lines) + b"\r\n"
 
 
 def _start(method: str, origin: Origin, path: str) -> list[str]:

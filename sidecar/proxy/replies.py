@@ -5,11 +5,13 @@ They are less than what the parser takes, and mean the same to it. Any other is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sidecar.http import Header, Headers, HttpResponse, lowered_names, split_lines
 from sidecar.proxy.framing import HEAD_END
-from sidecar.proxy.heads import AnswerHead, Lines, cut_length, read_answer
+from sidecar.proxy.heads import AnswerHead, Framed, Lines, cut_length, read_answer
 from sidecar.proxy.memo import Memo
-from sidecar.proxy.varying import Rest, Varying
+from sidecar.proxy.varying import Gaps, Rest, Varying
 from sidecar.values import dataclass
 
 HEAD_BYTES_MAX = 16 * 1024
@@ -34,22 +36,31 @@ class _Answer:
     keeps: bool
     headers: Headers
     length_at: int
-    varying: tuple[int, ...]
+    varying: tuple[int, ...]  # in the order in which they were cut out
+    places: tuple[int, ...]  # the same, in the order in which they stand
+    framed: Framed
 
-    def filled(self, digits: bytes, cut: list[bytes]) -> Headers:
-        """The headers with this length, and of the lines that were cut out, with these values."""
+    def cut_out(self, cut: list[bytes]) -> list[bytes]:
+        """The values of the lines that were cut out, in the order in which they stand."""
+        values = [
+            (at, line[len(self.headers[at][0]) + 2 :])
+            for at, line in zip(self.varying, cut, strict=True)
+        ]
+        return [value for _, value in sorted(values)]
+
+    def filled(self, digits: bytes, values: Sequence[bytes]) -> Headers:
+        """The headers with this length, and in the lines that vary with these values."""
         headers = list(self.headers)
         headers[self.length_at] = (headers[self.length_at][0], digits.decode("ascii"))
-        for at, line in zip(self.varying, cut, strict=True):
-            name = headers[at][0]
-            headers[at] = (name, line[len(name) + 2 :].decode("ascii"))
+        for at, value in zip(self.places, values, strict=True):
+            headers[at] = (headers[at][0], value.decode("ascii"))
         return tuple(headers)
 
 
 class Replies:
     """Reads the answers of one upstream."""
 
-    __slots__ = ("_answers", "_heads", "_lines", "_offers", "_varying")
+    __slots__ = ("_answers", "_heads", "_last", "_last_offer", "_lines", "_offers", "_varying")
 
     def __init__(self) -> None:
         self._lines = Lines(_as_it_came, frozenset())
@@ -57,6 +68,10 @@ class Replies:
         self._answers: Memo[Rest, _Answer] = Memo(ANSWERS_MAX)
         self._offers: Memo[bytes, tuple[Headers, bool, int]] = Memo(OFFERS_MAX)
         self._heads: Memo[tuple[bytes, ...], AnswerHead] = Memo(DECIDING_MAX)
+        # Most answers are like the one before.
+        self._last: _Answer | None = None
+        # All of it, so that who reads it may know it again, too.
+        self._last_offer: tuple[bytes, tuple[HttpResponse, bool]] | None = None
 
     def read(self, data: bytes) -> tuple[HttpResponse, bool] | None:
         """What these bytes say, and whether the connection serves another request after it.
@@ -64,28 +79,52 @@ class Replies:
         None where they are more or less than one answer, or it is not ordinary. Redirects are
         not: there is a rule on them. Not to be asked about the answer to a HEAD.
         """
+        return self._read_again(data) or self._read_anew(data)
+
+    def _read_again(self, data: bytes) -> tuple[HttpResponse, bool] | None:
+        """The same, where it is the last offer, or like the last answer of another kind."""
+        offer = self._last_offer
+        if offer is not None and offer[0] == data:
+            return offer[1]
+        last = self._last
+        found = None if last is None else last.framed.read(data)
+        if last is None or found is None:
+            return None
+        values, digits, length, body = found
+        if len(body) != length or len(data) - length > HEAD_BYTES_MAX:
+            return None
+        return HttpResponse(last.status, last.filled(digits, values), body), last.keeps
+
+    def _read_anew(self, data: bytes) -> tuple[HttpResponse, bool] | None:
         head, end, body = data.partition(HEAD_END)
         offer = self._offers.get(head) if end else None
         if offer is not None:
             headers, keeps, length = offer
             whole = len(body) == length
-            return (HttpResponse(_SAYS_THE_SAME, headers, body), keeps) if whole else None
+            if not whole:
+                return None
+            read = HttpResponse(_SAYS_THE_SAME, headers, body), keeps
+            if len(data) <= REMEMBERED_BYTES_MAX:
+                self._last_offer = data, read
+            return read
         cut = cut_length(head) if end and len(head) <= HEAD_BYTES_MAX else None
         if cut is None or cut[1] < 0 or len(body) != int(cut[2]):
             return None
         rest, _, digits = cut
         varying = self._varying.cut(rest)
-        key, values = ((rest,), []) if varying is None else varying
+        key, lines = ((rest,), []) if varying is None else varying
         answer = self._answers.get(key)
         if answer is None:
-            answer = self._learn(rest, values)
+            answer = self._learn(rest, lines)
             if answer is None:
                 return None
             if len(rest) <= REMEMBERED_BYTES_MAX:
                 self._answers.keep(key, answer)
-        headers = answer.filled(digits, values)
+        headers = answer.filled(digits, answer.cut_out(lines))
         if answer.status == _SAYS_THE_SAME:
             self._offers.keep(head, (headers, answer.keeps, len(body)))
+        elif len(rest) <= REMEMBERED_BYTES_MAX:
+            self._last = answer
         return HttpResponse(answer.status, headers, body), answer.keeps
 
     def _learn(self, rest: bytes, cut: list[bytes]) -> _Answer | None:
@@ -98,7 +137,10 @@ class Replies:
         self._varying.learn(lines)
         headers = split_lines(rest.decode("ascii").split("\r\n")[1:])
         length_at = list(lowered_names(headers)).index("content-length")
-        return _Answer(read.status, read.keeps, headers, length_at, tuple(map(lines.index, cut)))
+        varying = tuple(map(lines.index, cut))
+        framed = Gaps.of(lines, cut, measured=True).framed(first, lines)
+        places = tuple(sorted(varying))
+        return _Answer(read.status, read.keeps, headers, length_at, varying, places, framed)
 
     def _read_answer(self, first: bytes, deciding: list[bytes]) -> AnswerHead | None:
         key = (first, *deciding)

@@ -60,6 +60,8 @@ class PaymentRequired:
     dialect: Dialect | None = None  # None: as its version has it
     # What ``select.candidates`` made of it: a challenge that comes again is judged once.
     judged: Any = field(default=None, init=False, compare=False, repr=False)
+    # And a route's policy of that: the policy, and its answer.
+    chosen: Any = field(default=None, init=False, compare=False, repr=False)
     # And ``encode.envelope_for``: the offer, and the envelope of every payment of it.
     shared_envelope: Any = field(default=None, init=False, compare=False, repr=False)
 

@@ -128,8 +128,8 @@ CONCLUSION = (
     Mutant(
         "concludes, and lets go of what another took over",
         "sidecar/ledger/sqlite_statements.py",
-        "  confirmed = ?, delivered_at = ifnull(delivered_at, ?), holder = nullif(holder, ?)\n",
-        "  confirmed = ?, delivered_at = ifnull(delivered_at, ?), holder = iif(? IS NULL, holder, NULL)\n",
+        "ifnull(delivered_at, ?), holder = nullif(holder, ?)",
+        "ifnull(delivered_at, ?), holder = iif(? IS NULL, holder, NULL)",
         (f"{LEDGER}::test_conclude_by_another",),
     ),
     Mutant(

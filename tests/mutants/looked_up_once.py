@@ -21,8 +21,8 @@ LOOKED_UP_ONCE = (
     Mutant(
         "takes one hour for another",
         "sidecar/ledger/windows.py",
-        "int(at.timestamp()) // _HOUR_S)",
-        "int(at.timestamp()) // _HOUR_S // 24 * 24)",
+        "milliseconds(at) // (_HOUR_S * 1000))",
+        "milliseconds(at) // (_HOUR_S * 1000) // 24 * 24)",
         (f"{WINDOWS}::test_at_each_moment",),
     ),
     Mutant(

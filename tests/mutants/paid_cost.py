@@ -65,9 +65,9 @@ PAID_COST = (
     ),
     Mutant(
         "forgets when a payment was reserved",
-        "sidecar/ledger/model.py",
-        "        payment.reserved_at,\n",
-        "        authorized_at,\n",
+        "sidecar/ledger/drafts.py",
+        "    draft.reserved_at = payment.reserved_at\n",
+        "    draft.reserved_at = authorized_at\n",
         (f"{MODEL}::test_moved",),
     ),
     Mutant(
@@ -93,9 +93,9 @@ PAID_COST = (
     ),
     Mutant(
         "tells of an expiry that no row holds",
-        SIGNED,
-        "if kept is not None and moment(milliseconds(expires_at)) == expires_at:",
-        "if kept is not None and expires_at:",
+        "sidecar/ledger/sqlite_signed.py",
+        "if authorization.expires_at.microsecond % 1000:",
+        "if False:",
         (f"{KEPT}::test_finer_than_a_row",),
     ),
     Mutant(

@@ -67,9 +67,9 @@ REMEMBERED = (
     ),
     Mutant(
         "forgets another's delivery",
-        STATEMENTS,
-        "  AND delivered_at IS ?\n",
-        "  AND 0 IS NOT ?\n",
+        "sidecar/ledger/sqlite_statements.py",
+        '_NOT_YET = " AND delivered_at IS NULL"',
+        '_NOT_YET = ""',
         (f"{TESTS}::test_delivered_by_another",),
     ),
     Mutant(
@@ -88,8 +88,8 @@ REMEMBERED = (
     ),
     Mutant(
         "posts without spending",
-        BOOKS,
-        "        sqlite_budgets.spend(self.connection, windows_in(kept.windows), amount)\n",
+        "sidecar/ledger/sqlite_books.py",
+        "        self.sums.spend(windows_in(kept.windows), kept.reserved.amount.atomic)\n",
         "",
         (f"{TESTS}::test_a_move_asks_nothing",),
     ),

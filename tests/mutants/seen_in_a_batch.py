@@ -75,9 +75,9 @@ SEEN_IN_A_BATCH = (
     ),
     Mutant(
         "holds against the next a pin that was undone",
-        WRITER,
-        "        books.seen.end()\n        for job in jobs",
-        "        for job in jobs",
+        "sidecar/ledger/sqlite_writer.py",
+        "        books.seen.end()\n        books.sums.end()\n        for job",
+        "        books.sums.end()\n        for job",
         (f"{TESTS}::test_undone_between",),
     ),
     Mutant(

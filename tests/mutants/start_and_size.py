@@ -171,7 +171,7 @@ START_AND_SIZE = (
     Mutant(
         "lets an escape pass that no text can hold",
         "sidecar/document.py",
-        '    if "\\\\u" in text:\n',
+        '    if "\\\\" in text and "\\\\u" in text:\n',
         "    if False:\n",
         (f"{U}/test_document.py::test_not_one_reading",),
     ),

@@ -45,6 +45,12 @@ def test_not_one_reading(data: bytes, reason: str) -> None:
         read_json(data)
 
 
+@pytest.mark.parametrize("around", [(b"", b""), (b" \r\n", b"\t\n "), (b"\xef\xbb\xbf", b" ")])
+def test_space_around(around: tuple[bytes, bytes]) -> None:
+    """Space around a document, or a byte order mark in front of it, says nothing."""
+    assert {"a": [1, None]} == read_json(around[0] + b'{"a": [1, null]}' + around[1])
+
+
 def test_deep_without_limit() -> None:
     """A bomb of brackets is refused even where a library has lifted the recursion limit."""
     limit = sys.getrecursionlimit()

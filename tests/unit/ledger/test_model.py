@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sidecar.ledger.drafts import moved
 from sidecar.ledger.model import (
     TRANSITIONS,
     Budget,
@@ -15,7 +16,6 @@ from sidecar.ledger.model import (
     PaymentState,
     Proof,
     Window,
-    moved,
 )
 from sidecar.money import Usdc
 from sidecar.x402.types import Authorization

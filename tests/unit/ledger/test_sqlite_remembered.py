@@ -112,16 +112,32 @@ def test_posted_by_two(books: Books, tmp_path: Path, delivers: bool) -> None:
     assert [(0, first.payment.amount.atomic)] == spending_of(books)
 
 
-def test_delivered_by_another(books: Books, tmp_path: Path) -> None:
+@pytest.mark.parametrize("delivers", [False, True])
+def test_delivered_by_another(books: Books, tmp_path: Path, delivers: bool) -> None:
     """A payment that another process delivered first is posted here as its row says."""
     authorized(books, "p")
     other = open_books(tmp_path / "ledger.db", "two", 1)
     other.deliver("p", NOON)
     other.leave()
-    change = books.post("p", RECEIPT, LATER)
+    change = books.post("p", RECEIPT, LATER, delivers=delivers)
 
     assert NOON == change.payment.delivered_at
     assert row_of(books, "p") == change.payment
+
+
+@pytest.mark.parametrize("delivers", [False, True])
+def test_delivered_before(books: Books, delivers: bool) -> None:
+    """A payment that was delivered here, while in doubt, is posted as its row says: when it was
+    delivered, or that this was undone."""
+    for payment_id, held in (("p", "delivered_at"), ("q", "NULL"), ("r", "delivered_at + 1000")):
+        authorized(books, payment_id)
+        books.deliver(payment_id, NOON)
+        books.connection.execute(
+            f"UPDATE payments SET delivered_at = {held} WHERE id = ?", (payment_id,)
+        )
+        change = books.post(payment_id, RECEIPT, LATER, delivers=delivers and held != "NULL")
+
+        assert row_of(books, payment_id) == change.payment
 
 
 @pytest.mark.parametrize(

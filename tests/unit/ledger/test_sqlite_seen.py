@@ -97,6 +97,40 @@ def test_frozen_between(books: Books) -> None:
     assert "q" == reserve(books, "q")
 
 
+def signed_for(books: Books, payment_id: str) -> None:
+    assert payment_id == reserve(books, payment_id)
+    assert books.authorize(payment_id, authorization(payment_id), NOON) is None
+
+
+def test_moved_between(books: Books) -> None:
+    """A payment that is signed for, posted and delivered between two changes nothing for the
+    next: it asks no more than if there had been none."""
+    statements: list[str] = []
+    reserve_ten(books)
+    trace(books, statements)
+    signed_for(books, "q")
+    signed_for(books, "r")
+    books.post("q", RECEIPT, NOON)
+    books.deliver("q", NOON)
+    books.post("r", RECEIPT, NOON, delivers=True)
+
+    assert "s" == reserve(books, "s")
+    assert 0 == sum("AS frozen_since" in each for each in statements)
+
+
+@pytest.mark.parametrize("move", ["post", "deliver"])
+def test_moved_after_a_freeze(books: Books, move: str) -> None:
+    """A payment that moves after a freeze hides it from nobody."""
+    signed_for(books, "p")
+    reserve_ten(books, "q")
+    sqlite_freeze.freeze(books.connection, NOON)
+    if move == "post":
+        books.post("p", RECEIPT, NOON)
+    books.deliver("p", NOON)
+
+    assert "frozen" == reserve(books, "r")
+
+
 def test_pinned_by_the_first(books: Books) -> None:
     """The payee that the first payment of a transaction pins is the only one of the rest."""
     made = [reserve(books, str(at), pay_to=payee) for at, payee in enumerate("aabab")]

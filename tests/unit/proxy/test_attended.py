@@ -288,3 +288,68 @@ async def test_gone_while_it_is_served() -> None:
     await work.drain(1)
 
     assert (["cancelled"], ["entered"]) == (ended, lane.said)
+
+
+@pytest.mark.parametrize("fault", [None, ConnectionResetError(), asyncio.CancelledError()])
+async def test_at_last(fault: BaseException | None) -> None:
+    """What is to be done at last is done whatever ended the request, and the lane is free then."""
+    lane = Lane()
+    work = tasks()
+
+    async def last() -> None:
+        await asyncio.sleep(0)
+        lane.said.append("done")
+
+    async def serve() -> None:
+        lane.attended.at_last("delivery", last())
+        lane.attended.is_answered = True
+        if fault is not None:
+            raise fault
+
+    lane.attended.go(work, serve)
+    await work.drain(1)
+
+    assert ["entered", "left", "done"] == lane.said
+
+
+async def test_at_last_without_app() -> None:
+    """It is done for an app that has hung up on its answer, too."""
+    lane = Lane()
+    work = tasks()
+    flushing = asyncio.Event()
+
+    async def last() -> None:
+        await asyncio.sleep(0)
+        lane.said.append("done")
+
+    async def serve() -> None:
+        try:
+            flushing.set()
+            await asyncio.sleep(10)
+        finally:
+            lane.attended.at_last("delivery", last())
+
+    lane.attended.go(work, serve)
+    await flushing.wait()
+    lane.hang_up()
+    await work.drain(1)
+
+    assert ["entered", "done"] == lane.said
+
+
+async def test_at_last_fails() -> None:
+    """Its failure is told under its own name."""
+    failed: list[tuple[str, str]] = []
+    work = Supervisor(lambda name, fault: failed.append((name, str(fault))))
+    lane = Lane()
+
+    async def last() -> None:
+        raise ValueError("no disk")
+
+    async def serve() -> None:
+        lane.attended.at_last("delivery", last())
+
+    lane.attended.go(work, serve)
+    await work.drain(1)
+
+    assert [("delivery", "no disk")] == failed

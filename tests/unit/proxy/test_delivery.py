@@ -9,6 +9,7 @@ import pytest
 from sidecar.http import HttpResponse, WholeReply
 from sidecar.ledger.model import Proof
 from sidecar.payments.order import Paid
+from sidecar.proxy.attended import Attended
 from sidecar.proxy.delivery import Delivery
 from sidecar.proxy.route import Route
 from sidecar.proxy.turn import Turn
@@ -44,6 +45,19 @@ class Response:
         self._done.append("flushed")
 
 
+class Noted(Attended):
+    """A request on the lane, and what it is told to do at last."""
+
+    lasts: list[tuple[str, Any]]
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.lasts = []
+
+    def at_last(self, name: str, work: Any) -> None:
+        self.lasts.append((name, work))
+
+
 class Asked:
     """As much of a turn as is needed here."""
 
@@ -52,8 +66,9 @@ class Asked:
     status = 0
     upstream_s = 0.0
 
-    def __init__(self, response: Response) -> None:
+    def __init__(self, response: Response, request: Any) -> None:
         self._response = response
+        self.request = request
 
     def respond(self, *said: Any) -> Response:
         return self._response
@@ -79,14 +94,14 @@ class Payer:
         self._done.append(("released", payment, unposted))
 
 
-async def deliver(unposted: Proof | None, *, hangs_up: bool) -> list[Any]:
+async def deliver(unposted: Proof | None, *, hangs_up: bool, request: Any = None) -> list[Any]:
     """What was done, in its order."""
     done: list[Any] = []
     tasks = Supervisor(lambda name, fault: None)
     delivery = Delivery(
         cast("Any", Payer(done)), cast("Any", None), tasks, FakeClock(), lambda event: None
     )
-    turn = cast("Turn", Asked(Response(done, hangs_up=hangs_up)))
+    turn = cast("Turn", Asked(Response(done, hangs_up=hangs_up), request))
     paid = Paid(PAYMENT, WholeReply(HttpResponse(200, (), b"answer")), unposted)
     try:
         await delivery.paid(turn, cast("Route", Free()), paid)
@@ -103,6 +118,18 @@ async def test_delivered(unposted: Proof | None) -> None:
 
     end = ("delivered", PAYMENT, unposted)
     assert ["begun", b"answer", "ended", "flushed", end] == done
+
+
+@pytest.mark.parametrize("hangs_up", [False, True])
+async def test_recorded_on_the_lane(hangs_up: bool) -> None:
+    """What the lane serves is recorded by the request's own task, whatever its app does."""
+    noted = Noted(cast("Any", None), "POST", cast("Any", None))
+    done = await deliver(PROOF, hangs_up=hangs_up, request=noted)
+    [(name, last)] = noted.lasts
+    await last
+
+    end = "released" if hangs_up else "delivered"
+    assert ("delivery", (end, PAYMENT, PROOF)) == (name, done[-1])
 
 
 @pytest.mark.parametrize("unposted", [PROOF, None])

@@ -10,6 +10,7 @@ import pytest
 from sidecar.providers.base import Credential
 from sidecar.proxy.calls import Asked
 from sidecar.proxy.known import read_head
+from sidecar.proxy.outgoing import BegunHead
 
 OURS = Credential((("Authorization", "Bearer ours"),))
 START = b"POST /r/x HTTP/1.1\r\nHost: here\r\nX-Key: app's\r\nContent-Length: "
@@ -18,7 +19,8 @@ START = b"POST /r/x HTTP/1.1\r\nHost: here\r\nX-Key: app's\r\nContent-Length: "
 def asked(passed: tuple[bytes, ...] = (b"",)) -> Asked:
     """What a head asks for that is known by its first call."""
     route = SimpleNamespace(reads_bodies=False, budgets_with=lambda others: others)
-    call = SimpleNamespace(url="http://there/x", route=route, caller=SimpleNamespace(budgets=()))
+    caller = SimpleNamespace(budgets=())
+    call = SimpleNamespace(method="POST", url="http://there/x", route=route, caller=caller)
     return Asked(cast(Any, call), cast(Any, None), passed, cast(Any, None))
 
 
@@ -28,6 +30,7 @@ def test_read() -> None:
 
     assert (("Host", "here"), ("X-Key", "app's")) == known.headers
     assert (("X-Key", "app's"), ("Authorization", "Bearer ours")) == known.outgoing
+    assert known.begun == BegunHead.of("POST", "http://there/x", known.outgoing)
     assert ("ours",) == known.secrets
     assert "http://there/x" == known.url
 

@@ -94,6 +94,33 @@ def test_varying_values() -> None:
             )
 
 
+def test_varying_in_another_order() -> None:
+    """Values that vary are each read in its own line, in whatever order these lines come."""
+    replies = Replies()
+    for names in permutations(("PAYMENT-RESPONSE", "Date", "X-Trace")):
+        for number in range(4):
+            headers = (*((name, f"{name} {number}") for name in names), ("Content-Length", "0"))
+            head = "".join(f"{name}: {value}\r\n" for name, value in headers)
+
+            expected = HttpResponse(200, headers)
+            assert (expected, True) == replies.read(f"HTTP/1.1 200 OK\r\n{head}\r\n".encode())
+
+
+def test_like_the_last() -> None:
+    """An answer like the last one is all here, and has an ordinary head, or is the parser's."""
+    replies = Replies()
+    start = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nPAYMENT-RESPONSE: "
+    for receipt in (b"e30=", b"e31=", b"e32="):
+        assert replies.read(start + receipt + b"\r\n\r\nab") is not None
+
+    long = b"e" * HEAD_BYTES_MAX
+    for rest in (b"e33=\r\n\r\na", b"e33=\r\n\r\nabc", b"e33=", long + b"\r\n\r\nab"):
+        assert replies.read(start + rest) is None
+    for value in (b"e33=\r\nA: b", b"e33=\r\nContent-Length: 3", b"e\x7f"):
+        data = start + value + b"\r\n\r\nab"
+        assert Replies().read(data) == replies.read(data)
+
+
 def test_offer_again() -> None:
     """An offer that came before is read again as it came then, with the body that is here now."""
     replies = Replies()
@@ -103,6 +130,18 @@ def test_offer_again() -> None:
     assert (HttpResponse(402, headers, b"[]"), True) == replies.read(PAY + b"[]")
     assert replies.read(PAY + b"{") is None
     assert replies.read(PAY + b"{} ") is None
+
+
+def test_same_offer() -> None:
+    """The same bytes again are the same answer; of a large one nothing is kept."""
+    replies = Replies()
+    replies.read(PAY + b"{}")
+    first = replies.read(PAY + b"{}")
+    large = PAY.replace(b": 2", b": 9000") + b" " * 9000
+
+    assert first is replies.read(PAY + b"{}")
+    assert replies.read(large) == replies.read(large)
+    assert replies.read(large) is not replies.read(large)
 
 
 def test_offer_without_end() -> None:
