@@ -80,7 +80,7 @@ class BoardingConnection(Connection):
         self.last: Asked | None = None  # what the lane took of it last
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
+        Connection.connection_made(self, transport)
         # An app that connects anew mostly asks what it asked on its connection before.
         newest = self._boards.newest
         if newest is not None and newest.call.user == self.user:
@@ -288,7 +288,7 @@ class BoardingServer(ProxyServer):
         # What was asked last on the connection that ended last.
         self.newest: Asked | None = None
 
-    def __call__(self) -> web.RequestHandler:
+    def _make(self) -> Connection:
         return BoardingConnection(self, self._loop)
 
 

@@ -7,7 +7,7 @@ in time is closed here, and one whose head is too large as a whole: aiohttp boun
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from aiohttp import StreamReader
 from aiohttp.web_protocol import _ErrInfo
@@ -40,7 +40,6 @@ class Connection(web.RequestHandler):
         "_head_bytes",
         "_lines",
         "_newest_body",
-        "_refused",
         "_server",
         "_stall_handle",
         "user",
@@ -73,7 +72,6 @@ class Connection(web.RequestHandler):
         self._payload_parser = None
         self._awaits_head = False
         self._stall_handle: asyncio.TimerHandle | None = None
-        self._refused = server.is_full
         self.user: int | None = None  # who connected; None on a TCP port, where nobody knows
 
     def _equip(self) -> None:
@@ -89,11 +87,10 @@ class Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Without aiohttp's task and timer, which cost more than all else here: the task is made
         # with the parser's first bytes, and until a head has come there is the head's own wait.
-        self.transport = cast(asyncio.Transport, transport)
-        self._server.connection_made(self, self.transport)
-        self.user = self._server.user_at(self.transport)
-        if self._refused or self._server.is_crowded_for(self.user):
-            self._server.refusals.add("connections" if self._refused else "strangers")
+        self.transport = transport  # type: ignore[assignment]  # uvloop's are no asyncio.Transport
+        refused = self._server.take_in(self)
+        if refused is not None:
+            self._server.refusals.add(refused)
             self.force_close()
             return
         self._expect_head()
@@ -155,6 +152,7 @@ class Connection(web.RequestHandler):
         self.head_arrived()
         self._end_stall()
         super().connection_lost(exc)
+        self._server.have_spare()
 
     def handle_error(
         self,

@@ -253,7 +253,7 @@ class Framed:
         if rest == data:
             return None
         if not self._only_length:
-            return self._read_gaps(rest)
+            return self._read_gaps(rest) if self._gaps else ([], b"", 0, rest)
         digits, piece, rest = rest.partition(self._last)
         try:
             length = _LENGTHS[digits]

@@ -101,16 +101,19 @@ class Passage:
         """Go, as this text, on a wire that is free or a new one. All that ``came`` ends with it."""
         self._came = came
         self._length = len(body)
-        self._connection.enter(self)
-        self._since_s = self._express.monotonic_s()
         idle = self._wires.idle
         if idle:
-            # As ``_write`` does: a step that most requests need not take.
+            # As ``_write`` does: a step that most requests need not take. It is sent at once, so
+            # whatever can be done after it is.
             wire = idle.pop()
             self._state, self._wire, wire.asking = WAITING, wire, self
             wire.transport.write(text)
+            self._since_s = self._express.monotonic_s()
+            self._connection.enter(self)
             wire.expect(self._wait_s)
         else:
+            self._since_s = self._express.monotonic_s()
+            self._connection.enter(self)
             # The text is made again afterwards: many may be connecting at once.
             self._connecting = self._express.tasks.spawn("connect", self._connect())
 
@@ -190,15 +193,15 @@ class Passage:
                 return
         self._state = RELAYING
         self._relayed, self._answer = relayed, body
-        # It is ordinary: it will not be needed to send the request again.
-        self._express.forget_body(self._length)
-        self._came, self._length = b"", 0
-        head = b"".join((relayed.before, digits, relayed.after))
+        head = b"".join((relayed.before, digits, relayed.after, rest))
         if rest or relayed.chunked:
-            self._connection.write(head + rest)
+            self._connection.write(head)
         else:
             # One write for both, as soon as there is a body: of what is cut before, nothing came.
             self._head = head
+        # It is ordinary: it will not be needed to send the request again.
+        self._express.forget_body(self._length)
+        self._came, self._length = b"", 0
         self._go_on(body, relayed)
 
     def _relay(self, data: bytes) -> None:
@@ -218,7 +221,7 @@ class Passage:
 
     def _go_on(self, body: Body, relayed: Relayed) -> None:
         """Until the body has ended, wait for more of it, and not while the app does not read."""
-        wire, is_paused = self._wire, self._connection.is_paused
+        wire, is_paused = self._wire, self._connection._paused
         assert wire is not None
         if body.ended:
             if is_paused:
@@ -249,7 +252,7 @@ class Passage:
             self._stop()
         self._state = OVER
         express.forget(call, self._length)
-        express.endings.note(call, express.ids.next(), self._began_s, self._upstream_s, end)
+        express.endings.note(call, self._began_s, self._upstream_s, end)
         self._connection.leave()
 
     def _hand_answer_over(self, data: bytes) -> None:

@@ -6,7 +6,6 @@ callers: a few may be told so, and the rest take no caller's place. All of these
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
@@ -18,7 +17,7 @@ from sidecar.peer import peer_of
 from sidecar.proxy import web
 from sidecar.proxy.connection import Connection
 from sidecar.proxy.framing import check_framing, check_parsers
-from sidecar.proxy.refusals import Refusals
+from sidecar.proxy.refusals import Reason, Refusals
 from sidecar.proxy.waits import Waits
 from sidecar.values import dataclass
 
@@ -60,8 +59,10 @@ class ProxyServer(web.Server):
         self.emit = emit
         self._users = users
         self._knows_users: bool | None = None
+        self._spare: Connection | None = None
         self._handler = handler
         self.limits = limits
+        self._connections_max = limits.connections_max
         # What aiohttp's share of a connection is made with.
         self.reading: dict[str, Any] = {
             "access_log": None,
@@ -97,26 +98,41 @@ class ProxyServer(web.Server):
         self.heads.stop()
         self.refusals.tell()
 
-    def is_crowded_for(self, user: int | None) -> bool:
+    def take_in(self, connection: Connection) -> Reason | None:
+        """One has just come in: why it is to end at once, or None."""
+        transport = connection.transport
+        assert transport is not None
+        is_full = len(self._connections) >= self._connections_max
+        self._connections[connection] = transport
+        # All connections come in at one place, and to ask each what it is takes its time.
+        if self._knows_users is None:
+            self._knows_users = transport.get_extra_info("socket").family == socket.AF_UNIX
+        if self._knows_users:
+            connection.user = peer_of(transport.get_extra_info("socket")).user
+            if not is_full and self._is_crowded_for(connection.user):
+                return "strangers"
+        return "connections" if is_full else None
+
+    def _is_crowded_for(self, user: int | None) -> bool:
         """Whether this user, who has just connected, is one stranger too many."""
         if user is None or user in self._users:
             return False
         held = [one.user for one in self._connections if isinstance(one, Connection)]
         return sum(each not in self._users for each in held) > STRANGERS_MAX
 
-    @property
-    def is_full(self) -> bool:
-        """Whether no more connections are allowed."""
-        return len(self._connections) >= self.limits.connections_max
-
-    def user_at(self, transport: asyncio.Transport) -> int | None:
-        """The user who has connected to a Unix socket; None on a TCP port."""
-        # All connections come in at one place, and to ask each what it is takes its time.
-        if self._knows_users is None:
-            self._knows_users = transport.get_extra_info("socket").family == socket.AF_UNIX
-        return peer_of(transport.get_extra_info("socket")).user if self._knows_users else None
-
     def __call__(self) -> web.RequestHandler:
+        made = self._spare
+        if made is None:
+            return self._make()
+        self._spare = None
+        return made
+
+    def have_spare(self) -> None:
+        """Make the next connection now that one has ended: when it comes, an app waits for it."""
+        if self._spare is None:
+            self._spare = self._make()
+
+    def _make(self) -> Connection:
         return Connection(self, self._loop)
 
 

@@ -86,7 +86,7 @@ async def test_in_pieces(lane: bool) -> None:
         await other.request()
         ahead, behind = call(world, b"a body in pieces"), call(world, b"behind")
         await send_apart(app, ahead[:-9], ahead[-9:-4], ahead[-4:], behind)
-        got = []
+        got: list[bytes] = []
         for _ in range(3):
             other.say(OK)
             await app.answer()

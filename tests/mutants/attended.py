@@ -84,7 +84,8 @@ ATTENDED = (
     Mutant(
         "keeps a connection without an answer",
         "sidecar/proxy/attended.py",
-        "                if not self.is_answered:\n                    self.protocol.cut()\n",
+        "                    if not self.is_answered:\n"
+        "                        self.protocol.cut()\n",
         "",
         (f"{LATER}::test_not_answered",),
     ),

@@ -207,8 +207,8 @@ FAST_LANE = (
     Mutant(
         "makes a task for each connection",
         "sidecar/proxy/connection.py",
-        "        self._server.connection_made(self, self.transport)\n",
-        "        self._server.connection_made(self, self.transport)\n        self._start()\n",
+        "        refused = self._server.take_in(self)\n",
+        "        refused = self._server.take_in(self)\n        self._start()\n",
         (f"{IDLE}::test_no_task",),
     ),
     Mutant(

@@ -191,7 +191,12 @@ _TUNING = (
         "Requests of one caller at a time.",
         default=1_024,
     ),
-    Key("limits.header_wait_s", seconds(1, 3_600), "For a head to be complete.", default=20),
+    Key(
+        "limits.header_wait_s",
+        seconds(1, 3_600),
+        "For a head to be complete; it is cut up to an eighth later.",
+        default=20,
+    ),
     Key(
         "limits.body_idle_s",
         seconds(1, 3_600),

@@ -14,6 +14,7 @@ from sidecar.proxy import web
 from sidecar.proxy.ahead import PIECES_MAX
 from sidecar.proxy.boarding import BoardingConnection, BoardingServer, Passing
 from sidecar.proxy.calls import Asked
+from sidecar.proxy.connection import Connection
 from sidecar.proxy.server import ServerLimits
 
 LIMITS = ServerLimits(8, 16_384, header_wait_s=5, keepalive_s=5)
@@ -186,6 +187,36 @@ async def test_gone_leaves_nothing() -> None:
 
     assert connection._keepalive_handle is None
     assert tasks == asyncio.all_tasks()
+
+
+async def test_made_ahead() -> None:
+    """The connection that is made when one ends is given out once, and knows nothing of that."""
+    lane = Lane(cast(Asked, SimpleNamespace(call=SimpleNamespace(user=1000))))
+    server = serving(lane)
+    ended = made(server, Transport(socket.AF_INET))
+    ended.data_received(LINE)
+    ended.leave()
+    ended.connection_lost(None)
+    several = [server() for _ in range(3)]
+
+    assert 4 == len({ended, *several})
+    assert [server] * 3 == [each._manager for each in several if isinstance(each, Connection)]
+    assert not [each for each in several if each.transport or each._keepalive_handle]
+    assert [None] * 3 == [each.last for each in several if isinstance(each, BoardingConnection)]
+
+
+@pytest.mark.parametrize(
+    ("count", "closed"), [(LIMITS.connections_max, False), (LIMITS.connections_max + 1, True)]
+)
+async def test_as_many_as_allowed(count: int, closed: bool) -> None:
+    """A connection is one too many by those that are open as it comes in, whenever it was made."""
+    server = serving(Lane())
+    made(server, Transport(socket.AF_INET)).connection_lost(None)
+    transports = [Transport(socket.AF_INET) for _ in range(count)]
+    for transport in transports:
+        made(server, transport)
+
+    assert [False] * (count - 1) + [closed] == [each.closed for each in transports]
 
 
 @pytest.mark.parametrize(

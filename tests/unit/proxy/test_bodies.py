@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sidecar.proxy.bodies import BadChunksError, Chunked, Counted
+from sidecar.proxy.bodies import _LENGTHS, SIZES_MAX, BadChunksError, Chunked, Counted
 
 
 def test_counted() -> None:
@@ -23,6 +23,54 @@ async def test_whole_chunks() -> None:
     assert not body.ended
     assert b"1\r\nd\r\n0\r\n\r\n" == body.pass_on(b"1\r\nd\r\n0\r\n\r\n")
     assert (True, False) == (body.ended, body.excess)
+
+
+@pytest.mark.parametrize(
+    ("data", "passed"),
+    [
+        (b"3\r\nabc\r\n", b"3\r\nabc\r\n"),
+        (b"3\r\na\r\n\r\n", b"3\r\na\r\n\r\n"),
+        (b"3\r\nabc\r", b"3\r\nabc\r\n"),
+        (b"3\r\nab", b"2\r\nab\r\n"),
+        (b"3\r\nabc\r\n1\r\nd\r\n", b"3\r\nabc\r\n1\r\nd\r\n"),
+        (b"3\r\nabc\r\n1\r\n", b"3\r\nabc\r\n"),
+    ],
+)
+async def test_size_that_came_before(data: bytes, passed: bytes) -> None:
+    """A chunk whose size is known is passed on as it came where it is whole, and only there."""
+    body = Chunked()
+    first = body.pass_on(b"3\r\nxyz\r\n")
+
+    assert (b"3\r\nxyz\r\n", passed) == (first, body.pass_on(data))
+    assert not body.ended
+
+
+@pytest.mark.parametrize("data", [b"3\r\nabcde", b"3\r\nabcd\n", b"3\r\nabc\n\r"])
+async def test_size_that_came_before_is_wrong(data: bytes) -> None:
+    """A chunk of a known size that does not end there is never passed on as if it did."""
+    body = Chunked()
+    body.pass_on(b"3\r\nxyz\r\n")
+
+    with pytest.raises(BadChunksError):
+        body.pass_on(data)
+
+
+async def test_last_chunk_alone() -> None:
+    """A last chunk that comes alone ends its body, as it did the one before."""
+    for _ in range(2):
+        body = Chunked()
+        body.pass_on(b"3\r\nxyz\r\n")
+
+        assert (b"0\r\n\r\n", True) == (body.pass_on(b"0\r\n\r\n"), body.ended)
+
+
+async def test_sizes_are_forgotten() -> None:
+    """An upstream that counts in ever other ways makes nobody remember more than so many."""
+    for number in range(SIZES_MAX + 2):
+        digits = f"{number + 1:08x}".encode()
+        assert b"" != Chunked().pass_on(digits + b"\r\n" + b"x" * (number + 1) + b"\r\n")
+
+    assert 0 < len(_LENGTHS) <= SIZES_MAX
 
 
 @pytest.mark.parametrize("at", range(1, 30))
