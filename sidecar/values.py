@@ -2,10 +2,10 @@
 
 The library writes four to seven functions for each class, as text, and compiles each by itself: a
 quarter of what a start took. What it writes differs between classes of one shape in the names
-alone. So here a function is compiled once for each shape, and a class is given it with the names
-of its own fields. Fields, slots, `replace`, `asdict` and `match` stay the library's, and so do all
-classes that are not frozen, have no slots, are ordered, are without a docstring, or have a
-dataclass as a base.
+alone. So here an `__init__` is compiled once for each shape, and a class is given it with the
+names of its own fields; `__eq__` and `__hash__` take these out by one function of C. Fields,
+slots, `replace`, `asdict` and `match` stay the library's, and so do all classes that are not
+frozen, have no slots, are ordered, are without a docstring, or have a dataclass as a base.
 
 tests/unit/test_values.py compares every class of this package with its twin from the library.
 What is not known here is a TypeError where the class is defined, so that nothing differs silently.
@@ -17,6 +17,8 @@ import dataclasses
 import sys
 from dataclasses import MISSING, Field, FrozenInstanceError, fields
 from functools import cache
+from inspect import get_annotations
+from operator import attrgetter
 from reprlib import recursive_repr
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -24,7 +26,6 @@ from typing import TYPE_CHECKING, Any
 __all__ = ["dataclass"]
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from dataclasses import dataclass
 else:
 
@@ -50,12 +51,20 @@ class _NotGiven:
 
 
 _NOT_GIVEN = _NotGiven()
+_WRAP = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)
 
 
 def _value(cls: Any, *, eq: bool, repr: bool) -> Any:
     """The class with slots, and its functions, where it has none of its own by that name."""
-    wrap = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)
-    cls = wrap(cls)
+    written = get_annotations(cls)
+    # In each text the library looks for words of its own, by an expression, three times.
+    cls.__annotations__ = {
+        name: object if _is_text(kind) else kind for name, kind in written.items()
+    }
+    cls = _WRAP(cls)
+    cls.__annotations__ = written
+    for name, field in cls.__dataclass_fields__.items():
+        field.type = written[name]
     params = cls.__dataclass_params__
     params.init, params.repr, params.eq, params.frozen = True, repr, eq, True
     known = fields(cls)
@@ -65,12 +74,12 @@ def _value(cls: Any, *, eq: bool, repr: bool) -> Any:
     functions = [_init(cls, known)]
     if eq:
         compared = [field.name for field in known if field.compare]
-        functions.append(_named(_eq_of(len(compared)), compared))
+        functions.append(_eq_of(_taken(compared)))
         # Who has an __eq__ only was given None for a __hash__ by Python: that is not its own.
         if "__hash__" not in own or (cls.__hash__ is None and "__eq__" in own):
             own.discard("__hash__")
             hashed = [f.name for f in known if (f.compare if f.hash is None else f.hash)]
-            functions.append(_named(_hash_of(len(hashed)), hashed))
+            functions.append(_hash_of(_taken(hashed)))
     for function in functions:
         function.__qualname__ = f"{cls.__qualname__}.{function.__name__}"
     if not own.isdisjoint(("__setattr__", "__delattr__")):
@@ -80,6 +89,11 @@ def _value(cls: Any, *, eq: bool, repr: bool) -> Any:
         if function.__name__ not in own:
             setattr(cls, function.__name__, function)
     return cls
+
+
+def _is_text(annotation: object) -> bool:
+    """Whether it is one that means nothing to the library."""
+    return isinstance(annotation, str) and "Var" not in annotation and "KW_" not in annotation
 
 
 def _init(cls: Any, known: tuple[Field[Any], ...]) -> Any:
@@ -139,36 +153,36 @@ def _init_of(kinds: str, post_init: bool) -> Any:
     )
 
 
-@cache
-def _eq_of(count: int) -> Any:
-    test = "if other.__class__ is self.__class__"
-    equal = f"{_tuple('self', count)} == {_tuple('other', count)}"
-    return _compiled(
-        "__eq__", f"def __eq__(self, other):\n {test}:\n  return {equal}\n return NotImplemented"
-    )
+def _taken(names: list[str]) -> Any:
+    """What takes the values of these fields out of one, as a tuple."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    if not names:
+        return lambda _self: ()
+    only = attrgetter(names[0])
+    return lambda self: (only(self),)
 
 
-@cache
-def _hash_of(count: int) -> Any:
-    return _compiled("__hash__", f"def __hash__(self):\n return hash({_tuple('self', count)})")
+def _eq_of(taken: Any) -> Any:
+    def __eq__(self: Any, other: object) -> Any:
+        if other.__class__ is self.__class__:
+            return taken(self) == taken(other)
+        return NotImplemented
+
+    return __eq__
 
 
-def _tuple(of: str, count: int) -> str:
-    return "(" + "".join(f"{of}.f{at}, " for at in range(count)) + ")"
+def _hash_of(taken: Any) -> Any:
+    def __hash__(self: Any) -> int:
+        return hash(taken(self))
+
+    return __hash__
 
 
 def _compiled(name: str, text: str) -> Any:
     namespace: dict[str, Any] = {}
     exec(text, namespace)  # noqa: S102  # numbers and the words above are all that is in it
     return namespace[name]
-
-
-def _named(function: FunctionType, names: Iterable[str]) -> Any:
-    """The same function, of the fields of these names."""
-    name_of = {f"f{at}": name for at, name in enumerate(names)}
-    code = function.__code__
-    co_names = tuple(name_of.get(name, name) for name in code.co_names)
-    return FunctionType(code.replace(co_names=co_names), function.__globals__, function.__name__)
 
 
 def __setattr__(self: Any, name: str, value: object) -> None:

@@ -11,9 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import TypeAlias
 
-import yaml
-
 from sidecar.config.mistakes import Mistakes
+from sidecar.config.yaml_import import yaml
 from sidecar.values import dataclass
 
 # Room for a thousand routes that pay and a thousand callers.

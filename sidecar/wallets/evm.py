@@ -194,7 +194,7 @@ class EvmWallet(KeyHolder):
             # From None: a traceback must not lead to the bytes.
             raise WalletError("not a private key: zero, or out of the curve's range") from None
         # As many as threads have signed at once.
-        self._spare: list[tuple[Any, Any, Any]] = []
+        self._spare: list[tuple[Any, Any, Any, Any]] = []
         public_key = self._key.public_key.format(compressed=False)
         self._account = EvmAccount("0x" + keccak256(public_key[1:])[-20:].hex(), rpc_urls)
         self.address = self._account.address
@@ -238,9 +238,10 @@ class EvmWallet(KeyHolder):
         # the key goes to the same function of C. What it signs into is a thread's own meanwhile.
         assert len(digest) == 32
         try:
-            signature, compact, recovery_id = self._spare.pop()
+            signature, compact, recovery_id, read = self._spare.pop()
         except IndexError:
             signature, compact, recovery_id = map(ffi.new, _INTO)
+            read = ffi.buffer(compact)
         key = self._key
         context = key.context.ctx
         made = lib.secp256k1_ecdsa_sign_recoverable(
@@ -251,10 +252,10 @@ class EvmWallet(KeyHolder):
             context, compact, recovery_id, signature
         )
         # 2 and 3 mean that r passed the group's order: as likely as guessing the key.
-        assert 0 <= recovery_id[0] < 2
-        digits: str = ffi.buffer(compact)[:].hex()
-        written = f"0x{digits}{_V[recovery_id[0]]}"
-        self._spare.append((signature, compact, recovery_id))
+        parity = recovery_id[0]
+        assert 0 <= parity < 2
+        written = f"0x{read[:].hex()}{_V[parity]}"
+        self._spare.append((signature, compact, recovery_id, read))
         return written
 
 

@@ -17,8 +17,10 @@ from tests.mutants.containers import CONTAINERS
 from tests.mutants.durability import DURABILITY
 from tests.mutants.endings import ENDINGS
 from tests.mutants.fast_lane import FAST_LANE
+from tests.mutants.first_event import FIRST_EVENT
 from tests.mutants.growth import GROWTH
 from tests.mutants.hostile import HOSTILE
+from tests.mutants.known_again import KNOWN_AGAIN
 from tests.mutants.lane_cost import LANE_COST
 from tests.mutants.lane_steps import LANE_STEPS
 from tests.mutants.large_uploads import LARGE_UPLOADS
@@ -44,9 +46,11 @@ from tests.mutants.seller_faults import SELLER_FAULTS
 from tests.mutants.signer import SIGNER
 from tests.mutants.simulation_finds import SIMULATION_FINDS
 from tests.mutants.start_and_size import START_AND_SIZE
+from tests.mutants.start_texts import START_TEXTS
 from tests.mutants.status_page import STATUS_PAGE
 from tests.mutants.stores_and_copy import STORES_AND_COPY
 from tests.mutants.streams import STREAMS
+from tests.mutants.summed_up import SUMMED_UP
 from tests.mutants.told import TOLD
 from tests.mutants.unix_socket import UNIX_SOCKET
 from tests.mutants.values import VALUES
@@ -214,6 +218,7 @@ MUTANTS = (
     *PINS_AND_FREEZE,
     *APPROVALS_AND_SHADOW,
     *HOSTILE,
+    *KNOWN_AGAIN,
     *LEDGER_FAULTS,
     *LEDGER_ANSWERS,
     *LEDGER_TURNS,
@@ -221,9 +226,11 @@ MUTANTS = (
     *SIGNER,
     *RESOLVE,
     *FAST_LANE,
+    *FIRST_EVENT,
     *LANE_COST,
     *CONNECTIONS,
     *ATTENDED,
+    *SUMMED_UP,
     *TOLD,
     *PAID_COST,
     *ENDINGS,
@@ -243,6 +250,7 @@ MUTANTS = (
     *UNIX_SOCKET,
     *SIMULATION_FINDS,
     *START_AND_SIZE,
+    *START_TEXTS,
     *CONFIG_AND_LIFECYCLE,
     *COMMANDS,
     *FIRST_RISES,

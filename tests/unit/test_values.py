@@ -194,6 +194,9 @@ def test_dataclass_of_a_dataclass() -> None:
     [
         {"__annotations__": {"a": ClassVar[int]}},
         {"__annotations__": {"a": dataclasses.InitVar[int]}},
+        {"__annotations__": {"a": "ClassVar[int]"}},
+        {"__annotations__": {"a": "dataclasses.InitVar[int]"}},
+        {"__annotations__": {"_": "dataclasses.KW_ONLY", "a": "int"}},
         {"__annotations__": {"_": dataclasses.KW_ONLY, "a": int}},
         {"__annotations__": {"a": int}, "a": dataclasses.field(kw_only=True)},
         {"__annotations__": {"a": list}, "a": dataclasses.field(init=False, default_factory=list)},
