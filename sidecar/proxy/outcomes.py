@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii as _quoted
 
 from sidecar.document import read_json
@@ -14,6 +15,8 @@ from sidecar.refusal import Denied
 
 RETRY_AFTER_S = 1.0
 IDEMPOTENCY_KEY_CHARS_MAX = 255
+# An app asks the same again and again: how the keys of so many of its calls begin is kept.
+CALLS_KEPT = 64
 # Refusals that pass by themselves: the status that SDKs retry, and after how many seconds.
 _PASSING = {"draining": (503, 1.0), "in_progress": (409, 1.0), "top_up_wait": (503, 2.0)}
 
@@ -22,22 +25,28 @@ async def purchase_of(route: str, caller: str, outgoing: HttpRequest, headers: H
     """What the app believes is one call: by its Idempotency-Key, else by all that it sent."""
     keys = header_values(headers, "idempotency-key")
     if len(keys) == 1 and 0 < len(keys[0]) <= IDEMPOTENCY_KEY_CHARS_MAX:
-        return Purchase(_digest("key", caller, route, keys[0]), explicit=True)
+        return Purchase(_digest(_parts("key", caller, route), keys[0]), explicit=True)
     body = hashlib.sha256(outgoing.body)
     if outgoing.stored is not None:
         async for chunk in outgoing.stored.chunks():
             body.update(chunk)
-    return Purchase(
-        _digest("call", caller, route, outgoing.method, outgoing.url, body.hexdigest()),
-        explicit=False,
-    )
+    call = _call(caller, route, outgoing.method, outgoing.url)
+    return Purchase(_digest(call, body.hexdigest()), explicit=False)
 
 
-def _digest(*parts: str) -> str:
+def _digest(begun: str, last: str) -> str:
+    return hashlib.sha256(f"[{begun}, {_quoted(last)}]".encode("ascii")).hexdigest()
+
+
+def _parts(*parts: str) -> str:
     # JSON keeps the parts apart, so that no two lists of parts read alike. It is as json.dumps
     # writes it, which ledgers have keys of; to it a list costs twice as much as its texts.
-    text = ", ".join(map(_quoted, parts))
-    return hashlib.sha256(f"[{text}]".encode("ascii")).hexdigest()
+    return ", ".join(map(_quoted, parts))
+
+
+@lru_cache(CALLS_KEPT)
+def _call(caller: str, route: str, method: str, url: str) -> str:
+    return _parts("call", caller, route, method, url)
 
 
 def body_too_large(replay_bytes_max: int) -> Denied:

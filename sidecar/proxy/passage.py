@@ -252,7 +252,7 @@ class Passage:
             self._stop()
         self._state = OVER
         express.forget(call, self._length)
-        express.endings.note(call, self._began_s, self._upstream_s, end)
+        express.endings.note(call, express.ids.next(), self._began_s, self._upstream_s, end)
         self._connection.leave()
 
     def _hand_answer_over(self, data: bytes) -> None:

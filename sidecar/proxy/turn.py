@@ -82,18 +82,19 @@ class Turn:
     def served(self, duration_s: float) -> RequestServed:
         """The request as an event, once it is over."""
         payment = self.payment
+        # In the order of its fields: given by name, they take a third more time.
         return RequestServed(
-            request_id=self.id,
-            route=self.route,
-            caller=self.caller,
-            method=self.request.method,
-            path=self.path,
-            status=self.status,
-            duration_s=duration_s,
-            upstream_s=self.upstream_s,
-            decision=self.decision,
-            rule=self.rule,
-            amount=payment.amount if payment else None,
-            payment_id=payment.id if payment else "",
-            detail=self.detail,
+            self.id,
+            self.route,
+            self.caller,
+            self.request.method,
+            self.path,
+            self.status,
+            duration_s,
+            self.upstream_s,
+            self.decision,
+            self.rule,
+            payment.amount if payment else None,
+            payment.id if payment else "",
+            self.detail,
         )
