@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from sidecar.ledger.sqlite import open_books
+from sidecar.ledger.sqlite_books import Books
 from tests.world.stores import PostgresStore, SqliteStore, Store
 
 
@@ -15,3 +18,11 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     if request.param == "sqlite":
         return SqliteStore(tmp_path / "ledger.db")
     return PostgresStore(request.getfixturevalue("database"))
+
+
+@pytest.fixture
+def books(tmp_path: Path) -> Iterator[Books]:
+    """The books of one process."""
+    opened = open_books(tmp_path / "ledger.db", "one", 1)
+    yield opened
+    opened.leave()

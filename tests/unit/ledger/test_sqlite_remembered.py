@@ -2,58 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from sidecar.errors import LedgerError
 from sidecar.ledger import sqlite_freeze
-from sidecar.ledger.model import Budget, Change, Payment, PaymentState, Window
-from sidecar.ledger.rows import payment_of
+from sidecar.ledger.model import Change, PaymentState
 from sidecar.ledger.sqlite import open_books
 from sidecar.ledger.sqlite_books import Books
-from sidecar.ledger.sqlite_lists import find, steps
-from sidecar.money import Usdc
+from sidecar.ledger.sqlite_lists import steps
 from tests.world.fakes import NOON
-from tests.world.intents import EXPIRED, RECEIPT, SECOND, UNSIGNED, authorization, intent
+from tests.world.intents import EXPIRED, RECEIPT, SECOND, UNSIGNED, authorization
+from tests.world.own_books import authorized, reserved, row_of, undone
 
 LATER = NOON + SECOND
-BUDGETS = (Budget("day", Usdc(10**9), Window.DAY),)
-
-
-@pytest.fixture
-def books(tmp_path: Path) -> Iterator[Books]:
-    """The books of one process."""
-    opened = open_books(tmp_path / "ledger.db", "one", 1)
-    yield opened
-    opened.leave()
-
-
-@contextmanager
-def undone(books: Books) -> Iterator[None]:
-    books.connection.execute("BEGIN IMMEDIATE")
-    yield
-    books.connection.execute("ROLLBACK")
-
-
-def reserved(books: Books, payment_id: str) -> Payment:
-    payment = books.reserve(intent(payment_id, budgets=BUDGETS), NOON)
-    assert isinstance(payment, Payment)
-    return payment
-
-
-def authorized(books: Books, payment_id: str) -> int:
-    payment = reserved(books, payment_id)
-    books.authorize(payment_id, authorization(payment_id), NOON)
-    return payment.amount.atomic
-
-
-def row_of(books: Books, payment_id: str) -> Payment:
-    row = find(books.connection, payment_id)
-    assert row is not None
-    return payment_of(row)
 
 
 def told_of(books: Books, payment_id: str) -> list[str]:
@@ -202,7 +165,7 @@ def test_posted_and_delivered(
 ) -> None:
     """A payment that is posted and delivered in one is what its row says, and all of it is told,
     once, whether it was signed for here or not, and delivered before or not."""
-    amount = authorized(books, "p")
+    amount = authorized(books, "p").amount.atomic
     if is_delivered:
         books.deliver("p", NOON)
     mover = books if known else open_books(tmp_path / "ledger.db", "two", 1)

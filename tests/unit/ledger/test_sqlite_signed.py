@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,52 +9,17 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import LedgerError
-from sidecar.ledger.model import Budget, Payment, PaymentState, Proof, Window
-from sidecar.ledger.rows import payment_of
+from sidecar.ledger.model import PaymentState, Proof
 from sidecar.ledger.sqlite import open_books
 from sidecar.ledger.sqlite_books import Books
-from sidecar.ledger.sqlite_lists import find
 from sidecar.ledger.sqlite_signed import KEPT_MAX, Signed
-from sidecar.money import Usdc
 from sidecar.x402.types import Authorization
 from tests.world.fakes import NOON
 from tests.world.intents import EXPIRED, RECEIPT, SECOND, SERVED, UNSIGNED, authorization, intent
+from tests.world.own_books import BUDGETS, authorized, reserved, row_of, undone
 
 LATER = NOON + SECOND
-BUDGETS = (Budget("day", Usdc(10**9), Window.DAY),)
 WINDOWS = '[["day",0]]'
-
-
-@pytest.fixture
-def books(tmp_path: Path) -> Iterator[Books]:
-    """The books of one process."""
-    opened = open_books(tmp_path / "ledger.db", "one", 1)
-    yield opened
-    opened.leave()
-
-
-@contextmanager
-def undone(books: Books) -> Iterator[None]:
-    books.connection.execute("BEGIN IMMEDIATE")
-    yield
-    books.connection.execute("ROLLBACK")
-
-
-def reserved(books: Books, payment_id: str) -> Payment:
-    payment = books.reserve(intent(payment_id, budgets=BUDGETS), NOON)
-    assert isinstance(payment, Payment)
-    return payment
-
-
-def authorized(books: Books, payment_id: str) -> None:
-    reserved(books, payment_id)
-    books.authorize(payment_id, authorization(payment_id), NOON)
-
-
-def row_of(books: Books, payment_id: str) -> Payment:
-    row = find(books.connection, payment_id)
-    assert row is not None
-    return payment_of(row)
 
 
 def another(payment_id: str) -> Authorization:
