@@ -107,6 +107,14 @@ async def test_two_limits(writer: Writer) -> None:
     assert ["Payment", "budget", "Payment"] == await made(writer, *wanted)
 
 
+async def test_refused_beforehand(writer: Writer) -> None:
+    """What no window could hold is refused, and sets nothing aside for the others."""
+    wanted = [reserving("a", amount=LARGEST + 1), reserving("b"), reserving("c")]
+
+    assert ["amount", "Payment", "Payment"] == await made(writer, *wanted)
+    assert (200, 0) == await writer.do(partial(gone, budget=DAY))
+
+
 async def test_no_number(writer: Writer) -> None:
     """Amounts whose sum is no number of SQLite's are refused like others."""
     whole = Budget("day", Usdc(LARGEST), Window.DAY)
