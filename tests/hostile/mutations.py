@@ -196,5 +196,10 @@ def _headed(value: str) -> HttpResponse:
 
 def _is_challenge(document: Any) -> bool:
     """Whether this header is read, so that the body beside it is not."""
+    try:
+        json.dumps(document, allow_nan=False)
+    except ValueError:
+        # What is written for a number that JSON has not is no JSON.
+        return False
     version = document.get("x402Version") if isinstance(document, dict) else None
     return type(version) is int and version in (1, 2)

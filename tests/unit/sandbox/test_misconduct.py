@@ -290,7 +290,7 @@ async def test_hangs_until_the_client_goes(shop: Open, fault: Fault) -> None:
     buyer = await shop(clock=SystemClock())
     buyer.sandbox.faults.add(fault)
     with pytest.raises(TimeoutError):
-        await buyer.pay(method="POST", path=CHAT, body=STREAM, timeout=_after(0.3))
+        await buyer.pay(method="POST", path=CHAT, body=STREAM, timeout=_after(1))
     await settlements_soon(buyer, 1)
     again = await buyer.pay(method="POST", path=CHAT, body=STREAM)
 
@@ -302,6 +302,8 @@ async def test_nothing_settles_while_the_client_waits(shop: Open) -> None:
     buyer = await shop(SandboxOptions(hang_max_s=20), SystemClock())
     buyer.sandbox.faults.add(Fault.HANG_BEFORE_SETTLE)
     asking = asyncio.create_task(buyer.pay())
+    while not buyer.books.presentations:
+        await asyncio.sleep(0.01)
     await asyncio.sleep(0.3)
     waiting = (len(buyer.books.presentations), len(buyer.books.settlements))
     asking.cancel()
