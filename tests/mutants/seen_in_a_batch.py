@@ -50,7 +50,7 @@ SEEN_IN_A_BATCH = (
         SEEN,
         "self._is_open, self._changes = True, _NONE",
         "self._is_open = True",
-        (f"{TESTS}::test_asked_once",),
+        (f"{TESTS}::test_frozen_from_elsewhere",),
     ),
     Mutant(
         "keeps that no payee was pinned",
