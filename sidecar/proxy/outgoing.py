@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import field
+
 from sidecar.errors import LocalProtocolError
 from sidecar.http import Headers, HttpRequest, Origin, header_values, lowered_names
 from sidecar.values import dataclass
@@ -17,8 +19,8 @@ class BegunHead:
 
     method: str
     url: str
-    headers: Headers
-    text: bytes
+    headers: Headers = field(repr=False)  # the credential's, too
+    text: bytes = field(repr=False)
 
     @classmethod
     def of(cls, method: str, url: str, headers: Headers) -> BegunHead | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from sidecar.ledger.sqlite import open_books
 from sidecar.ledger.sqlite_books import Books
+from sidecar.ledger.sqlite_writer import Writer
 from tests.world.stores import PostgresStore, SqliteStore, Store
 
 
@@ -26,3 +27,13 @@ def books(tmp_path: Path) -> Iterator[Books]:
     opened = open_books(tmp_path / "ledger.db", "one", 1)
     yield opened
     opened.leave()
+
+
+@pytest.fixture
+async def writer(tmp_path: Path) -> AsyncIterator[Writer]:
+    """A writer of the same ledger."""
+    path = tmp_path / "ledger.db"
+    made = Writer(path, lambda: open_books(path, "one", 1), lambda sentence: None)
+    await made.start()
+    yield made
+    await made.close()

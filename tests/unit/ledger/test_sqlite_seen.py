@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -34,16 +34,6 @@ def books(tmp_path: Path) -> Iterator[Books]:
     yield opened
     opened.connection.execute("COMMIT")
     opened.leave()
-
-
-@pytest.fixture
-async def writer(tmp_path: Path) -> AsyncIterator[Writer]:
-    """A writer of the same ledger."""
-    path = tmp_path / "ledger.db"
-    made = Writer(path, lambda: open_books(path, "one", 1), lambda sentence: None)
-    await made.start()
-    yield made
-    await made.close()
 
 
 def reserve(books: Books, payment_id: str, at: datetime = NOON, **terms: Any) -> str:

@@ -13,7 +13,6 @@ import pytest
 from sidecar.errors import LedgerError
 from sidecar.ledger import sqlite_budgets
 from sidecar.ledger.model import Budget, Payment, Window
-from sidecar.ledger.sqlite import open_books
 from sidecar.ledger.sqlite_audit import audit
 from sidecar.ledger.sqlite_books import Books
 from sidecar.ledger.sqlite_writer import Writer
@@ -31,14 +30,10 @@ LATER = NOON + SECOND
 
 
 @pytest.fixture
-async def writer(tmp_path: Path) -> AsyncIterator[Writer]:
+async def writer(writer: Writer, tmp_path: Path) -> AsyncIterator[Writer]:
     """A writer of a ledger whose books agree with their events in the end."""
-    path = tmp_path / "ledger.db"
-    made = Writer(path, lambda: open_books(path, "one", 1), lambda sentence: None)
-    await made.start()
-    yield made
-    await made.close()
-    audit(path)
+    yield writer
+    audit(tmp_path / "ledger.db")
 
 
 def reserving(
