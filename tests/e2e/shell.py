@@ -38,7 +38,7 @@ budgets: [{{name: day, limit: "1.00 USDC", window: 1d}}]
 routes:
   seller:
     provider: pay_per_request
-    upstream: http://127.0.0.1:4020
+    upstream: {upstream}
     wallet: main
     networks: ["eip155:84532"]
     max_payment: "0.05 USDC"
@@ -46,13 +46,18 @@ routes:
 """
 
 
-def write_config(folder: Path, name: str = "sidecar.yaml", rpc: str = "http://127.0.0.1:1") -> Path:
+def write_config(
+    folder: Path,
+    name: str = "sidecar.yaml",
+    rpc: str = "http://127.0.0.1:1",
+    upstream: str = "http://127.0.0.1:4020",
+) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     key = folder / "evm.key"
     key.write_text(f"0x{KEY.hex()}\n")
     key.chmod(0o600)
     path = folder / name
-    path.write_text(CONFIG.format(rpc=rpc))
+    path.write_text(CONFIG.format(rpc=rpc, upstream=upstream))
     return path
 
 

@@ -79,8 +79,8 @@ def free_ports(text: str) -> str:
 
 def written(home: Path, url: str, change: Callable[[str], str]) -> None:
     """A config with this upstream, and its endpoint."""
-    path = write_config(home, rpc=f"{url}/rpc")
-    path.write_text(change(path.read_text().replace("http://127.0.0.1:4020", url)))
+    path = write_config(home, rpc=f"{url}/rpc", upstream=url)
+    path.write_text(change(path.read_text()))
 
 
 def read(status: int, out: str) -> Told:
@@ -345,8 +345,7 @@ async def test_empty_wallet_with_credit(typed: Typist) -> None:
 def test_table(tmp_path: Path) -> None:
     """Off a terminal it is tab-separated lines, and a summary on stderr."""
     with place() as url:
-        path = write_config(tmp_path, rpc=f"{url}/rpc")
-        path.write_text(free_ports(path.read_text().replace("http://127.0.0.1:4020", url)))
+        written(tmp_path, url, free_ports)
         ran = sidecar(tmp_path, "doctor")
 
     assert "STATE\tCHECK\tDETAIL" == ran.stdout.splitlines()[0]

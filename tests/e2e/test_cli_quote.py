@@ -198,8 +198,7 @@ def test_signs_nothing(tmp_path: Path, run: Run) -> None:
         chains = [{"chainId": "eip155:84532", "type": "eip191"}]
         offer = {"sign-in-with-x": {"info": info, "supportedChains": chains}}
         headers |= asking(challenge(**offer))[1]
-        path = write_config(tmp_path)
-        path.write_text(path.read_text().replace("http://127.0.0.1:4020", url))
+        write_config(tmp_path, upstream=url)
         secret = ("-H", "Authorization: Bearer sk-mine", "-H", "X-Payment: abc")
         ran = run("quote", f"{url}/v1/x", *secret, "--json")
 
@@ -283,10 +282,9 @@ def test_usage(tmp_path: Path, run: Run, argv: tuple[str, ...], mistake: str) ->
 def test_body_from_a_pipe(tmp_path: Path) -> None:
     """A body may come from a file or a pipe, and a caller's own budgets count."""
     with seller(*asking(challenge())) as (url, asked):
-        path = write_config(tmp_path)
-        text = path.read_text().replace("http://127.0.0.1:4020", url)
+        path = write_config(tmp_path, upstream=url)
         pot = '{name: own, limit: "0.001 USDC", window: 1d}'
-        text = text.replace("budgets: [{", f"budgets: [{pot}, {{", 1)
+        text = path.read_text().replace("budgets: [{", f"budgets: [{pot}, {{", 1)
         path.write_text(text + "callers: [{name: app, token: {file: evm.key}, budgets: [own]}]\n")
         (tmp_path / "body.json").write_text("{}")
         whole = sidecar(tmp_path, "quote", f"{url}/x", "-d", "@body.json", "--json")

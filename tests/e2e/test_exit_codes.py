@@ -41,9 +41,8 @@ def refused(home: Path) -> int:
 def no_funds(home: Path) -> int:
     """A wallet that holds nothing, where all else is well."""
     with place(held=0) as url:
-        path = write_config(home, rpc=f"{url}/rpc")
-        text = path.read_text().replace("http://127.0.0.1:4020", url)
-        path.write_text(f"listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\n{text}")
+        path = write_config(home, rpc=f"{url}/rpc", upstream=url)
+        path.write_text(f"listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\n{path.read_text()}")
         return sidecar(home, "doctor").returncode
 
 
