@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from aiohttp import web
 
 from tests.e2e.lane_ends import CHUNKED, OK, call
-from tests.world.plain_proxy import plain_proxy
-from tests.world.raw_upstream import raw_app, raw_upstream
+from tests.world.raw_scene import between, scene
+from tests.world.raw_upstream import raw_app
 
 WAYS = pytest.mark.parametrize("lane", [True, False], ids=["lane", "around"])
 FORGED = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
@@ -28,16 +27,9 @@ FORGED = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
 @pytest.mark.parametrize("apart", [True, False], ids=["apart", "at once"])
 async def test_malformed_chunks(lane: bool, body: bytes, apart: bool) -> None:
     """A malformed chunked answer ends the app's connection: it neither waits nor ends well."""
-    async with (
-        raw_upstream() as upstream,
-        plain_proxy(
-            web.Application(), upstream_port=upstream.port, fast_lane=lane, response_wait_s=60
-        ) as world,
-        raw_app(world.port) as app,
-    ):
+    async with scene(fast_lane=lane, response_wait_s=60) as (world, upstream, app):
         app.say(call(world))
-        other = await upstream.connection()
-        await other.request()
+        other = await upstream.asked()
         if apart:
             other.say(CHUNKED + b"1\r\nx\r\n")
             await app.reader.readuntil(b"x\r\n")
@@ -56,14 +48,9 @@ async def test_malformed_chunks(lane: bool, body: bytes, apart: bool) -> None:
 @pytest.mark.parametrize("early", [True, False], ids=["at once", "later"])
 async def test_unsolicited_answer(lane: bool, early: bool) -> None:
     """An answer that nobody asked for is not the next request's; its connection is given up."""
-    async with (
-        raw_upstream() as upstream,
-        plain_proxy(web.Application(), upstream_port=upstream.port, fast_lane=lane) as world,
-        raw_app(world.port) as app,
-    ):
+    async with scene(fast_lane=lane) as (world, upstream, app):
         app.say(call(world))
-        first = await upstream.connection()
-        await first.request()
+        first = await upstream.asked()
         if early:
             first.say(OK + FORGED)
             assert OK == await app.answer()
@@ -73,8 +60,7 @@ async def test_unsolicited_answer(lane: bool, early: bool) -> None:
             first.say(FORGED)
             await asyncio.sleep(0.02)
         app.say(call(world))
-        second = await upstream.connection()
-        await second.request()
+        second = await upstream.asked()
         second.say(OK)
         answer = await app.answer()
         await first.hung_up()
@@ -87,14 +73,9 @@ async def test_unsolicited_answer(lane: bool, early: bool) -> None:
 @WAYS
 async def test_garbage_behind_an_answer(lane: bool) -> None:
     """What comes with bytes that are no HTTP, in one piece, is not taken for an answer."""
-    async with (
-        raw_upstream() as upstream,
-        plain_proxy(web.Application(), upstream_port=upstream.port, fast_lane=lane) as world,
-        raw_app(world.port) as app,
-    ):
+    async with scene(fast_lane=lane) as (world, upstream, app):
         app.say(call(world))
-        first = await upstream.connection()
-        await first.request()
+        first = await upstream.asked()
         first.say(OK + b"\0garbage\r\n\r\n")
         answer = await app.answer()
         await first.hung_up()
@@ -105,22 +86,17 @@ async def test_garbage_behind_an_answer(lane: bool) -> None:
 @WAYS
 async def test_bytes_behind_an_answer(lane: bool) -> None:
     """Where more comes than an answer has, its connection serves nobody else."""
-    async with (
-        raw_upstream() as upstream,
-        plain_proxy(web.Application(), upstream_port=upstream.port, fast_lane=lane) as world,
-    ):
+    async with between(fast_lane=lane) as (world, upstream):
         async with raw_app(world.port) as app:
             app.say(call(world))
-            first = await upstream.connection()
-            await first.request()
+            first = await upstream.asked()
             first.say(OK[:-1])
             await app.some(len(OK) - 1)
             first.say(OK[-1:] + FORGED)
             await first.hung_up()
         async with raw_app(world.port) as app:
             app.say(call(world))
-            second = await upstream.connection()
-            await second.request()
+            second = await upstream.asked()
             second.say(OK)
             answer = await app.answer()
 

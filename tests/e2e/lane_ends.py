@@ -32,16 +32,14 @@ async def app_leaves_collecting(world: Plain, app: End, upstream: RawUpstream) -
 
 async def app_leaves_waiting(world: Plain, app: End, upstream: RawUpstream) -> None:
     app.say(call(world))
-    other = await upstream.connection()
-    await other.request()
+    other = await upstream.asked()
     await app.hang_up()
     await other.hung_up()
 
 
 async def app_leaves_relaying(world: Plain, app: End, upstream: RawUpstream) -> None:
     app.say(call(world))
-    other = await upstream.connection()
-    await other.request()
+    other = await upstream.asked()
     other.say(OK[:-2])
     await app.some(len(OK) - 2)
     await app.hang_up()
@@ -50,8 +48,7 @@ async def app_leaves_relaying(world: Plain, app: End, upstream: RawUpstream) -> 
 
 async def app_leaves_a_stream(world: Plain, app: End, upstream: RawUpstream) -> None:
     app.say(call(world))
-    other = await upstream.connection()
-    await other.request()
+    other = await upstream.asked()
     other.say(CHUNKED + b"3\r\nabc\r\n")
     await app.reader.readuntil(b"abc")
     await app.hang_up()
@@ -60,16 +57,14 @@ async def app_leaves_a_stream(world: Plain, app: End, upstream: RawUpstream) -> 
 
 async def upstream_leaves_waiting(world: Plain, app: End, upstream: RawUpstream) -> None:
     app.say(call(world))
-    other = await upstream.connection()
-    await other.request()
+    other = await upstream.asked()
     await other.hang_up()
     assert (await app.answer()).startswith(b"HTTP/1.1 502 ")
 
 
 async def upstream_leaves_in_its_head(world: Plain, app: End, upstream: RawUpstream) -> None:
     app.say(call(world))
-    other = await upstream.connection()
-    await other.request()
+    other = await upstream.asked()
     other.say(OK[:20])
     await other.hang_up()
     assert (await app.answer()).startswith(b"HTTP/1.1 502 ")
@@ -77,8 +72,7 @@ async def upstream_leaves_in_its_head(world: Plain, app: End, upstream: RawUpstr
 
 async def upstream_leaves_relaying(world: Plain, app: End, upstream: RawUpstream) -> None:
     app.say(call(world))
-    other = await upstream.connection()
-    await other.request()
+    other = await upstream.asked()
     other.say(OK[:-2])
     assert OK[:-2] == await app.some(len(OK) - 2)
     await other.hang_up()
@@ -87,8 +81,7 @@ async def upstream_leaves_relaying(world: Plain, app: End, upstream: RawUpstream
 
 async def upstream_leaves_a_stream(world: Plain, app: End, upstream: RawUpstream) -> None:
     app.say(call(world))
-    other = await upstream.connection()
-    await other.request()
+    other = await upstream.asked()
     other.say(CHUNKED + b"3\r\nabc\r\n")
     await app.reader.readuntil(b"abc\r\n")
     await other.hang_up()
@@ -97,8 +90,7 @@ async def upstream_leaves_a_stream(world: Plain, app: End, upstream: RawUpstream
 
 async def upstream_resets_a_stream(world: Plain, app: End, upstream: RawUpstream) -> None:
     app.say(call(world))
-    other = await upstream.connection()
-    await other.request()
+    other = await upstream.asked()
     other.say(CHUNKED + b"3\r\nabc\r\n")
     await app.reader.readuntil(b"abc\r\n")
     other.writer.transport.abort()
@@ -107,8 +99,7 @@ async def upstream_resets_a_stream(world: Plain, app: End, upstream: RawUpstream
 
 async def upstream_is_malformed(world: Plain, app: End, upstream: RawUpstream) -> None:
     app.say(call(world))
-    other = await upstream.connection()
-    await other.request()
+    other = await upstream.asked()
     other.say(CHUNKED + b"3\r\nabc\r\n")
     await app.reader.readuntil(b"abc\r\n")
     other.say(b"z\r\n")
@@ -118,16 +109,14 @@ async def upstream_is_malformed(world: Plain, app: End, upstream: RawUpstream) -
 
 async def upstream_is_silent(world: Plain, app: End, upstream: RawUpstream) -> None:
     app.say(call(world))
-    other = await upstream.connection()
-    await other.request()
+    other = await upstream.asked()
     assert (await app.answer()).startswith(b"HTTP/1.1 504 ")
     await other.hung_up()
 
 
 async def upstream_is_silent_relaying(world: Plain, app: End, upstream: RawUpstream) -> None:
     app.say(call(world))
-    other = await upstream.connection()
-    await other.request()
+    other = await upstream.asked()
     other.say(OK[:-2])
     assert OK[:-2] == await app.some(len(OK) - 2)
     assert b"" == await app.rest()
@@ -136,8 +125,7 @@ async def upstream_is_silent_relaying(world: Plain, app: End, upstream: RawUpstr
 
 async def not_payable(world: Plain, app: End, upstream: RawUpstream) -> None:
     app.say(call(world))
-    other = await upstream.connection()
-    await other.request()
+    other = await upstream.asked()
     other.say(b"HTTP/1.1 402 Payment Required\r\nContent-Length: 2\r\n\r\n{}")
     assert (await app.answer()).startswith(b"HTTP/1.1 402 ")
     await app.hang_up()
@@ -145,8 +133,7 @@ async def not_payable(world: Plain, app: End, upstream: RawUpstream) -> None:
 
 async def served(world: Plain, app: End, upstream: RawUpstream) -> None:
     app.say(call(world))
-    other = await upstream.connection()
-    await other.request()
+    other = await upstream.asked()
     other.say(OK)
     assert OK == await app.answer()
     await app.hang_up()
@@ -154,8 +141,7 @@ async def served(world: Plain, app: End, upstream: RawUpstream) -> None:
 
 async def served_by_chunks(world: Plain, app: End, upstream: RawUpstream) -> None:
     app.say(call(world))
-    other = await upstream.connection()
-    await other.request()
+    other = await upstream.asked()
     other.say(CHUNKED + b"3\r\nabc\r\n")
     other.say(b"0\r\n\r\n")
     await app.reader.readuntil(b"0\r\n\r\n")

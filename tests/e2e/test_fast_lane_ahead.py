@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
-from aiohttp import web
 
 from sidecar.payments.events import RequestServed
 from tests.e2e.lane_ends import OK, call, until
-from tests.world.plain_proxy import Plain, plain_proxy
-from tests.world.raw_upstream import End, RawUpstream, raw_app, raw_upstream
+from tests.world.raw_scene import scene
+from tests.world.raw_upstream import End
 
 WAYS = pytest.mark.parametrize("lane", [True, False], ids=["lane", "ordinary"])
 RTSP = b"GET /v1/models RTSP/1.0\r\n\r\n"
-
-
-@asynccontextmanager
-async def scene(lane: bool) -> AsyncIterator[tuple[End, Plain, RawUpstream]]:
-    """An app's connection, the proxy, and the upstream behind it."""
-    async with (
-        raw_upstream() as upstream,
-        plain_proxy(web.Application(), upstream_port=upstream.port, fast_lane=lane) as world,
-        raw_app(world.port) as app,
-    ):
-        yield app, world, upstream
 
 
 async def send_apart(app: End, *pieces: bytes) -> None:
@@ -39,7 +25,7 @@ async def send_apart(app: End, *pieces: bytes) -> None:
 @WAYS
 async def test_behind_the_parser(lane: bool) -> None:
     """What is sent ahead waits for the answer to a request with a body that the parser has."""
-    async with scene(lane) as (app, world, upstream):
+    async with scene(fast_lane=lane) as (world, upstream, app):
         first = call(world, b"first")
         # A head in two pieces is the parser's.
         await send_apart(app, first[:40], first[40:])
@@ -61,10 +47,9 @@ async def test_behind_the_parser(lane: bool) -> None:
 @WAYS
 async def test_in_front_of_garbage(lane: bool) -> None:
     """A sound request that was sent ahead is answered, whatever was sent behind it."""
-    async with scene(lane) as (app, world, upstream):
+    async with scene(fast_lane=lane) as (world, upstream, app):
         app.say(call(world))
-        other = await upstream.connection()
-        await other.request()
+        other = await upstream.asked()
         await send_apart(app, call(world, b"ahead"), b"\0 no HTTP\r\n\r\n")
         other.say(OK)
         answers = [await app.answer()]
@@ -81,10 +66,9 @@ async def test_in_front_of_garbage(lane: bool) -> None:
 @WAYS
 async def test_in_pieces(lane: bool) -> None:
     """A body that was sent ahead in pieces is put together again."""
-    async with scene(lane) as (app, world, upstream):
+    async with scene(fast_lane=lane) as (world, upstream, app):
         app.say(call(world))
-        other = await upstream.connection()
-        await other.request()
+        other = await upstream.asked()
         ahead, behind = call(world, b"a body in pieces"), call(world, b"behind")
         await send_apart(app, ahead[:-9], ahead[-9:-4], ahead[-4:], behind)
         got: list[bytes] = []
@@ -99,10 +83,9 @@ async def test_in_pieces(lane: bool) -> None:
 
 async def test_ended_by_what_is_behind() -> None:
     """A request whose answer is no longer the lane's is told of, whatever ends its connection."""
-    async with scene(lane=True) as (app, world, upstream):
+    async with scene() as (world, upstream, app):
         app.say(call(world))
-        other = await upstream.connection()
-        await other.request()
+        other = await upstream.asked()
         await send_apart(app, RTSP)
         # Not ordinary, and not all of it.
         other.say(b"HTTP/1.1 302 Found\r\nContent-Length: 5\r\n\r\nab")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from aiohttp import web
 
 from sidecar.errors import RemoteProtocolError, UpstreamError, UpstreamTimeoutError
 from sidecar.http import HttpRequest, Origin, WholeReply, read_whole
@@ -13,8 +12,8 @@ from sidecar.proxy.pool import Pool
 from sidecar.proxy.wires import Wires
 from sidecar.tasks import Supervisor
 from tests.e2e.lane_ends import OK, call
-from tests.world.plain_proxy import plain_proxy
-from tests.world.raw_upstream import RawUpstream, raw_app, raw_upstream
+from tests.world.raw_scene import scene
+from tests.world.raw_upstream import RawUpstream, raw_upstream
 
 OFFER = (
     b"HTTP/1.1 402 Payment Required\r\nPAYMENT-REQUIRED: e30=\r\nX-Odd: two\r\n"
@@ -32,11 +31,7 @@ IDS = ["no challenge", "not ordinary", "challenge", "unauthorized", "nothing"]
 
 async def relayed(refusal: bytes, lane: bool) -> tuple[bytes, int]:
     """What an app gets in return, twice on one connection, and how often on the lane."""
-    async with (
-        raw_upstream() as upstream,
-        plain_proxy(web.Application(), upstream_port=upstream.port, fast_lane=lane) as world,
-        raw_app(world.port) as app,
-    ):
+    async with scene(fast_lane=lane) as (world, upstream, app):
         got = b""
         app.say(call(world))
         other = await upstream.connection()
@@ -62,11 +57,7 @@ async def test_the_same(refusal: bytes) -> None:
 
 async def test_sent_ahead() -> None:
     """What an app sends ahead of its answer is asked next, once the answer is out."""
-    async with (
-        raw_upstream() as upstream,
-        plain_proxy(web.Application(), upstream_port=upstream.port) as world,
-        raw_app(world.port) as app,
-    ):
+    async with scene() as (world, upstream, app):
         app.say(call(world, b"one") + call(world, b"two"))
         other = await upstream.connection()
         first = await other.request()

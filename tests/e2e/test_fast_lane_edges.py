@@ -14,7 +14,8 @@ from sidecar.payments.events import RequestServed
 from sidecar.proxy.handler import RequestLimits
 from tests.e2e.lane_ends import BODY, ENDINGS, OK, Ending, call, deaf_port, until
 from tests.world.plain_proxy import SERVER_LIMITS, plain_proxy
-from tests.world.raw_upstream import raw_app, raw_upstream
+from tests.world.raw_scene import between, scene
+from tests.world.raw_upstream import raw_app
 
 ONE_AT_A_TIME = RequestLimits(replay_bytes_max=100_000, body_idle_s=1.0, caller_requests_max=1)
 
@@ -37,18 +38,13 @@ def told(events: list[Any]) -> list[RequestServed]:
 @pytest.mark.parametrize("lane", [True, False], ids=["lane", "around"])
 async def test_given_back(ending: Ending, lane: bool) -> None:
     """The one place of a caller and all of the replay memory are there for the next request."""
-    async with (
-        raw_upstream() as upstream,
-        plain_proxy(
-            web.Application(),
-            upstream_port=upstream.port,
-            fast_lane=lane,
-            limits=ONE_AT_A_TIME,
-            server_limits=PATIENT,
-            memory=len(BODY),
-            response_wait_s=RESPONSE_WAIT_S,
-        ) as world,
-    ):
+    async with between(
+        fast_lane=lane,
+        limits=ONE_AT_A_TIME,
+        server_limits=PATIENT,
+        memory=len(BODY),
+        response_wait_s=RESPONSE_WAIT_S,
+    ) as (world, upstream):
         for _ in range(3):
             async with raw_app(world.port) as app:
                 await ending(world, app, upstream)
@@ -59,8 +55,7 @@ async def test_given_back(ending: Ending, lane: bool) -> None:
             await asyncio.sleep(0.01)
         async with raw_app(world.port) as app:
             app.say(call(world))
-            other = await upstream.connection()
-            await other.request()
+            other = await upstream.asked()
             other.say(OK)
             answer = await app.answer()
         took = world.on_lane
@@ -74,15 +69,7 @@ async def test_same_record(ending: Ending) -> None:
     """What the log says of a request is the same on either way: once, with its own id."""
     said, ids = [], []
     for lane in (True, False):
-        async with (
-            raw_upstream() as upstream,
-            plain_proxy(
-                web.Application(),
-                upstream_port=upstream.port,
-                fast_lane=lane,
-                response_wait_s=RESPONSE_WAIT_S,
-            ) as world,
-        ):
+        async with between(fast_lane=lane, response_wait_s=RESPONSE_WAIT_S) as (world, upstream):
             async with raw_app(world.port) as app:
                 await ending(world, app, upstream)
             await until(lambda: not world.open_connections())
@@ -97,14 +84,12 @@ async def test_same_record(ending: Ending) -> None:
 async def test_refused_at_the_limit() -> None:
     """A caller at its limit is told so while a request is on the lane, and served after it."""
     async with (
-        raw_upstream() as upstream,
-        plain_proxy(web.Application(), upstream_port=upstream.port, limits=ONE_AT_A_TIME) as world,
+        between(limits=ONE_AT_A_TIME) as (world, upstream),
         raw_app(world.port) as first,
         raw_app(world.port) as second,
     ):
         first.say(call(world))
-        other = await upstream.connection()
-        await other.request()
+        other = await upstream.asked()
         second.say(call(world))
         refused = await second.answer()
         other.say(OK)
@@ -121,22 +106,19 @@ async def test_refused_at_the_limit() -> None:
 async def test_no_room_for_a_body() -> None:
     """While a body on the lane takes the replay memory, another is told so, and served after it."""
     async with (
-        raw_upstream() as upstream,
-        plain_proxy(web.Application(), upstream_port=upstream.port, memory=len(BODY)) as world,
+        between(memory=len(BODY)) as (world, upstream),
         raw_app(world.port) as first,
         raw_app(world.port) as second,
     ):
         first.say(call(world))
-        other = await upstream.connection()
-        await other.request()
+        other = await upstream.asked()
         second.say(call(world))
         refused = await second.answer()
         # From here on the body is not needed any more.
         other.say(OK[:-1])
         await first.some(len(OK) - 1)
         second.say(call(world))
-        another = await upstream.connection()
-        await another.request()
+        another = await upstream.asked()
         another.say(OK)
         served = await second.answer()
 
@@ -146,13 +128,7 @@ async def test_no_room_for_a_body() -> None:
 
 async def test_given_back_once() -> None:
     """What was given back is no more than was taken: the limits hold after many requests, too."""
-    async with (
-        raw_upstream() as upstream,
-        plain_proxy(
-            web.Application(), upstream_port=upstream.port, memory=len(BODY), limits=ONE_AT_A_TIME
-        ) as world,
-        raw_app(world.port) as first,
-    ):
+    async with scene(memory=len(BODY), limits=ONE_AT_A_TIME) as (world, upstream, first):
         first.say(call(world))
         other = await upstream.connection()
         for _ in range(5):
@@ -222,14 +198,9 @@ async def test_cannot_connect() -> None:
 
 async def test_upstream_leaves_while_idle() -> None:
     """A kept connection that its upstream ends is not used: not even for a body on its way."""
-    async with (
-        raw_upstream() as upstream,
-        plain_proxy(web.Application(), upstream_port=upstream.port) as world,
-        raw_app(world.port) as app,
-    ):
+    async with scene() as (world, upstream, app):
         app.say(call(world))
-        first = await upstream.connection()
-        await first.request()
+        first = await upstream.asked()
         first.say(OK)
         await app.answer()
         app.say(call(world)[:-5])
@@ -251,15 +222,11 @@ async def test_reset_is_not_told_twice(lane: bool) -> None:
     """A connection that is reset is the log line's to tell of; asyncio has nothing to add."""
     complaints: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
-    async with (
-        raw_upstream() as upstream,
-        plain_proxy(web.Application(), upstream_port=upstream.port, fast_lane=lane) as world,
-    ):
+    async with between(fast_lane=lane) as (world, upstream):
         for piece in (b"", OK[:20], OK[:-2], b"HTTP/1.1 402 Pay\r\nContent-Length: 9\r\n\r\n{"):
             async with raw_app(world.port) as app:
                 app.say(call(world))
-                other = await upstream.connection()
-                await other.request()
+                other = await upstream.asked()
                 other.say(piece)
                 await asyncio.sleep(0.01)
                 other.writer.transport.abort()

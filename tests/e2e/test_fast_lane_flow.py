@@ -7,14 +7,13 @@ import hashlib
 from contextlib import suppress
 
 import pytest
-from aiohttp import web
 
 from sidecar.payments.events import RequestServed
 from sidecar.proxy.boarding import BoardingConnection
 from sidecar.proxy.handler import RequestLimits
 from tests.e2e.lane_ends import OK, call, until
-from tests.world.plain_proxy import plain_proxy
-from tests.world.raw_upstream import End, raw_app, raw_upstream
+from tests.world.raw_scene import between, scene
+from tests.world.raw_upstream import End, raw_app
 
 MIB = 1024 * 1024
 # What the system's buffers take on a connection's two ends, at the most that Linux gives by itself.
@@ -50,21 +49,11 @@ class Flood:
 async def test_slow_reader(lane: bool) -> None:
     """An app that does not read stops its upstream; when it reads, it gets every byte."""
     pieces = 1024
-    async with (
-        raw_upstream() as upstream,
-        plain_proxy(
-            web.Application(),
-            upstream_port=upstream.port,
-            fast_lane=lane,
-            response_wait_s=0.3,
-        ) as world,
-        raw_app(world.port) as app,
-    ):
+    async with scene(fast_lane=lane, response_wait_s=0.3) as (world, upstream, app):
         # So that the stream's own buffer does not read on behalf of the test.
         app.writer.transport.pause_reading()  # type: ignore[attr-defined]
         app.say(call(world))
-        other = await upstream.connection()
-        await other.request()
+        other = await upstream.asked()
         size = pieces * len(PIECE)
         other.say(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
         flood = Flood(other, pieces)
@@ -94,11 +83,7 @@ async def test_slow_reader(lane: bool) -> None:
 async def test_slow_upstream() -> None:
     """An app that sends on and on before it is answered is held up; then all are answered."""
     count, body = 1200, b"x" * 30_000
-    async with (
-        raw_upstream() as upstream,
-        plain_proxy(web.Application(), upstream_port=upstream.port, response_wait_s=60) as world,
-        raw_app(world.port) as app,
-    ):
+    async with scene(response_wait_s=60) as (world, upstream, app):
         request = call(world, body)
         app.say(request)
         other = await upstream.connection()
@@ -120,15 +105,10 @@ async def test_slow_upstream() -> None:
 
 async def test_next_body_while_unread() -> None:
     """A body that comes while the last answer is unread is sent all the same."""
-    async with (
-        raw_upstream() as upstream,
-        plain_proxy(web.Application(), upstream_port=upstream.port) as world,
-        raw_app(world.port) as app,
-    ):
+    async with scene() as (world, upstream, app):
         app.writer.transport.pause_reading()  # type: ignore[attr-defined]
         app.say(call(world))
-        other = await upstream.connection()
-        await other.request()
+        other = await upstream.asked()
         size = 2 * BUFFERED_MAX
         other.say(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
         other.say(bytes(size))
@@ -160,14 +140,9 @@ async def test_last_piece_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
             asyncio.get_running_loop().call_soon(connection.resume_writing)
 
     monkeypatch.setattr(BoardingConnection, "write", write_too_much)
-    async with (
-        raw_upstream() as upstream,
-        plain_proxy(web.Application(), upstream_port=upstream.port, response_wait_s=0.5) as world,
-        raw_app(world.port) as app,
-    ):
+    async with scene(response_wait_s=0.5) as (world, upstream, app):
         app.say(call(world))
-        other = await upstream.connection()
-        await other.request()
+        other = await upstream.asked()
         other.say(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n01234")
         begun = await app.reader.readuntil(b"01234")
         other.say(b"56789")
@@ -186,17 +161,11 @@ async def test_last_piece_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_refused_before_it_is_read(lane: bool) -> None:
     """An upstream that refuses a long body before it has read it is heard."""
     refusal = b"HTTP/1.1 402 Pay\r\nContent-Length: 4\r\nConnection: close\r\n\r\nmore"
-    async with (
-        raw_upstream() as upstream,
-        plain_proxy(
-            web.Application(),
-            upstream_port=upstream.port,
-            fast_lane=lane,
-            memory=8 * MIB,
-            limits=RequestLimits(8 * MIB, body_idle_s=60, caller_requests_max=1),
-        ) as world,
-        raw_app(world.port) as app,
-    ):
+    async with scene(
+        fast_lane=lane,
+        memory=8 * MIB,
+        limits=RequestLimits(8 * MIB, body_idle_s=60, caller_requests_max=1),
+    ) as (world, upstream, app):
         app.say(call(world, bytes(MIB)))
         other = await upstream.connection()
         other.writer.transport.pause_reading()  # type: ignore[attr-defined]
@@ -211,16 +180,14 @@ async def test_refused_before_it_is_read(lane: bool) -> None:
 async def test_graceful_stop() -> None:
     """Requests on the lane are answered before the end; idle connections end; no new ones come."""
     async with (
-        raw_upstream() as upstream,
-        plain_proxy(web.Application(), upstream_port=upstream.port) as world,
+        between() as (world, upstream),
         raw_app(world.port) as idle,
         raw_app(world.port) as idle_in_parser,
         raw_app(world.port) as waiting,
         raw_app(world.port) as relaying,
     ):
         idle.say(call(world))
-        first = await upstream.connection()
-        await first.request()
+        first = await upstream.asked()
         first.say(OK)
         await idle.answer()
         idle_in_parser.say(call(world, more="Expect: 100-continue\r\n"))
@@ -230,8 +197,7 @@ async def test_graceful_stop() -> None:
         waiting.say(call(world))
         await first.request()
         relaying.say(call(world))
-        second = await upstream.connection()
-        await second.request()
+        second = await upstream.asked()
         second.say(OK[:-1])
         begun = await relaying.some(len(OK) - 1)
         assert world.stop is not None
@@ -254,16 +220,9 @@ async def test_graceful_stop() -> None:
 @pytest.mark.parametrize("lane", [True, False], ids=["lane", "around"])
 async def test_stop_has_an_end(lane: bool) -> None:
     """What is not answered in the time for it is cut, and its record says so."""
-    async with (
-        raw_upstream() as upstream,
-        plain_proxy(
-            web.Application(), upstream_port=upstream.port, response_wait_s=60, fast_lane=lane
-        ) as world,
-        raw_app(world.port) as app,
-    ):
+    async with scene(response_wait_s=60, fast_lane=lane) as (world, upstream, app):
         app.say(call(world))
-        other = await upstream.connection()
-        await other.request()
+        other = await upstream.asked()
         assert world.stop is not None
         async with asyncio.timeout(5):
             await world.stop(0.1)
@@ -279,11 +238,7 @@ async def test_stop_has_an_end(lane: bool) -> None:
 async def test_ends_otherwise() -> None:
     """Requests of one head that end in different ways are each told of as they ended."""
     missing = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
-    async with (
-        raw_upstream() as upstream,
-        plain_proxy(web.Application(), upstream_port=upstream.port) as world,
-        raw_app(world.port) as app,
-    ):
+    async with scene() as (world, upstream, app):
         for place, answer in enumerate((OK, missing, OK, OK, missing)):
             app.say(call(world))
             if place == 0:
@@ -301,19 +256,14 @@ async def test_ends_otherwise() -> None:
 
 async def test_stop_while_collecting() -> None:
     """A body that is on its way when the end comes is still taken, sent and answered."""
-    async with (
-        raw_upstream() as upstream,
-        plain_proxy(web.Application(), upstream_port=upstream.port) as world,
-        raw_app(world.port) as app,
-    ):
+    async with scene() as (world, upstream, app):
         app.say(call(world)[:-3])
         await until(lambda: world.on_lane == 1)
         assert world.stop is not None
         stopping = asyncio.ensure_future(world.stop(10))
         await asyncio.sleep(0.01)
         app.say(call(world)[-3:])
-        other = await upstream.connection()
-        await other.request()
+        other = await upstream.asked()
         other.say(OK)
         got = await app.rest()
         with suppress(ConnectionError):

@@ -6,11 +6,11 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from aiohttp import web
 
 from tests.e2e.lane_ends import OK, call
-from tests.world.plain_proxy import SERVER_LIMITS, plain_proxy
-from tests.world.raw_upstream import End, raw_app, raw_upstream
+from tests.world.plain_proxy import SERVER_LIMITS
+from tests.world.raw_scene import scene
+from tests.world.raw_upstream import End
 
 NARROW = replace(SERVER_LIMITS, header_bytes_max=8192)
 UNAUTHORIZED = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
@@ -33,14 +33,9 @@ def traced(*traces: str) -> str:
 @pytest.mark.parametrize("lane", [True, False], ids=["lane", "ordinary"])
 async def test_own_lines(lane: bool) -> None:
     """Lines that vary cross as each call has them, and so do the body and its length."""
-    async with (
-        raw_upstream() as upstream,
-        plain_proxy(web.Application(), upstream_port=upstream.port, fast_lane=lane) as world,
-        raw_app(world.port) as app,
-    ):
+    async with scene(fast_lane=lane) as (world, upstream, app):
         app.say(call(world))
-        other = await upstream.connection()
-        await other.request()
+        other = await upstream.asked()
         other.say(OK)
         await app.answer()
         for at in range(12):
@@ -56,14 +51,9 @@ async def test_own_lines(lane: bool) -> None:
 
 async def test_handed_over() -> None:
     """What the lane hands over is the head of this call, and not that of one before."""
-    async with (
-        raw_upstream() as upstream,
-        plain_proxy(web.Application(), upstream_port=upstream.port) as world,
-        raw_app(world.port) as app,
-    ):
+    async with scene() as (world, upstream, app):
         app.say(call(world, more=traced("0")))
-        other = await upstream.connection()
-        await other.request()
+        other = await upstream.asked()
         other.say(OK)
         await app.answer()
         for at in range(1, 6):
@@ -82,14 +72,9 @@ async def test_handed_over() -> None:
 
 async def test_head_that_grows() -> None:
     """A head that has grown beyond what is allowed is refused, whatever came before it."""
-    async with (
-        raw_upstream() as upstream,
-        plain_proxy(web.Application(), upstream_port=upstream.port, server_limits=NARROW) as world,
-        raw_app(world.port) as app,
-    ):
+    async with scene(server_limits=NARROW) as (world, upstream, app):
         app.say(call(world, more=traced("0")))
-        other = await upstream.connection()
-        await other.request()
+        other = await upstream.asked()
         other.say(OK)
         await app.answer()
         for at in range(1, 6):
@@ -104,14 +89,9 @@ async def test_head_that_grows() -> None:
 
 async def test_back_to_the_lane() -> None:
     """What is sent ahead of an answer that is handed over keeps nobody from the lane for good."""
-    async with (
-        raw_upstream() as upstream,
-        plain_proxy(web.Application(), upstream_port=upstream.port) as world,
-        raw_app(world.port) as app,
-    ):
+    async with scene() as (world, upstream, app):
         app.say(call(world))
-        other = await upstream.connection()
-        await other.request()
+        other = await upstream.asked()
         app.say(call(world, b"sent ahead"))
         await asyncio.sleep(0.05)
         other.say(b"HTTP/1.1 204 No Content\r\n\r\n")

@@ -12,6 +12,7 @@ from sidecar.http import Origin
 from tests.e2e.lane_ends import BODY, CHUNKED, OK, call, until
 from tests.world.member import Member
 from tests.world.plain_proxy import LIMITS, SERVER_LIMITS, plain_proxy
+from tests.world.raw_scene import between, scene
 from tests.world.raw_upstream import End, raw_app, raw_upstream
 from tests.world.shifted_loop import later, run_shifted
 
@@ -31,14 +32,12 @@ async def serve(app: End, other: End, request: bytes, answer: bytes = OK) -> byt
 async def test_kept() -> None:
     """Requests one after the other, of whichever app, share one connection to the upstream."""
     async with (
-        raw_upstream() as upstream,
-        plain_proxy(web.Application(), upstream_port=upstream.port) as world,
+        between() as (world, upstream),
         raw_app(world.port) as one,
         raw_app(world.port) as two,
     ):
         one.say(call(world))
-        other = await upstream.connection()
-        await other.request()
+        other = await upstream.asked()
         other.say(OK)
         await one.answer()
         for _ in range(5):
@@ -61,20 +60,14 @@ async def test_kept() -> None:
 )
 async def test_given_up(answer: bytes) -> None:
     """A connection whose upstream closes it, or has said more than asked, serves nobody else."""
-    async with (
-        raw_upstream() as upstream,
-        plain_proxy(web.Application(), upstream_port=upstream.port) as world,
-        raw_app(world.port) as app,
-    ):
+    async with scene() as (world, upstream, app):
         app.say(call(world))
-        first = await upstream.connection()
-        await first.request()
+        first = await upstream.asked()
         first.say(answer)
         await first.hung_up()
         async with raw_app(world.port) as other:
             other.say(call(world))
-            second = await upstream.connection()
-            await second.request()
+            second = await upstream.asked()
             second.say(OK)
             served = await other.answer()
 
@@ -86,19 +79,14 @@ def test_swept() -> None:
 
     async def walk() -> None:
         async with (
-            raw_upstream() as upstream,
-            plain_proxy(
-                web.Application(), upstream_port=upstream.port, server_limits=PATIENT
-            ) as world,
+            between(server_limits=PATIENT) as (world, upstream),
             raw_app(world.port) as one,
             raw_app(world.port) as two,
         ):
             one.say(call(world))
-            first = await upstream.connection()
-            await first.request()
+            first = await upstream.asked()
             two.say(call(world))
-            second = await upstream.connection()
-            await second.request()
+            second = await upstream.asked()
             first.say(OK)
             await one.answer()
             second.say(OK)
@@ -123,16 +111,9 @@ def test_patience(pieces: tuple[bytes, ...]) -> None:
     """Each piece of an answer starts the wait for the next one anew; silence then ends it."""
 
     async def walk() -> None:
-        async with (
-            raw_upstream() as upstream,
-            plain_proxy(
-                web.Application(), upstream_port=upstream.port, response_wait_s=30
-            ) as world,
-            raw_app(world.port) as app,
-        ):
+        async with scene(response_wait_s=30) as (world, upstream, app):
             app.say(call(world))
-            other = await upstream.connection()
-            await other.request()
+            other = await upstream.asked()
             for piece in pieces:
                 later(20)
                 await asyncio.sleep(0.01)
@@ -152,15 +133,7 @@ def test_slow_body() -> None:
     """A body that takes long to come is still sent whole, and once."""
 
     async def walk() -> None:
-        async with (
-            raw_upstream() as upstream,
-            plain_proxy(
-                web.Application(),
-                upstream_port=upstream.port,
-                limits=replace(LIMITS, body_idle_s=60),
-            ) as world,
-            raw_app(world.port) as app,
-        ):
+        async with scene(limits=replace(LIMITS, body_idle_s=60)) as (world, upstream, app):
             body = bytes(range(256)) * 8
             request = call(world, body)
             for at in range(0, len(request), 400):
@@ -228,11 +201,7 @@ async def test_credential_changes(lane: bool) -> None:
 
 async def test_pipelined() -> None:
     """Requests that are sent at once are answered one after the other, in their order."""
-    async with (
-        raw_upstream() as upstream,
-        plain_proxy(web.Application(), upstream_port=upstream.port) as world,
-        raw_app(world.port) as app,
-    ):
+    async with scene() as (world, upstream, app):
         bodies = [b"%d" % number * 50 for number in range(9)]
         app.say(b"".join(call(world, body) for body in bodies))
         other = await upstream.connection()
@@ -250,11 +219,7 @@ async def test_pipelined() -> None:
 
 async def test_keeps_or_closes() -> None:
     """A request that wants its connection closed gets its answer, and then the end."""
-    async with (
-        raw_upstream() as upstream,
-        plain_proxy(web.Application(), upstream_port=upstream.port) as world,
-        raw_app(world.port) as app,
-    ):
+    async with scene() as (world, upstream, app):
         app.say(call(world) + call(world, more="Connection: close\r\n"))
         other = await upstream.connection()
         for _ in range(2):

@@ -12,8 +12,9 @@ from aiohttp import web
 from sidecar.proxy.listener import Listener
 from sidecar.proxy.server import ProxyServer
 from tests.e2e.lane_ends import OK, call, until
-from tests.world.plain_proxy import SERVER_LIMITS, plain_proxy
-from tests.world.raw_upstream import raw_app, raw_upstream
+from tests.world.plain_proxy import SERVER_LIMITS
+from tests.world.raw_scene import between, scene
+from tests.world.raw_upstream import raw_app
 
 # Whatever ends a connection here is not its first head.
 BRIEF = replace(SERVER_LIMITS, header_wait_s=600.0, keepalive_s=0.3)
@@ -23,13 +24,7 @@ HANDLER = "RequestHandler.start"
 @pytest.mark.parametrize("lane", [True, False], ids=["lane", "around"])
 async def test_ends(lane: bool) -> None:
     """After its last answer a connection is kept for as long as it is told, and then closed."""
-    async with (
-        raw_upstream() as upstream,
-        plain_proxy(
-            web.Application(), upstream_port=upstream.port, server_limits=BRIEF, fast_lane=lane
-        ) as world,
-        raw_app(world.port) as app,
-    ):
+    async with scene(server_limits=BRIEF, fast_lane=lane) as (world, upstream, app):
         answers = []
         other = None
         for _ in range(2):
@@ -47,14 +42,12 @@ async def test_ends(lane: bool) -> None:
 async def test_no_task() -> None:
     """A connection has no task of aiohttp's before there is something for the parser."""
     async with (
-        raw_upstream() as upstream,
-        plain_proxy(web.Application(), upstream_port=upstream.port) as world,
+        between() as (world, upstream),
         raw_app(world.port) as silent,
         raw_app(world.port) as app,
     ):
         app.say(call(world))
-        other = await upstream.connection()
-        await other.request()
+        other = await upstream.asked()
         on_lane = handlers()
         other.say(OK)
         await app.answer()

@@ -70,6 +70,12 @@ class RawUpstream:
         async with asyncio.timeout(WAIT_S):
             return await self._new.get()
 
+    async def asked(self) -> End:
+        """The next new connection, once a request has come by it."""
+        end = await self.connection()
+        await end.request()
+        return end
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         end = End(reader, writer)
         self.ends.append(end)
