@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection
 from typing import Protocol
 
 from sidecar.payments.events import Emit
-from sidecar.proxy import web
 from sidecar.proxy.ahead import Ahead
 from sidecar.proxy.begun import Begun
 from sidecar.proxy.calls import Asked
@@ -62,6 +61,7 @@ class BoardingConnection(Connection):
         "_given_bytes",
         "_passing",
         "_requests_before",
+        "is_cut",
         "last",
     )
 
@@ -77,6 +77,7 @@ class BoardingConnection(Connection):
         self._given_bytes = 0
         self._passing: Passing | None = None
         self._requests_before = 0
+        self.is_cut = False  # by us, with a request on the lane
         self.last: Asked | None = None  # what the lane took of it last
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -195,6 +196,12 @@ class BoardingConnection(Connection):
         else:
             super().close()
 
+    def force_close(self) -> None:
+        # While a request is on the lane, only a sidecar that stops ends it so.
+        if self._passing is not None:
+            self.is_cut = True
+        super().force_close()
+
     def _process_keepalive(self) -> None:
         if self._passing is None:
             super()._process_keepalive()
@@ -290,9 +297,3 @@ class BoardingServer(ProxyServer):
 
     def _make(self) -> Connection:
         return BoardingConnection(self, self._loop)
-
-
-def begun_of(request: web.BaseRequest) -> Begun | None:
-    """What the fast lane has begun of this request."""
-    protocol = request.protocol
-    return protocol.take_begun() if isinstance(protocol, BoardingConnection) else None

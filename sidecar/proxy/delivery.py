@@ -24,7 +24,7 @@ from sidecar.proxy.headers import response_headers
 from sidecar.proxy.relay import RelayedResponse, is_whole
 from sidecar.proxy.route import Route
 from sidecar.proxy.tail import Tail
-from sidecar.proxy.turn import HUNG_UP, Turn
+from sidecar.proxy.turn import APP_GONE, HUNG_UP, STOPPING, Turn
 from sidecar.tasks import Supervisor
 
 
@@ -102,9 +102,9 @@ class Delivery:
             response.cut()
             return False
         except asyncio.CancelledError:
-            turn.status, turn.detail = HUNG_UP, "the app hung up"
-            if turn.request.transport is not None:
-                turn.detail = "cut: the sidecar is stopping"
+            turn.status, turn.detail = HUNG_UP, APP_GONE
+            if turn.is_cut:
+                turn.detail = STOPPING
                 response.cut()
             raise
         finally:

@@ -20,7 +20,7 @@ from sidecar.proxy.admission import Caller, Gate
 from sidecar.proxy.answers import Answer, busy, no_room, no_route
 from sidecar.proxy.attended import Attended
 from sidecar.proxy.begun import Begun
-from sidecar.proxy.boarding import BoardingConnection, begun_of
+from sidecar.proxy.boarding import BoardingConnection
 from sidecar.proxy.body import Kept, NoRoom, ReplayMemory, read_body
 from sidecar.proxy.copied import Copied
 from sidecar.proxy.dealings import Dealings
@@ -32,7 +32,7 @@ from sidecar.proxy.outcomes import answer_fault
 from sidecar.proxy.paced import SilentAppError
 from sidecar.proxy.route import Route, RouteTable
 from sidecar.proxy.server import user_behind
-from sidecar.proxy.turn import HUNG_UP, RequestIds, Turn
+from sidecar.proxy.turn import APP_GONE, HUNG_UP, RequestIds, Turn
 from sidecar.tasks import Supervisor
 from sidecar.values import dataclass
 
@@ -94,7 +94,7 @@ class RequestHandler:
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, and record it once whatever happens."""
-        begun = begun_of(request)
+        begun = _begun_of(request)
         began_s = self._clock.monotonic_s() if begun is None else begun.began_s
         turn = Turn(
             request,
@@ -125,7 +125,7 @@ class RequestHandler:
         except SidecarError as fault:
             return await turn.say(answer_fault(fault))
         except ConnectionError:
-            turn.status, turn.detail = HUNG_UP, "the app hung up"
+            turn.status, turn.detail = HUNG_UP, APP_GONE
             raise
         except Exception as fault:  # the one net under a request: reported, and 500
             self._emit(TaskFailed("request", fault))
@@ -204,6 +204,12 @@ class RequestHandler:
     async def _say_overdue(self, turn: Turn) -> web.StreamResponse:
         message = f"no more of the body came in {self._limits.body_idle_s:g} s"
         return await turn.say(Answer(408, "sidecar_body", message, closes=True))
+
+
+def _begun_of(request: web.BaseRequest) -> Begun | None:
+    """What the fast lane has begun of this request."""
+    protocol = request.protocol
+    return protocol.take_begun() if isinstance(protocol, BoardingConnection) else None
 
 
 def _declared_length(request: web.BaseRequest) -> int | None:

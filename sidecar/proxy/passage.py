@@ -15,7 +15,7 @@ from sidecar.proxy.boarding import BoardingConnection
 from sidecar.proxy.bodies import BadChunksError, Body, Chunked, Counted
 from sidecar.proxy.calls import Asked, Dress
 from sidecar.proxy.relayed import Relayed
-from sidecar.proxy.turn import HUNG_UP
+from sidecar.proxy.turn import APP_GONE, HUNG_UP, STOPPING
 from sidecar.proxy.wires import Wire
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Passage:
 
     def app_gone(self) -> None:
         if self._state is RELAYING:
-            self._end((HUNG_UP, "relayed", "the app hung up"))
+            self._end((HUNG_UP, "relayed", STOPPING if self._connection.is_cut else APP_GONE))
         elif self._state is not OVER:
             self._end((HUNG_UP, "failed", ""))
 

@@ -15,6 +15,9 @@ from sidecar.proxy.relay import RelayedResponse
 from sidecar.values import dataclass
 
 HUNG_UP = 499  # what the log says where no status reached the app
+# And why the answer ended early.
+APP_GONE = "the app hung up"
+STOPPING = "cut: the sidecar is stopping"
 
 
 _ID_BYTES = 8
@@ -53,6 +56,14 @@ class Turn:
     detail: str = ""
     payment: Payment | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)  # what let it in upstream
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether we have ended it, and not its app."""
+        request = self.request
+        if request.transport is not None:
+            return True
+        return isinstance(request, Attended) and request.protocol.is_cut
 
     async def say(self, answer: Answer) -> web.StreamResponse:
         """Answer in the sidecar's own name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -24,7 +25,9 @@ LATE = 8
 # Long for what does not wait.
 SOON_S = 20.0
 FOR_EVER_S = 600
+STOPPING = "cut: the sidecar is stopping"
 SAID = "a stream that takes a while to be said"
+STREAM = {"model": "m", "messages": [{"role": "user", "content": SAID}], "stream": True}
 
 
 async def plain_stream(app: aiohttp.ClientSession, world: Reloadable) -> str:
@@ -33,8 +36,7 @@ async def plain_stream(app: aiohttp.ClientSession, world: Reloadable) -> str:
 
 
 async def paid_stream(app: aiohttp.ClientSession, world: Reloadable) -> str:
-    call = {"model": "m", "messages": [{"role": "user", "content": SAID}], "stream": True}
-    async with app.post(f"{world.url}/seller/v1/chat/completions", json=call) as response:
+    async with app.post(f"{world.url}/seller/v1/chat/completions", json=STREAM) as response:
         return await response.text()
 
 
@@ -121,7 +123,7 @@ async def test_sigterm_under_load(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("lane", ["true", "false"])
 async def test_cut_at_the_limit(tmp_path: Path, lane: str) -> None:
-    """A stream that outlasts the limit is cut, and looks cut: its last chunk never comes."""
+    """A stream that outlasts the limit is cut, and looks cut; its log line says by whom."""
     limits = f"{{drain_wait_s: 1, fast_lane: {lane}}}"
     async with reloadable(tmp_path, limits=limits) as world:
         async with aiohttp.ClientSession(headers=HEADERS) as app:
@@ -136,7 +138,14 @@ async def test_cut_at_the_limit(tmp_path: Path, lane: str) -> None:
 
     assert b"Transfer-Encoding: chunked" in got
     assert got.endswith((WORDS[0].encode(), WORDS[0].encode() + b"\r\n"))
-    assert 0 == code
+    assert (0, [(499, "relayed", STOPPING)]) == (code, cut(world))
+
+
+def cut(world: Reloadable) -> list[tuple[int, str, str]]:
+    """What the log says of requests that ended early."""
+    lines = [json.loads(line) for line in world.log.splitlines()]
+    requests = [line for line in lines if line.get("event") == "request" and "detail" in line]
+    return [(line["status"], line["decision"], line["detail"]) for line in requests]
 
 
 async def test_cut_without_chunks(tmp_path: Path) -> None:
@@ -166,25 +175,32 @@ async def ask(world: Reloadable, version: str) -> tuple[asyncio.StreamReader, as
     return reader, writer
 
 
-async def test_cut_and_paid(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lane", ["true", "false"])
+async def test_cut_and_paid(tmp_path: Path, lane: str) -> None:
     """A paid stream that is cut is paid once, and is not marked as delivered."""
     options = SandboxOptions(chunk_delay_s=FOR_EVER_S)
-    async with reloadable(tmp_path, options, limits="{drain_wait_s: 1}") as world:
+    limits = f"{{drain_wait_s: 1, fast_lane: {lane}}}"
+    async with reloadable(tmp_path, options, limits=limits) as world:
         async with aiohttp.ClientSession(headers=HEADERS) as app:
-            stream = asyncio.ensure_future(paid_stream(app, world))
-
-            async def paid() -> bool:
-                return len(world.sandbox.books.settlements) == 1
-
-            await until(paid)
-            world.tell(signal.SIGTERM)
-            with pytest.raises(aiohttp.ClientError):
-                await stream
+            # The lane has the route's credential from the first call on, which nobody sells.
+            await app.get(f"{world.url}/seller/nothing")
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+        body = json.dumps(STREAM)
+        writer.write(
+            f"POST /seller/v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:{world.port}\r\n"
+            f"Authorization: Bearer {TOKEN}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+        )
+        got = await reader.readuntil(b"\r\n\r\n")
+        world.tell(signal.SIGTERM)
+        got += await reader.read()
+        writer.close()
         code = await world.ended()
         moved = len(world.sandbox.books.settlements)
     (row,) = SqliteLedger.read(tmp_path / "ledger.db", None, 10)
 
-    assert (0, 1) == (code, moved)
+    assert b"chunked" in got
+    assert not got.endswith(b"0\r\n\r\n")
+    assert (0, 1, [(499, "paid", STOPPING)]) == (code, moved, cut(world))
     assert ("posted", None) == (row.state.value, row.delivered_at)
 
 

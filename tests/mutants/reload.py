@@ -131,6 +131,20 @@ RELOADS = (
         (f"{DRAIN}::test_cut_without_chunks",),
     ),
     Mutant(
+        "takes its own end for the app's on the lane",
+        "sidecar/proxy/boarding.py",
+        "self.is_cut = True",
+        "self.is_cut = False",
+        (f"{DRAIN}::test_cut_at_the_limit[true]",),
+    ),
+    Mutant(
+        "takes its own end for the app's beside the lane",
+        "sidecar/proxy/turn.py",
+        "return isinstance(request, Attended) and request.protocol.is_cut",
+        "return False",
+        (f"{DRAIN}::test_cut_and_paid[true]",),
+    ),
+    Mutant(
         "waits for idle connections",
         "sidecar/proxy/listener.py",
         "            self._server.pre_shutdown()\n",
