@@ -19,7 +19,6 @@ HUNG_UP = 499  # what the log says where no status reached the app
 APP_GONE = "the app hung up"
 STOPPING = "cut: the sidecar is stopping"
 
-
 _ID_BYTES = 8
 _IDS_DRAWN = 128
 

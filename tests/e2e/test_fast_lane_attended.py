@@ -115,8 +115,7 @@ async def test_no_answer() -> None:
     async with raw_upstream() as far:
         sender = Sender(far)
         lost = sender.send()
-        first = await far.connection()
-        await first.request()
+        first = await far.asked()
         await first.hang_up()
         with pytest.raises(UpstreamError, match="closed the connection without an answer"):
             await lost
@@ -147,8 +146,7 @@ async def test_given_up(said: bytes) -> None:
     async with raw_upstream() as far:
         sender = Sender(far)
         sending = sender.send()
-        other = await far.connection()
-        await other.request()
+        other = await far.asked()
         other.say(said)
         await asyncio.sleep(0.02)
         sending.cancel()
@@ -164,15 +162,13 @@ async def test_late_answer() -> None:
     async with raw_upstream() as far:
         sender = Sender(far)
         sending = sender.send()
-        other = await far.connection()
-        await other.request()
+        other = await far.asked()
         other.say(OK)
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending
         again = sender.send()
-        newer = await far.connection()
-        await newer.request()
+        newer = await far.asked()
         newer.say(OFFER)
         reply = await again
         await sender.pool.close()
@@ -185,8 +181,7 @@ async def test_head() -> None:
     async with raw_upstream() as far:
         sender = Sender(far)
         sending = sender.send("HEAD")
-        other = await far.connection()
-        await other.request()
+        other = await far.asked()
         other.say(OK[:-5])
         response = await read_whole(await sending, 99)
         sending = sender.send("HEAD")
@@ -205,8 +200,7 @@ async def test_last_answer() -> None:
     async with raw_upstream() as far:
         sender = Sender(far)
         sending = sender.send()
-        other = await far.connection()
-        await other.request()
+        other = await far.asked()
         other.say(OFFER.replace(b"X-Odd: two", b"Connection: close"))
         reply = await sending
         await other.hung_up()

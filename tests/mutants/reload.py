@@ -138,7 +138,7 @@ RELOADS = (
         (f"{DRAIN}::test_cut_at_the_limit[true]",),
     ),
     Mutant(
-        "takes its own end for the app's beside the lane",
+        "takes its own end for the app's where a handler answers on the lane",
         "sidecar/proxy/turn.py",
         "return isinstance(request, Attended) and request.protocol.is_cut",
         "return False",

@@ -26,14 +26,12 @@ BREAKER = Breaker(1, HOUR)
 
 
 @pytest.fixture
-def books(tmp_path: Path) -> Iterator[Books]:
+def books(books: Books) -> Iterator[Books]:
     """The books of one process, in a transaction that writes."""
-    opened = open_books(tmp_path / "ledger.db", "one", 1)
-    opened.connection.execute("BEGIN IMMEDIATE")
-    opened.seen.begin()
-    yield opened
-    opened.connection.execute("COMMIT")
-    opened.leave()
+    books.connection.execute("BEGIN IMMEDIATE")
+    books.seen.begin()
+    yield books
+    books.connection.execute("COMMIT")
 
 
 def reserve(books: Books, payment_id: str, at: datetime = NOON, **terms: Any) -> str:
